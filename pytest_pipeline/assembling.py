@@ -1,0 +1,291 @@
+"""Measured times -> comparison: estimates per arm, findings with cause and next step."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from statistics import median
+
+from pytest_pipeline.errors import StageTimeoutError, WorkerDiedError
+from pytest_pipeline.explain.advice import Advice, advise, find_bottleneck
+from pytest_pipeline.explain.ceiling import Line, fused_line, staged_line
+from pytest_pipeline.explain.profile import overlap, stage_summaries
+from pytest_pipeline.explain.tail import late_cause
+from pytest_pipeline.judge.conclude import conclude, without_rounds
+from pytest_pipeline.judge.estimates import (
+    latency_estimate,
+    speedup_estimate,
+    summarise_latency,
+    usable_rounds,
+)
+from pytest_pipeline.judge.gate import Gate
+from pytest_pipeline.judge.latency import LatencyGate
+from pytest_pipeline.measure.equality import Check, check_name
+from pytest_pipeline.measure.lane import Lane
+from pytest_pipeline.measure.trial import Measured, Trial, Wrong
+from pytest_pipeline.model.comparison import Arm, Comparison
+from pytest_pipeline.model.estimate import Estimate, Latency
+from pytest_pipeline.model.finding import Finding, Reason, Verdict
+from pytest_pipeline.model.plan import SOURCE_STAGE
+from pytest_pipeline.model.requirement import BEST, Requirement
+from pytest_pipeline.model.trace import Trace
+
+_ERROR_REASONS: tuple[tuple[type[BaseException], Reason], ...] = (
+    (KeyboardInterrupt, Reason.INTERRUPTED),
+    (StageTimeoutError, Reason.TIMEOUT),
+    (WorkerDiedError, Reason.WORKER_DIED),
+)
+
+
+class Assembly:
+    """Knows one comparison's declaration and puts its result together."""
+
+    def __init__(
+        self,
+        trial: Trial,
+        gates: Sequence[Gate],
+        requirements: Sequence[Requirement],
+        unavailable: Mapping[str, str],
+        check: Check,
+    ) -> None:
+        self._trial = trial
+        self._gates = gates
+        self._requirements = requirements
+        self._unavailable = unavailable
+        self._check = check
+
+    def complete(self, measured: Measured, seconds: float, *, is_off: bool) -> Comparison:
+        """Return the result of a measurement that ran to its end."""
+        arms = self._arms(measured)
+        wrong = self._wrong(measured)
+        if wrong:
+            findings = wrong
+        elif is_off:
+            findings = [self._switched_off(gate) for gate in self._gates]
+        else:
+            findings = self._decided(measured, arms)
+        return self._comparison(measured, seconds, arms, [*findings, *self._not_here()])
+
+    def interrupted(self, measured: Measured, seconds: float, error: BaseException) -> Comparison:
+        """Return what there is when `error` ended the measurement."""
+        reason = next(
+            (reason for kind, reason in _ERROR_REASONS if isinstance(error, kind)),
+            Reason.STAGE_RAISED,
+        )
+        where = "; ".join(getattr(error, "__notes__", ()))
+        first_line = (str(error).splitlines() or [""])[0]
+        text = f"{type(error).__name__}: {first_line}" + (
+            f" ({where.splitlines()[0]})" if where else ""
+        )
+        finding = without_rounds(None, "", Verdict.INVALID, reason, text)
+        return self._comparison(measured, seconds, self._arms(measured), [finding])
+
+    def _comparison(
+        self, measured: Measured, seconds: float, arms: dict[str, Arm], findings: list[Finding]
+    ) -> Comparison:
+        trial = self._trial
+        environment = replace(trial.machine.environment(), instruments=measured.instruments.notes)
+        return Comparison(
+            plan=trial.plan,
+            baseline=trial.baseline.name,
+            arms=arms,
+            outputs=measured.outputs,
+            findings=tuple(findings),
+            rounds=tuple(measured.rounds),
+            blocks=tuple(measured.blocks),
+            reference=measured.reference,
+            environment=environment,
+            num_items=measured.num_items,
+            repeats=1 if measured.shape is None else measured.shape.repeats,
+            check=check_name(self._check),
+            seconds=seconds,
+            warnings=self._warnings(measured),
+            notes={
+                "budget_s": trial.budget_s,
+                "alpha_missed": trial.errors.missed,
+                "alpha_met": trial.errors.met,
+                "sub_pairs": 0 if measured.shape is None else measured.shape.sub_pairs,
+                "cpu_share": measured.cpu_share,
+            },
+        )
+
+    def _warnings(self, measured: Measured) -> tuple[str, ...]:
+        notes = list(measured.instruments.notes)
+        if measured.instruments.traced:
+            notes.append(f"{measured.instruments.traced} could not be stopped: no gate is decided")
+        notes += [f"worker thread {name} hung and was abandoned" for name in measured.abandoned]
+        return tuple(notes)
+
+    # Arms
+
+    def _arms(self, measured: Measured) -> dict[str, Arm]:
+        arms = {lane.name: self._arm(lane, measured) for lane in self._trial.lanes}
+        for name, cause in self._unavailable.items():
+            arms[name] = Arm(name, workers=0, is_baseline=False, unavailable=cause)
+        return arms
+
+    def _arm(self, lane: Lane, measured: Measured) -> Arm:
+        trace = measured.profiles.get(lane.name)
+        is_baseline = lane is self._trial.baseline
+        if trace is None:
+            return Arm(lane.name, lane.width, is_baseline)
+        makespan = self._makespan_s(lane, measured, trace)
+        speedup = self._speedup(lane, measured)
+        stages = stage_summaries(trace)
+        line = self._line(lane, measured)
+        return Arm(
+            executor=lane.name,
+            workers=lane.width,
+            is_baseline=is_baseline,
+            speedup=speedup,
+            cold_speedup=speedup_estimate(
+                measured.rounds, self._trial.baseline.name, lane.name, cold=True
+            ),
+            latency=self._latency(lane, measured, trace),
+            makespan_s=makespan,
+            throughput_per_s=measured.num_items / makespan if makespan > 0 else None,
+            first_result_s=trace.first_result_s,
+            startup_s=lane.startup_s,
+            efficiency=speedup.value / lane.width if speedup is not None else None,
+            overlap=overlap(trace),
+            stages=stages,
+            ledger=trace.ledger,
+            bottleneck=None if is_baseline or line is None else find_bottleneck(stages, line),
+            trace=trace,
+        )
+
+    def _speedup(self, lane: Lane, measured: Measured) -> Estimate | None:
+        return speedup_estimate(measured.rounds, self._trial.baseline.name, lane.name)
+
+    def _makespan_s(self, lane: Lane, measured: Measured, trace: Trace) -> float:
+        usable = usable_rounds(measured.rounds, lane.name)
+        if not usable:
+            return trace.makespan_s
+        return median(median(each.makespans_s[lane.name]) for each in usable)
+
+    def _latency(self, lane: Lane, measured: Measured, trace: Trace) -> Latency | None:
+        blocks = [block for block in measured.blocks if block.executor == lane.name]
+        clean = [block for block in blocks if block.is_clean] or blocks
+        if clean:
+            samples = [value for block in clean for value in block.latencies_s]
+            return summarise_latency(samples, "open" if clean[0].rate_per_s else "closed")
+        return summarise_latency(trace.latency_s.tolist(), "closed")
+
+    def _line(self, lane: Lane, measured: Measured) -> Line | None:
+        baseline = measured.profiles.get(self._trial.baseline.name)
+        if baseline is None:
+            return None
+        trace = measured.profiles[lane.name]
+        cores = float(self._trial.machine.environment().cores_usable)
+        has_own_workers = all(
+            trace.stages[name].workers
+            for name in trace.stage_names
+            if name != SOURCE_STAGE and name in trace.stages
+        )
+        if has_own_workers:
+            return staged_line(self._trial.plan, baseline, cores=cores)
+        return fused_line(self._trial.plan, baseline, workers=lane.width, cores=cores)
+
+    # Findings
+
+    def _decided(self, measured: Measured, arms: dict[str, Arm]) -> list[Finding]:
+        findings = [self._finding(gate, measured, arms) for gate in self._gates]
+        return _merge_best(findings)
+
+    def _finding(self, gate: Gate, measured: Measured, arms: dict[str, Arm]) -> Finding:
+        finding = conclude(gate, self._estimate(gate, measured), measured.circumstances(gate))
+        if finding.verdict is Verdict.MET:
+            return finding
+        advice = self._advice(gate, measured, arms)
+        return replace(finding, cause=advice.cause, next_step=advice.next_step)
+
+    def _estimate(self, gate: Gate, measured: Measured) -> Estimate | None:
+        if isinstance(gate, LatencyGate):
+            return latency_estimate(gate.samples, gate.requirement.label)
+        return speedup_estimate(
+            measured.rounds,
+            self._trial.baseline.name,
+            gate.executor,
+            cold=gate.requirement.cold,
+        )
+
+    def _advice(self, gate: Gate, measured: Measured, arms: dict[str, Arm]) -> Advice:
+        if isinstance(gate, LatencyGate):
+            trace = self._lane(gate.executor).latency_profile
+            limit = gate.requirement.effective_limit
+            return Advice("" if trace is None else late_cause(trace, limit), "")
+        line = self._line(self._lane(gate.executor), measured)
+        baseline = arms[self._trial.baseline.name]
+        if line is None:
+            return Advice("", "")
+        return advise(arms[gate.executor], baseline, line, gate.requirement.limit)
+
+    def _lane(self, name: str) -> Lane:
+        return next(lane for lane in self._trial.lanes if lane.name == name)
+
+    def _wrong(self, measured: Measured) -> list[Finding]:
+        return [_wrong_finding(each, self._trial.baseline.name) for each in measured.wrong]
+
+    def _switched_off(self, gate: Gate) -> Finding:
+        text = f"{gate.requirement.label} not run ({gate.executor}): measuring is switched off"
+        return without_rounds(
+            gate.requirement, gate.executor, Verdict.NOT_RUN, Reason.SWITCHED_OFF, text
+        )
+
+    def _not_here(self) -> list[Finding]:
+        return [
+            without_rounds(
+                requirement,
+                name,
+                Verdict.UNAVAILABLE,
+                Reason.CANNOT_RUN_HERE,
+                f"{requirement.label} not measured ({name}): {cause}",
+            )
+            for requirement in self._requirements
+            for name, cause in self._unavailable.items()
+            if requirement.executor in {"*", name}
+        ]
+
+
+def _wrong_finding(wrong: Wrong, baseline: str) -> Finding:
+    if wrong.kind == "items":
+        return without_rounds(
+            None, wrong.executor, Verdict.INVALID, Reason.ITEMS_MODIFIED, wrong.text
+        )
+    return replace(
+        without_rounds(
+            None,
+            wrong.executor,
+            Verdict.INVALID,
+            Reason.OUTPUTS_DIFFER,
+            f"wrong result under {wrong.executor}: {wrong.text}",
+        ),
+        cause=f"{baseline} and {wrong.executor} ran the same functions on the same items",
+        next_step="look for state that stages share, an order they rely on, or declare check=Close(...)",
+    )
+
+
+def _merge_best(findings: list[Finding]) -> list[Finding]:
+    """Keep one finding per `best` gate: the arm that met it, or the one that came closest."""
+    kept: list[Finding] = []
+    groups: dict[Requirement, list[Finding]] = {}
+    for finding in findings:
+        if finding.requirement is not None and finding.requirement.executor == BEST:
+            groups.setdefault(finding.requirement, []).append(finding)
+        else:
+            kept.append(finding)
+    return kept + [_best_of(group) for group in groups.values()]
+
+
+def _best_of(group: list[Finding]) -> Finding:
+    order = (Verdict.MET, Verdict.INVALID, Verdict.INCONCLUSIVE, Verdict.MISSED)
+    first = min(order.index(finding.verdict) for finding in group)
+    same = [finding for finding in group if order.index(finding.verdict) == first]
+    return max(same, key=_goodness)
+
+
+def _goodness(finding: Finding) -> float:
+    if finding.estimate is None or finding.requirement is None:
+        return float("-inf")
+    sign = 1 if finding.requirement.quantity.is_minimum else -1
+    return sign * finding.estimate.value

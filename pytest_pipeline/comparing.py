@@ -1,0 +1,210 @@
+"""`compare`: the whole comparison without pytest, as a notebook or a script calls it."""
+
+from __future__ import annotations
+
+import atexit
+import functools
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
+
+from pytest_pipeline.assembling import Assembly
+from pytest_pipeline.errors import UsageError
+from pytest_pipeline.executors.protocol import Executor
+from pytest_pipeline.executors.registry import resolve
+from pytest_pipeline.judge.gate import Errors, Gate
+from pytest_pipeline.judge.latency import LatencyGate
+from pytest_pipeline.judge.ratio import RatioGate
+from pytest_pipeline.measure.equality import Check, validate_check
+from pytest_pipeline.measure.items import make_source
+from pytest_pipeline.measure.lane import Lane, OutputCheck, Surroundings
+from pytest_pipeline.measure.machine import Machine, RealMachine
+from pytest_pipeline.measure.measurement import measure
+from pytest_pipeline.measure.trial import Measured, Trial
+from pytest_pipeline.model.comparison import Comparison
+from pytest_pipeline.model.plan import Arrivals, make_plan
+from pytest_pipeline.model.requirement import BEST, EVERY_CANDIDATE, Quantity, Requirement
+from pytest_pipeline.model.units import positive_number
+
+DEFAULT_EXECUTORS = ("threads",)
+"""Arms compared with the baseline when none are named."""
+
+
+class Observer(Protocol):
+    """Hears what a long comparison is doing. Every method must return quickly and must not raise."""
+
+    def progress(self, text: str) -> None:
+        """Show one short line about what is being measured now."""
+
+    def finished(self, comparison: Comparison) -> None:
+        """Take the result; also called, with what there is so far, when the comparison ends by an exception."""
+
+
+class Unobserved:
+    """Hears nothing."""
+
+    def progress(self, text: str) -> None:
+        """Do nothing."""
+
+    def finished(self, comparison: Comparison) -> None:
+        """Do nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Arms:
+    """The executors of one comparison, by what they are good for."""
+
+    baseline: Executor
+    """The arm the others are compared with."""
+    candidates: tuple[Executor, ...]
+    """Those that can run here."""
+    unavailable: Mapping[str, str]
+    """Name -> cause for those that cannot."""
+
+    def bound_by(self, requirement: Requirement) -> list[str]:
+        """Return the available arms that `requirement` binds; raises `UsageError` for an arm that is not run."""
+        names = [executor.name for executor in self.candidates]
+        if requirement.executor in {EVERY_CANDIDATE, BEST}:
+            return names
+        if requirement.executor in {*names, self.baseline.name}:
+            return [requirement.executor]
+        if requirement.executor in self.unavailable:
+            return []
+        known = ", ".join([self.baseline.name, *names, *self.unavailable])
+        raise UsageError(
+            f"{requirement.quantity.value}(executor={requirement.executor!r}) names an arm that is not run; arms: {known}"
+        )
+
+
+def compare(
+    stages: Sequence[Any],
+    items: Any,
+    *,
+    executors: Sequence[str | Executor] | None = None,
+    baseline: str | Executor = "serial",
+    check: Check = "equal",
+    arrivals: Arrivals | None = None,
+    setup: Callable[[], object] | None = None,
+    teardown: Callable[[], object] | None = None,
+    timeout: float = 60.0,
+    requirements: Sequence[Requirement] = (),
+    budget_s: float = 30.0,
+    max_rounds: int = 40,
+    mode: str = "measure",
+    extra_executors: Mapping[str, Executor] | None = None,
+    machine: Machine | None = None,
+    observer: Observer | None = None,
+) -> Comparison:
+    """Run the same `stages` on the same `items` under every arm, in interleaved rounds, and decide.
+
+    `stages` are callables or `Stage`s; `items` a list, or a callable returning a fresh iterator;
+    `executors` names or configured executors (default: threads); `timeout` seconds per execution;
+    `budget_s` seconds of measuring (soft, see `measure.budget`); `max_rounds` clean rounds;
+    `mode` is "measure", or "off" to run each arm once and compare outputs only.
+
+    Raises `UsageError` for a declaration that cannot work, and whatever a stage raises, with a note
+    naming stage and item. Missed requirements do not raise: they stand in `Comparison.findings`.
+    """
+    validate_check(check)
+    plan = make_plan(stages, timeout_s=positive_number(timeout, what="timeout"))
+    arms = _resolve(baseline, executors, extra_executors)
+    output_check = OutputCheck(check)
+    around = Surroundings(setup, teardown)
+    first, *others = (
+        Lane(each, plan, around, output_check) for each in (arms.baseline, *arms.candidates)
+    )
+    gates = _make_gates(requirements, arms)
+    hears = observer or Unobserved()
+    trial = Trial(
+        plan=plan,
+        source=make_source(items),
+        baseline=first,
+        candidates=others,
+        ratio_gates=[gate for gate in gates if isinstance(gate, RatioGate)],
+        latency_gates=[gate for gate in gates if isinstance(gate, LatencyGate)],
+        arrivals=arrivals,
+        machine=machine or default_machine(),
+        errors=Errors().split(len(gates)),
+        budget_s=budget_s,
+        max_rounds=max_rounds,
+        progress=hears.progress,
+    )
+    return _run(trial, Assembly(trial, gates, requirements, arms.unavailable, check), hears, mode)
+
+
+@functools.cache
+def default_machine() -> Machine:
+    """Return this process's machine; its control kernels stay up until the process ends."""
+    machine = RealMachine(lambda: resolve("serial"))
+    atexit.register(machine.close)
+    return machine
+
+
+def _run(trial: Trial, assembly: Assembly, observer: Observer, mode: str) -> Comparison:
+    measured = Measured()
+    began_ns = trial.machine.clock.now_ns()
+    try:
+        measure(trial, measured, once=mode == "off")
+    except BaseException as error:
+        seconds = (trial.machine.clock.now_ns() - began_ns) / 1e9
+        observer.finished(assembly.interrupted(measured, seconds, error))
+        raise
+    finally:
+        for lane in trial.lanes:
+            lane.close()
+    seconds = (trial.machine.clock.now_ns() - began_ns) / 1e9
+    comparison = assembly.complete(measured, seconds, is_off=mode == "off")
+    observer.finished(comparison)
+    return comparison
+
+
+def _resolve(
+    baseline: str | Executor,
+    executors: Sequence[str | Executor] | None,
+    extra: Mapping[str, Executor] | None,
+) -> Arms:
+    if isinstance(executors, str):
+        raise UsageError(f'executors={executors!r} is text: write executors=["{executors}"]')
+    chosen = resolve(baseline, extra)
+    reason = chosen.unavailable()
+    if reason:
+        raise UsageError(f"the baseline {chosen.name!r} cannot run here: {reason}")
+    wanted = [resolve(each, extra) for each in (executors or DEFAULT_EXECUTORS)]
+    others = [each for each in wanted if each.name != chosen.name]
+    names = [each.name for each in others]
+    repeated = {name for name in names if names.count(name) > 1}
+    if repeated:
+        raise UsageError(
+            f'two arms are called {repeated.pop()!r}: give one another name, e.g. Threads(name="threads-wide")'
+        )
+    causes = {each.name: each.unavailable() for each in others}
+    return Arms(
+        baseline=chosen,
+        candidates=tuple(each for each in others if not causes[each.name]),
+        unavailable={name: cause for name, cause in causes.items() if cause},
+    )
+
+
+def _make_gates(requirements: Sequence[Requirement], arms: Arms) -> list[Gate]:
+    bound = [
+        (requirement, name) for requirement in requirements for name in arms.bound_by(requirement)
+    ]
+    errors = Errors().split(len(bound))
+    return [
+        _make_gate(requirement, name, arms, _met_split(errors, requirement, arms))
+        for requirement, name in bound
+    ]
+
+
+def _make_gate(requirement: Requirement, name: str, arms: Arms, errors: Errors) -> Gate:
+    if requirement.quantity is Quantity.P99_LATENCY:
+        return LatencyGate(requirement, name, errors=errors)
+    return RatioGate(requirement, name, arms.baseline.name, errors=errors)
+
+
+def _met_split(errors: Errors, requirement: Requirement, arms: Arms) -> Errors:
+    """Share out the met side of a `best` gate: it is met as soon as any arm meets it."""
+    if requirement.executor != BEST:
+        return errors
+    family = max(1, len(arms.candidates))
+    return replace(errors, met=errors.met / family, late_met=errors.late_met / family)

@@ -1,0 +1,60 @@
+"""The exceptions users can meet, each with a slug that names it in messages and documentation."""
+
+from __future__ import annotations
+
+
+class PipelineError(Exception):
+    """Base of everything this package raises on purpose."""
+
+    slug: str = "pipeline-error"
+    """Stable short name, printed in messages and listed in docs/messages.md."""
+
+
+class UsageError(PipelineError):
+    """A declaration that cannot work: bad marker argument, no stages, one-shot iterator, ..."""
+
+    slug = "usage"
+
+
+class StageError(PipelineError):
+    """A stage failed and its own exception could not be carried (it does not pickle, say)."""
+
+    slug = "stage-raised"
+
+
+class StageTimeoutError(PipelineError):
+    """An execution did not end within its timeout; the message holds the stacks of all workers."""
+
+    slug = "timeout"
+
+
+class WorkerDiedError(PipelineError):
+    """A worker process ended by itself: the message names pid, exit code or signal, stage and item."""
+
+    slug = "worker-died"
+
+
+class ShippingError(PipelineError):
+    """A stage or an item cannot be sent to worker processes; raised before any worker starts."""
+
+    slug = "cannot-ship"
+
+
+class UnavailableError(PipelineError):
+    """The executor cannot run on this machine; the message is the exact cause."""
+
+    slug = "unavailable"
+
+
+class InvalidRunError(PipelineError):
+    """A run whose timing would be meaningless: outputs differ, items modified, budget too small."""
+
+    slug = "invalid"
+
+
+class PipelineRegression(AssertionError):  # noqa: N818 - the public contract names it so
+    """A requirement was missed, or the run was invalid. The message is the four-line failure text.
+
+    Subclasses `AssertionError`, so that `pytest.raises` and `xfail(raises=PipelineRegression)`
+    can name it.
+    """

@@ -1,0 +1,1 @@
+"""One way to run a plan per module; shared parts live in the underscore modules."""

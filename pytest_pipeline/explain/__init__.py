@@ -1,0 +1,1 @@
+"""Trace -> where the time went, bottleneck, ceiling, next step. Explains, never decides."""

@@ -1,0 +1,1 @@
+"""Requirement + rounds -> finding: the only place that decides."""

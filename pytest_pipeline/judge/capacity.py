@@ -1,0 +1,76 @@
+"""What this machine can give at all, from the control kernel and the baseline's own CPU share.
+
+Only the *host's* limit is judged here. The plan's own ceiling (stage times, workers) explains a
+result but never excuses it, because a regression lowers it too.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pytest_pipeline.model.rounds import Reference
+
+VALID_EFFICIENCY = 0.85
+"""Control speedup / width below which the reference was learned on a disturbed machine (A9.1)."""
+
+WAITING_DEMAND = 0.5
+"""Cores' worth of parallel CPU work below which a plan mostly waits (A9.4)."""
+
+CLEAN_FACTOR = 1.25
+"""A round is clean while its control stays within this factor of the reference (A2)."""
+
+WAITING_FACTOR = 2.0
+"""The same for plans that mostly wait, which a CPU neighbour hardly hurts (A9.4)."""
+
+HEADROOM = 0.95
+"""Share of the needed parallel CPU capacity that the control has to show (A9.4)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Capacity:
+    """What a plan needs of the machine, and what the machine gives."""
+
+    reference: Reference
+    """What the control kernel showed."""
+    cpu_share: float
+    """Baseline CPU time / baseline wall time, 0-1: how much of the plan computes."""
+    limit: float
+    """Effective speedup limit of the strictest gate; 1 when only latencies are gated."""
+
+    @property
+    def needed(self) -> float:
+        """Parallel CPU capacity (in cores) that reaching the limit needs: limit x CPU share."""
+        return self.limit * min(1.0, self.cpu_share)
+
+    @property
+    def is_waiting_plan(self) -> bool:
+        """Whether the plan mostly waits, so that a CPU neighbour hardly hurts it."""
+        return self.needed < WAITING_DEMAND
+
+    @property
+    def clean_factor(self) -> float:
+        """Control time / reference up to which a round is clean; fixed before measuring."""
+        return WAITING_FACTOR if self.is_waiting_plan else CLEAN_FACTOR
+
+    @property
+    def host_ceiling(self) -> float:
+        """Largest speedup that this host's CPU capacity allows for the plan."""
+        return self.reference.speedup / max(1e-9, min(1.0, self.cpu_share))
+
+    @property
+    def shortfall(self) -> str:
+        """Why this host cannot decide the gate, or an empty string when it can."""
+        if self.is_waiting_plan:
+            return ""
+        reference = self.reference
+        if reference.efficiency < VALID_EFFICIENCY:
+            return (
+                f"the control kernel reaches {reference.speedup:.2f}x on {reference.width} workers "
+                f"(at least {VALID_EFFICIENCY * reference.width:.2f}x needed): the machine is shared or busy"
+            )
+        if reference.speedup < HEADROOM * self.needed:
+            return (
+                f"this host can give at most {self.host_ceiling:.2f}x here: the plan computes "
+                f"{min(1.0, self.cpu_share):.0%} of the time and the control kernel reaches {reference.speedup:.2f}x"
+            )
+        return ""

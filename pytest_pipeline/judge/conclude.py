@@ -1,0 +1,164 @@
+"""Gate + circumstances -> finding: the verdict, its reason, and the line that stands alone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pytest_pipeline.judge.gate import Gate, Status
+from pytest_pipeline.judge.latency import LatencyGate
+from pytest_pipeline.model.estimate import Estimate
+from pytest_pipeline.model.finding import Finding, Reason, Verdict
+from pytest_pipeline.model.requirement import Quantity, Requirement
+from pytest_pipeline.model.units import show_seconds
+
+BUSY_SHARE = 0.5
+"""Share of disturbed rounds from which an undecided gate is called busy rather than near its limit."""
+
+
+@dataclass(frozen=True, slots=True)
+class Circumstances:
+    """What surrounded the measurement and may explain why a gate stayed open."""
+
+    shortfall: str = ""
+    """Why this host cannot give what is asked; empty when it can."""
+    traced: str = ""
+    """The tracing tool that could not be stopped; empty when none."""
+    self_disturbed: bool = False
+    """The code under test itself kept the machine busy."""
+    abandoned: tuple[str, ...] = ()
+    """Hung worker threads that still live in this process."""
+    budget_short: str = ""
+    """Why the budget cannot hold the rounds that a verdict needs; empty when it can."""
+    throttled: bool = False
+    """The cgroup quota throttled this process."""
+    disturbance: str = ""
+    """The most frequent disturbance seen in rounds that were not clean."""
+
+
+def conclude(gate: Gate, estimate: Estimate | None, around: Circumstances) -> Finding:
+    """Return the finding of `gate` after its last round."""
+    verdict, reason = _verdict(gate, around)
+    return Finding(
+        requirement=gate.requirement,
+        executor=gate.executor,
+        verdict=verdict,
+        reason=reason,
+        headline=_headline(gate, estimate, verdict, reason),
+        estimate=estimate,
+        clean_rounds=gate.clean,
+        dirty_rounds=gate.dirty,
+        evidence=_evidence(gate, around, reason),
+    )
+
+
+def _verdict(gate: Gate, around: Circumstances) -> tuple[Verdict, Reason]:
+    if gate.status in {Status.MET, Status.MISSED} and around.traced:
+        return Verdict.INCONCLUSIVE, Reason.TRACED
+    if gate.status is Status.MET:
+        return Verdict.MET, Reason.NONE
+    if gate.status is Status.MISSED and not around.shortfall:
+        return Verdict.MISSED, Reason.NONE
+    if around.budget_short:
+        is_latency = isinstance(gate, LatencyGate)
+        return Verdict.INVALID, Reason.SAMPLES if is_latency else Reason.BUDGET
+    return _undecided(gate, around)
+
+
+def _undecided(gate: Gate, around: Circumstances) -> tuple[Verdict, Reason]:
+    seen = gate.clean + gate.dirty
+    rules = (
+        (around.self_disturbed, Verdict.MISSED, Reason.SELF_DISTURBED),
+        (bool(around.shortfall), Verdict.INCONCLUSIVE, Reason.CAPACITY),
+        (bool(around.traced), Verdict.INCONCLUSIVE, Reason.TRACED),
+        (gate.status is Status.DISAGREED, Verdict.INCONCLUSIVE, Reason.CONFIRM_DISAGREED),
+        (gate.is_unsteady, Verdict.INCONCLUSIVE, Reason.UNSTEADY),
+        (around.throttled, Verdict.INCONCLUSIVE, Reason.QUOTA),
+        (bool(around.abandoned), Verdict.INCONCLUSIVE, Reason.BUSY),
+        (gate.dirty > BUSY_SHARE * seen, Verdict.INCONCLUSIVE, Reason.BUSY),
+    )
+    for applies, verdict, reason in rules:
+        if applies:
+            return verdict, reason
+    return Verdict.INCONCLUSIVE, Reason.NEAR_LIMIT
+
+
+def _headline(gate: Gate, estimate: Estimate | None, verdict: Verdict, reason: Reason) -> str:
+    requirement = gate.requirement
+    if estimate is None:
+        return (
+            f"{requirement.label} not measured ({gate.executor}): {reason.value or verdict.value}"
+        )
+    observed = show_value(requirement, estimate.value)
+    limit = show_value(requirement, requirement.limit)
+    relation = _relation(requirement, estimate.value, verdict)
+    interval = _interval(estimate, gate)
+    suffix = f": {reason.value}" if verdict is not Verdict.MET and reason is not Reason.NONE else ""
+    return f"{requirement.label} {observed}{relation}{limit} ({gate.executor}; {interval}){suffix}"
+
+
+def _relation(requirement: Requirement, value: float, verdict: Verdict) -> str:
+    reaches = (
+        value >= requirement.limit
+        if requirement.quantity.is_minimum
+        else value <= requirement.limit
+    )
+    if reaches:
+        return " >= " if requirement.quantity.is_minimum else " <= "
+    if verdict is Verdict.MET:
+        return f", within {requirement.tolerance:.0%} of "
+    return " < " if requirement.quantity.is_minimum else " > "
+
+
+def _interval(estimate: Estimate, gate: Gate) -> str:
+    if isinstance(gate, LatencyGate):
+        return f"{gate.late} of {len(gate.samples)} items late, {_count(gate.clean, 'clean block')}"
+    rounds = _count(gate.clean, "clean round")
+    if estimate.lower is None or estimate.upper is None:
+        return rounds
+    return (
+        f"{estimate.level * 100:.0f} % interval {estimate.lower:.2f}-{estimate.upper:.2f}, {rounds}"
+    )
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def show_value(requirement: Requirement, value: float) -> str:
+    """Return `value` in the unit of the requirement's quantity: `1.42x` or `82 ms`."""
+    if requirement.quantity is Quantity.SPEEDUP:
+        return f"{value:.2f}x"
+    return show_seconds(value)
+
+
+def _evidence(gate: Gate, around: Circumstances, reason: Reason) -> tuple[str, ...]:
+    lines = {
+        Reason.CAPACITY: around.shortfall,
+        Reason.BUDGET: around.budget_short,
+        Reason.SAMPLES: around.budget_short,
+        Reason.TRACED: f"{around.traced} is on and cannot be stopped while measuring",
+        Reason.SELF_DISTURBED: "the machine is quiet after a second without stages: the code under test itself keeps it busy",
+        Reason.CONFIRM_DISAGREED: "the first rounds missed the limit, the spaced confirmation did not",
+        Reason.UNSTEADY: "clean executions fall into two modes and most of them are in the slow one",
+        Reason.QUOTA: "the CPU quota of this container throttled the measurement",
+        Reason.BUSY: _busy(gate, around),
+    }
+    text = lines.get(reason, "")
+    return (text,) if text else ()
+
+
+def _busy(gate: Gate, around: Circumstances) -> str:
+    if around.abandoned:
+        return f"hung worker threads still run in this process: {', '.join(around.abandoned)}"
+    seen = gate.clean + gate.dirty
+    what = f" ({around.disturbance})" if around.disturbance else ""
+    return f"{gate.dirty} of {seen} rounds were disturbed from outside{what}"
+
+
+def without_rounds(
+    requirement: Requirement | None, executor: str, verdict: Verdict, reason: Reason, text: str
+) -> Finding:
+    """Return a finding that needs no rounds: unavailable, invalid, not run."""
+    return Finding(
+        requirement=requirement, executor=executor, verdict=verdict, reason=reason, headline=text
+    )

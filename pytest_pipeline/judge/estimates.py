@@ -1,0 +1,79 @@
+"""Rounds -> the numbers that are shown: medians with a confidence sequence. Never decides."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from statistics import fmean, median
+
+from pytest_pipeline.model.estimate import Estimate, Latency
+from pytest_pipeline.model.rounds import Phase, Round
+from pytest_pipeline.stats.confidence import median_sequence
+from pytest_pipeline.stats.quantiles import quantile
+
+DISPLAY_LEVEL = 0.95
+"""Level of displayed intervals; verdicts have their own error rates."""
+
+
+def speedup_estimate(
+    rounds: Iterable[Round], baseline: str, executor: str, *, cold: bool = False
+) -> Estimate | None:
+    """Return baseline / executor over the clean rounds, or over all measured ones when none is clean."""
+    usable = usable_rounds(rounds, executor, cold=cold)
+    if not usable:
+        return None
+    ratios = [_typical(each, baseline, executor, cold=cold) for each in usable]
+    interval = median_sequence(ratios, 1 - DISPLAY_LEVEL)
+    fastest_base = min(min(each.makespans_s[baseline]) for each in usable)
+    fastest = min(min(each.makespans_s[executor]) for each in usable)
+    return Estimate(
+        name="cold speedup" if cold else "speedup",
+        unit="x",
+        value=median(ratios),
+        lower=interval[0] if interval else None,
+        upper=interval[1] if interval else None,
+        level=DISPLAY_LEVEL,
+        count=len(ratios),
+        best=None if cold else fastest_base / fastest,
+    )
+
+
+def usable_rounds(rounds: Iterable[Round], executor: str, *, cold: bool = False) -> list[Round]:
+    """Return the rounds that an estimate may use: clean ones, or all when none is clean."""
+    measured = [
+        each
+        for each in rounds
+        if each.phase is not Phase.WARM_UP
+        and executor in each.makespans_s
+        and (not cold or executor in each.startups_s)
+    ]
+    clean = [each for each in measured if each.is_clean]
+    return clean or measured
+
+
+def latency_estimate(samples: Sequence[float], name: str) -> Estimate | None:
+    """Return the p99 of `samples` (nearest rank); no interval, the verdict counts late items."""
+    if not samples:
+        return None
+    value = quantile(samples, 0.99)
+    return Estimate(name, "s", value, None, None, DISPLAY_LEVEL, len(samples))
+
+
+def summarise_latency(samples: Sequence[float], loop: str) -> Latency | None:
+    """Return the latency summary of `samples`, or None without any."""
+    if not samples:
+        return None
+    ordered = sorted(samples)
+    return Latency(
+        mean_s=fmean(ordered),
+        p50_s=quantile(ordered, 0.50),
+        p90_s=quantile(ordered, 0.90),
+        p99_s=quantile(ordered, 0.99),
+        max_s=ordered[-1],
+        count=len(ordered),
+        loop=loop,
+    )
+
+
+def _typical(each: Round, baseline: str, executor: str, *, cold: bool) -> float:
+    start_up = each.startups_s.get(executor, 0.0) if cold else 0.0
+    return median(each.makespans_s[baseline]) / (median(each.makespans_s[executor]) + start_up)

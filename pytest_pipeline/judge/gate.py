@@ -1,0 +1,80 @@
+"""What every gate has in common: its state, the error rates, and the split over a family of gates."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum, auto
+from typing import Protocol
+
+from pytest_pipeline.model.requirement import Requirement
+
+
+class Status(Enum):
+    """Where a gate stands."""
+
+    OPEN = auto()
+    """Needs more rounds."""
+    MET = auto()
+    """The requirement is met; no more rounds needed."""
+    SUSPECT = auto()
+    """The missed side crossed; spaced confirmation decides."""
+    MISSED = auto()
+    """Confirmed."""
+    DISAGREED = auto()
+    """Confirmation did not agree: inconclusive."""
+
+
+@dataclass(frozen=True, slots=True)
+class Errors:
+    """Tolerated error rates of one gate, 0-1."""
+
+    missed: float = 0.001
+    """Chance that a conforming test is failed, however often we look."""
+    met: float = 0.01
+    """Chance that a non-conforming test is passed."""
+    confirm: float = 0.05
+    """Chance of the fresh confirmation alone crossing for a conforming test."""
+    late_met: float = 0.05
+    """The met side of latency gates: 1 % would need 486 samples instead of 319."""
+
+    def split(self, family: int) -> Errors:
+        """Return the rates for one of `family` gates: only `missed` is shared out.
+
+        A test is failed when *any* gate misses (union bound), but passes only when *all* are met,
+        which makes a false pass rarer, not more frequent.
+        """
+        return Errors(self.missed / max(1, family), self.met, self.confirm, self.late_met)
+
+
+class Gate(Protocol):
+    """One requirement on one arm, fed round by round."""
+
+    @property
+    def requirement(self) -> Requirement:
+        """What is demanded."""
+        ...
+
+    @property
+    def executor(self) -> str:
+        """Of which arm."""
+        ...
+
+    @property
+    def status(self) -> Status:
+        """Where it stands."""
+        ...
+
+    @property
+    def clean(self) -> int:
+        """Clean rounds or blocks seen."""
+        ...
+
+    @property
+    def dirty(self) -> int:
+        """Disturbed rounds or blocks seen."""
+        ...
+
+    @property
+    def is_unsteady(self) -> bool:
+        """Whether most clean executions sit in a slow mode that the control does not share."""
+        ...

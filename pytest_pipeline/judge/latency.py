@@ -1,0 +1,117 @@
+"""The p99 latency gate: counting late items, in blocks.
+
+`p99 <= max` is the statement that at most 1 % of the items are late. *Met* bets item by item
+(Bernoulli e-process, slowed down by the run length of late stretches); *missed* bets on the late
+share of whole blocks, valid for any dependence inside a block, with streak and confirmation as in
+the speedup gate (project's study, B2, B3, A9.9). Below 319 items nothing can be met at 5 %.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from pytest_pipeline.judge.gate import Errors, Status
+from pytest_pipeline.model.requirement import Requirement
+from pytest_pipeline.model.rounds import LatencyBlock, Phase
+from pytest_pipeline.stats.rate import BlockBet, RateBet, pooled_run_length, samples_to_certify
+
+MIN_BLOCK_ITEMS = 100
+"""Items of a block; fewer would make its late share too coarse for a 1 % tail."""
+
+MAX_BLOCKS = 40
+"""Clean blocks after which an undecided gate is near its limit."""
+
+TYPICAL_RUN_LENGTH = 1.2
+"""Run length assumed before anything is measured; independent items give 1.1."""
+
+
+class LatencyGate:
+    """A maximum on the 99th percentile of the items' latency."""
+
+    def __init__(self, requirement: Requirement, executor: str, *, errors: Errors) -> None:
+        self.requirement = requirement
+        self.executor = executor
+        self._errors = errors
+        self._met = RateBet("met")
+        self._missed = BlockBet()
+        self._confirm: BlockBet | None = None
+        self._blocks: list[Sequence[float]] = []
+        self._previous_clean = False
+        self.status = Status.OPEN
+        self.clean = 0
+        self.dirty = 0
+
+    @property
+    def samples(self) -> list[float]:
+        """Latencies of all clean blocks, seconds, in order."""
+        return [value for block in self._blocks for value in block]
+
+    @property
+    def run_length(self) -> float:
+        """Mean length of late stretches; >= 1. Met needs that many times the samples."""
+        return pooled_run_length(self._blocks)
+
+    @property
+    def samples_needed(self) -> int:
+        """Clean items that a met verdict needs, with what is known of the run length."""
+        length = self.run_length if self._blocks else TYPICAL_RUN_LENGTH
+        return samples_to_certify(self._errors.late_met, deff=round(length, 3))
+
+    @property
+    def late(self) -> int:
+        """Items above the effective limit in clean blocks."""
+        return self._late(self.samples)
+
+    @property
+    def is_unsteady(self) -> bool:
+        """Never: a tail is allowed to have modes; counting late items sees them."""
+        return False
+
+    def observe(self, block: LatencyBlock) -> None:
+        """Take one block; a disturbed one places no bet."""
+        streak = self._previous_clean
+        self._previous_clean = block.is_clean
+        if block.phase is Phase.WARM_UP or self.status is not Status.OPEN:
+            return
+        self._count(block)
+        if not block.is_clean:
+            return
+        self._blocks.append(block.latencies_s)
+        late = self._late(block.latencies_s)
+        self._met.bet_many(late, len(block.latencies_s))
+        if streak:
+            self._missed.bet(late / len(block.latencies_s))
+        if self._missed.crossed(self._errors.missed):
+            self.status = Status.SUSPECT
+        elif self._met.crossed(self._errors.late_met, deff=self.run_length):
+            self.status = Status.MET
+
+    def begin_confirmation(self) -> None:
+        """Start the fresh e-process that must agree before the gate is missed."""
+        self._confirm = BlockBet()
+
+    def confirm(self, first: LatencyBlock, second: LatencyBlock) -> None:
+        """Take one spaced visit of two blocks; both clean, the second is bet on."""
+        assert self._confirm is not None
+        self._count(second)
+        if not (first.is_clean and second.is_clean):
+            return
+        self._confirm.bet(self._late(second.latencies_s) / len(second.latencies_s))
+        if self._confirm.crossed(self._errors.confirm):
+            self.status = Status.MISSED
+        elif self._confirm.blocks >= 12:
+            self.status = Status.DISAGREED
+
+    def give_up_confirming(self) -> None:
+        """End a confirmation that found no clean pair of blocks in time."""
+        self.status = Status.DISAGREED
+
+    def _late(self, latencies: Sequence[float]) -> int:
+        limit = self.requirement.effective_limit
+        return sum(value > limit for value in latencies)
+
+    def _count(self, block: LatencyBlock) -> None:
+        if block.is_clean:
+            self.clean += 1
+        else:
+            self.dirty += 1

@@ -1,0 +1,1 @@
+"""Interleaved rounds, control kernel, budget, arrivals: how the numbers are taken."""

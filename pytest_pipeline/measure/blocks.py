@@ -1,0 +1,125 @@
+"""Latency blocks: at least 100 consecutive items of one arm, under open-loop arrivals or a bounded closed loop."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+from pytest_pipeline.judge.capacity import Capacity
+from pytest_pipeline.judge.latency import MIN_BLOCK_ITEMS
+from pytest_pipeline.measure.control import ControlMonitor
+from pytest_pipeline.measure.instruments import no_garbage_collection
+from pytest_pipeline.measure.items import schedule_ns
+from pytest_pipeline.measure.lane import Lane
+from pytest_pipeline.measure.machine import Machine
+from pytest_pipeline.model.plan import Arrivals, Plan, Source
+from pytest_pipeline.model.requirement import Requirement
+from pytest_pipeline.model.rounds import LatencyBlock, Phase
+from pytest_pipeline.model.trace import Trace
+from pytest_pipeline.stats.quantiles import quantile
+
+LATE_GENERATOR_SHARE = 0.1
+"""A p99 of send lag above this share of the limit makes the block dirty: the generator was late, not the system."""
+
+IDLE_GAP_S = 0.05
+"""Pause between blocks, so that one starts on drained workers (B3)."""
+
+
+class BlockRunner:
+    """Runs latency blocks of one arm for one requirement and keeps them."""
+
+    def __init__(
+        self,
+        lane: Lane,
+        plan: Plan,
+        source: Source,
+        *,
+        num_items: int,
+        requirement: Requirement,
+        arrivals: Arrivals | None,
+        machine: Machine,
+        monitor: ControlMonitor,
+        capacity: Capacity,
+    ) -> None:
+        self.blocks: list[LatencyBlock] = []
+        self._lane = lane
+        self._source = replace(source, in_flight=plan.total_workers)
+        self._num_items = num_items
+        self._limit_s = requirement.effective_limit
+        self._arrivals = _arrivals(requirement, arrivals)
+        self._machine = machine
+        self._monitor = monitor
+        self._capacity = capacity
+        self._executions = 0
+
+    @property
+    def executions(self) -> int:
+        """Executions that make one block."""
+        return math.ceil(MIN_BLOCK_ITEMS / self._num_items)
+
+    @property
+    def rate_per_s(self) -> float | None:
+        """Arrival rate, items per second; None in closed loop."""
+        return None if self._arrivals is None else self._arrivals.rate
+
+    @property
+    def block_s(self) -> float | None:
+        """Seconds that the arrivals of one block take; None in closed loop."""
+        if self._arrivals is None:
+            return None
+        return self.executions * self._num_items / self._arrivals.rate
+
+    def run(self, phase: Phase) -> LatencyBlock:
+        """Run one block and return it."""
+        self._machine.clock.sleep(IDLE_GAP_S)
+        controls = [self._monitor.sample_s()]
+        latencies: list[float] = []
+        lags: list[float] = []
+        with no_garbage_collection():
+            for _ in range(self.executions):
+                trace = self._lane.timed_execution(self._next_source())
+                latencies += trace.latency_s.tolist()
+                lags += trace.send_lag_s.tolist()
+                self._keep_slowest(trace)
+        controls.append(self._monitor.sample_s())
+        lag = quantile(lags, 0.99) if lags else 0.0
+        disturbance = self._disturbance(controls, lag)
+        block = LatencyBlock(
+            executor=self._lane.name,
+            rate_per_s=self.rate_per_s,
+            latencies_s=tuple(latencies),
+            send_lag_p99_s=lag,
+            is_clean=not disturbance,
+            disturbance=disturbance,
+            phase=phase,
+        )
+        self.blocks.append(block)
+        return block
+
+    def _keep_slowest(self, trace: Trace) -> None:
+        kept = self._lane.latency_profile
+        if kept is None or float(trace.latency_s.max()) > float(kept.latency_s.max()):
+            self._lane.latency_profile = replace(trace, outputs=[])
+
+    def _next_source(self) -> Source:
+        self._executions += 1
+        if self._arrivals is None:
+            return self._source
+        offsets = schedule_ns(self._arrivals, self._num_items, execution=self._executions)
+        return replace(self._source, offsets_ns=offsets, in_flight=None)
+
+    def _disturbance(self, controls: list[float], lag_s: float) -> str:
+        reference = self._monitor.reference.parallel_s
+        if max(controls) > self._capacity.clean_factor * reference:
+            return f"control kernel slow: {max(controls) / reference:.2f}x its reference time"
+        if lag_s > LATE_GENERATOR_SHARE * self._limit_s:
+            return f"generator late: p99 of the send lag is {lag_s * 1e3:.1f} ms"
+        return ""
+
+
+def _arrivals(requirement: Requirement, arrivals: Arrivals | None) -> Arrivals | None:
+    if requirement.rate_per_s is None:
+        return arrivals
+    if arrivals is None:
+        return Arrivals(requirement.rate_per_s)
+    return replace(arrivals, rate=requirement.rate_per_s)

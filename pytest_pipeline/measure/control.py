@@ -1,0 +1,137 @@
+"""The control kernel: fixed work of ours that shows what the machine gives, before and after each round.
+
+Same executor kind and width as the arm, on workers that stay up. Clean or disturbed is decided
+from it alone, never from the makespans it guards (project's study, A2, A7, A8, A9.1).
+"""
+
+from __future__ import annotations
+
+import math
+import time
+import zlib
+from typing import Protocol
+
+from pytest_pipeline.executors.protocol import Executor, Running
+from pytest_pipeline.model.plan import Source, Stage, make_plan
+from pytest_pipeline.model.rounds import Reference
+from pytest_pipeline.stats.quantiles import quantile
+
+KERNEL_S = 0.010
+"""Length of the kernel on one core: shorter ones miss disturbances (A7)."""
+
+LEARNING_RUNS = 20
+"""Control runs, serial and parallel interleaved, before the reference is used."""
+
+RECHECK_RUNS = 3
+"""Interleaved runs of a re-check, every 20 rounds and before any missed verdict."""
+
+_BLOCK = bytes((i * i * 31 + i // 7) & 0xFF for i in range(40_000))
+
+
+def kernel(loops: int) -> int:
+    """Compress a fixed block `loops` times; zlib works without the GIL."""
+    return sum(len(zlib.compress(_BLOCK, 6)) for _ in range(loops))
+
+
+def calibrate_loops(target_s: float = KERNEL_S) -> int:
+    """Return the loops that take about `target_s` seconds on one core: best of several tries."""
+    best = min(_time_kernel(4) for _ in range(5)) / 4
+    return max(1, round(target_s / best))
+
+
+class Control(Protocol):
+    """The control kernel of one executor kind and width, on workers that stay up."""
+
+    @property
+    def width(self) -> int:
+        """Workers it keeps busy: min(workers of the arm, usable cores)."""
+        ...
+
+    def parallel_s(self) -> float:
+        """Run the kernel once on all the workers; return its makespan in seconds."""
+        ...
+
+    def serial_s(self) -> float:
+        """Run the same work one after the other; return its makespan in seconds."""
+        ...
+
+    def close(self) -> None:
+        """End its workers."""
+        ...
+
+
+class ExecutorControl:
+    """The kernel on the workers of a real executor, and the same work on the serial one."""
+
+    def __init__(self, parallel: Executor, serial: Executor, width: int, loops: int) -> None:
+        self._width = width
+        self._source = Source(lambda: iter([loops] * width))
+        self._parallel = _open(parallel, width)
+        self._serial = _open(serial, 1)
+
+    @property
+    def width(self) -> int:
+        """Workers it keeps busy."""
+        return self._width
+
+    def parallel_s(self) -> float:
+        """Run the kernel once on all the workers, seconds."""
+        return self._parallel.run(self._source).makespan_s
+
+    def serial_s(self) -> float:
+        """Run the same work one after the other, seconds."""
+        return self._serial.run(self._source).makespan_s
+
+    def close(self) -> None:
+        """End the workers."""
+        self._parallel.close()
+        self._serial.close()
+
+
+class ControlMonitor:
+    """Keeps the reference of one control kernel over the session.
+
+    The reference is the best window so far (5 % quantile of each learning or re-check window) and
+    never rises: with a quantile over *all* samples a long disturbance would slowly become the
+    reference, and the disturbed machine would pass for an idle one.
+    """
+
+    def __init__(self, control: Control, executor: str) -> None:
+        self.control = control
+        self._executor = executor
+        self._parallel_s = math.inf
+        self._serial_s = math.inf
+
+    def learn(self) -> None:
+        """Take the first reference; does nothing when it was taken already."""
+        if math.isinf(self._parallel_s):
+            self._window(LEARNING_RUNS)
+
+    def recheck(self) -> None:
+        """Take one more window; one that was quieter than those before replaces the reference."""
+        self._window(RECHECK_RUNS)
+
+    def sample_s(self) -> float:
+        """Run the parallel control once and return its seconds."""
+        return self.control.parallel_s()
+
+    @property
+    def reference(self) -> Reference:
+        """What the control shows in its best window so far."""
+        return Reference(self._executor, self.control.width, self._parallel_s, self._serial_s)
+
+    def _window(self, runs: int) -> None:
+        pairs = [(self.control.serial_s(), self.control.parallel_s()) for _ in range(runs)]
+        serial, parallel = zip(*pairs, strict=True)
+        self._serial_s = min(self._serial_s, quantile(serial, 0.05))
+        self._parallel_s = min(self._parallel_s, quantile(parallel, 0.05))
+
+
+def _open(executor: Executor, width: int) -> Running:
+    return executor.open(make_plan([Stage(kernel, name="control", workers=width)]))
+
+
+def _time_kernel(loops: int) -> float:
+    began = time.perf_counter_ns()
+    kernel(loops)
+    return (time.perf_counter_ns() - began) / 1e9

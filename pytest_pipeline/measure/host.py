@@ -1,0 +1,98 @@
+"""The real machine: cores, quota, counters, and what to write under "environment"."""
+
+from __future__ import annotations
+
+import os
+import platform
+import sys
+from importlib import metadata
+from pathlib import Path
+
+from pytest_pipeline.model.environment import Environment
+
+_PACKAGES = ("pytest", "numpy", "pandas", "torch", "cloudpickle")
+
+
+def usable_cores() -> int:
+    """Return the CPUs this process may use: affinity, cut by the whole part of a cgroup quota."""
+    affinity = (
+        len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    )
+    quota = cpu_quota()
+    return affinity if quota is None else max(1, min(affinity, int(quota)))
+
+
+def cpu_quota() -> float | None:
+    """Return the cgroup CPU quota in cores, or None (cgroup v2 `cpu.max`, v1 `cpu.cfs_*`)."""
+    text = _read("/sys/fs/cgroup/cpu.max").split()
+    if len(text) == 2 and text[0] != "max":
+        return int(text[0]) / int(text[1])
+    quota = _read("/sys/fs/cgroup/cpu/cpu.cfs_quota_us").strip()
+    period = _read("/sys/fs/cgroup/cpu/cpu.cfs_period_us").strip()
+    if quota and period and int(quota) > 0:
+        return int(quota) / int(period)
+    return None
+
+
+def throttled_count() -> int:
+    """Return how often the quota throttled this cgroup; 0 where unreadable."""
+    for line in _read("/sys/fs/cgroup/cpu.stat").splitlines():
+        if line.startswith("nr_throttled "):
+            return int(line.split()[1])
+    return 0
+
+
+def machine_cpu_s() -> float | None:
+    """Return CPU seconds that everything on the machine used so far, steal included (Linux)."""
+    first = _read("/proc/stat").partition("\n")[0].split()
+    if not first or first[0] != "cpu":
+        return None
+    ticks = [int(field) for field in first[1:9]]  # user nice system idle iowait irq softirq steal
+    return (sum(ticks) - ticks[3] - ticks[4]) / os.sysconf("SC_CLK_TCK")
+
+
+def own_cpu_s() -> float:
+    """Return CPU seconds of this process and its living and reaped descendants."""
+    import psutil
+
+    own = os.times()
+    total = own.user + own.system + own.children_user + own.children_system
+    for child in psutil.Process().children(recursive=True):
+        try:
+            used = child.cpu_times()
+        except psutil.Error:
+            continue
+        total += used.user + used.system
+    return total
+
+
+def describe(instruments: tuple[str, ...] = ()) -> Environment:
+    """Return the facts about machine and interpreter."""
+    import psutil
+
+    return Environment(
+        cpu=_cpu_name(),
+        cores_logical=os.cpu_count() or 1,
+        cores_usable=usable_cores(),
+        cpu_quota=cpu_quota(),
+        memory_bytes=psutil.virtual_memory().total,
+        system=f"{platform.system()} {platform.release()} {platform.machine()}",
+        python=f"{platform.python_implementation()} {platform.python_version()}",
+        gil=getattr(sys, "_is_gil_enabled", lambda: True)(),
+        packages={name: metadata.version(name) for name in _PACKAGES if name in sys.modules},
+        instruments=instruments,
+    )
+
+
+def _cpu_name() -> str:
+    for line in _read("/proc/cpuinfo").splitlines():
+        if line.startswith("model name"):
+            return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()
+
+
+def _read(path: str) -> str:
+    try:
+        return Path(path).read_text(encoding="utf-8")
+    except OSError:
+        return ""

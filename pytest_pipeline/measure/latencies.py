@@ -1,0 +1,114 @@
+"""Latency blocks until every latency gate is decided, on a budget of their own."""
+
+from __future__ import annotations
+
+import math
+
+from pytest_pipeline.judge.capacity import Capacity
+from pytest_pipeline.judge.gate import Status
+from pytest_pipeline.judge.latency import MAX_BLOCKS, LatencyGate
+from pytest_pipeline.measure.blocks import BlockRunner
+from pytest_pipeline.measure.budget import HARD_CAP, pause_s
+from pytest_pipeline.measure.control import ControlMonitor
+from pytest_pipeline.measure.lane import Lane
+from pytest_pipeline.measure.trial import Measured, Trial
+from pytest_pipeline.model.rounds import Phase
+from pytest_pipeline.stats.rate import blocks_to_miss
+
+CONFIRM_VISITS = 12
+"""Spaced pairs of blocks that a confirmation may take."""
+
+PLAIN_MISS = 0.05
+"""Late share that must be found within the budget: five times what p99 allows."""
+
+
+class LatencyPhase:
+    """Runs latency blocks for the latency gates of one trial."""
+
+    def __init__(self, trial: Trial, measured: Measured, monitor: ControlMonitor) -> None:
+        self._trial = trial
+        self._measured = measured
+        self._monitor = monitor
+
+    def run(self) -> None:
+        """Decide the gates one after the other."""
+        for gate in self._trial.latency_gates:
+            runner = self._runner(gate)
+            try:
+                self._decide(gate, runner)
+            finally:
+                self._measured.blocks += runner.blocks
+
+    def _runner(self, gate: LatencyGate) -> BlockRunner:
+        return BlockRunner(
+            self._lane(gate),
+            self._trial.plan,
+            self._trial.source,
+            num_items=self._measured.num_items,
+            requirement=gate.requirement,
+            arrivals=self._trial.arrivals,
+            machine=self._trial.machine,
+            monitor=self._monitor,
+            capacity=Capacity(self._monitor.reference, self._measured.cpu_share or 0.0, 1.0),
+        )
+
+    def _lane(self, gate: LatencyGate) -> Lane:
+        return next(lane for lane in self._trial.lanes if lane.name == gate.executor)
+
+    def _decide(self, gate: LatencyGate, runner: BlockRunner) -> None:
+        block_s = self._block_s(gate, runner)
+        items = runner.executions * self._measured.num_items
+        need_s = math.ceil(gate.samples_needed / items) * block_s
+        rate = f" at {runner.rate_per_s:g}/s" if runner.rate_per_s else ""
+        self._trial.progress(
+            f"p99 of {gate.executor}: needs {gate.samples_needed} items{rate}, about {need_s:.0f} s"
+        )
+        if need_s > HARD_CAP * self._trial.budget_s:
+            self._measured.budget_short[id(gate)] = (
+                f"p99 needs {gate.samples_needed} items{rate}: {need_s:.0f} s, and the budget of "
+                f"{self._trial.budget_s:.0f} s extends to {HARD_CAP * self._trial.budget_s:.0f} s at most; "
+                f'raise the rate or write @pytest.mark.measure(budget="{need_s / 2:.0f}s")'
+            )
+            return
+        self._bet(gate, runner, items, block_s)
+
+    def _bet(self, gate: LatencyGate, runner: BlockRunner, items: int, block_s: float) -> None:
+        began_ns = self._trial.machine.clock.now_ns()
+        while gate.status is Status.OPEN and gate.clean < MAX_BLOCKS:
+            elapsed = (self._trial.machine.clock.now_ns() - began_ns) / 1e9
+            if elapsed > self._allowed_s(gate, items, block_s):
+                break
+            gate.observe(runner.run(Phase.MEASURE))
+            self._trial.progress(
+                f"p99 of {gate.executor}: {len(gate.samples)} of about {gate.samples_needed} items, {gate.late} late"
+            )
+        if gate.status is Status.SUSPECT:
+            self._confirm(gate, runner)
+
+    def _allowed_s(self, gate: LatencyGate, items: int, block_s: float) -> float:
+        """Return the seconds that a met verdict, or a plain miss, may take at the clean share seen."""
+        to_meet = gate.samples_needed / items
+        to_miss = blocks_to_miss(self._trial.errors.missed, late_share=PLAIN_MISS) or 0
+        share = (gate.clean + 1) / (gate.clean + gate.dirty + 1)
+        need_s = (max(to_meet, to_miss + 1) + 1) * block_s / max(0.25, share)
+        return max(self._trial.budget_s, min(HARD_CAP * self._trial.budget_s, need_s))
+
+    def _confirm(self, gate: LatencyGate, runner: BlockRunner) -> None:
+        self._trial.progress(f"p99 of {gate.executor}: confirming with fresh workers")
+        lane = self._lane(gate)
+        lane.reopen()
+        lane.timed_execution(self._trial.source)
+        gate.begin_confirmation()
+        for visit in range(CONFIRM_VISITS):
+            if gate.status is not Status.SUSPECT:
+                return
+            self._trial.machine.clock.sleep(pause_s(visit))
+            gate.confirm(runner.run(Phase.CONFIRM), runner.run(Phase.CONFIRM))
+        if gate.status is Status.SUSPECT:
+            gate.give_up_confirming()
+
+    def _block_s(self, gate: LatencyGate, runner: BlockRunner) -> float:
+        if runner.block_s is not None:
+            return runner.block_s
+        profile = self._lane(gate).profile
+        return runner.executions * (0.0 if profile is None else profile.makespan_s)

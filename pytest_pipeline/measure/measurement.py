@@ -1,0 +1,142 @@
+"""The measurement in the order in which it happens: outputs first, then warm-up, rounds, latency blocks."""
+
+from __future__ import annotations
+
+from pytest_pipeline.errors import UsageError
+from pytest_pipeline.judge.capacity import Capacity
+from pytest_pipeline.measure.control import ControlMonitor
+from pytest_pipeline.measure.equality import Mismatch
+from pytest_pipeline.measure.instruments import quiet_instruments
+from pytest_pipeline.measure.latencies import LatencyPhase
+from pytest_pipeline.measure.ratios import RatioPhase
+from pytest_pipeline.measure.rounds import LONG_PAIR_S, RoundRunner, choose_shape
+from pytest_pipeline.measure.trial import Measured, Trial, Wrong
+from pytest_pipeline.measure.watch import ItemWatch, modified_since
+from pytest_pipeline.model.rounds import Phase
+from pytest_pipeline.model.trace import Trace
+
+WARM_UP_ROUNDS = 2
+"""Rounds before the first bet. Long plans need none: their first executions warmed up already."""
+
+
+def measure(trial: Trial, measured: Measured, *, once: bool = False) -> None:
+    """Fill `measured`; with `once`, stop after each arm ran and its outputs were compared.
+
+    Whatever a stage raises passes through, with what was measured so far left in `measured`.
+    """
+    _first_executions(trial, measured)
+    if once or measured.wrong:
+        return
+    monitor = None
+    with quiet_instruments() as instruments:
+        measured.instruments = instruments
+        monitor = _learn_reference(trial)
+        measured.reference = monitor.reference
+        makespans = _size(trial, measured)
+        runner = _runner(trial, measured, monitor, makespans)
+        try:
+            _warm_up(trial, runner, makespans)
+            RatioPhase(trial, measured, runner, monitor).run()
+            LatencyPhase(trial, measured, monitor).run()
+        except Mismatch as difference:
+            measured.wrong.append(Wrong(_culprit(trial), "outputs", str(difference)))
+        finally:
+            measured.rounds = runner.rounds
+            measured.reference = monitor.reference
+            measured.disturbance = runner.most_frequent_disturbance()
+            measured.throttled = any("throttled" in each.disturbance for each in runner.rounds)
+            _keep_profiles(trial, measured)
+
+
+def _first_executions(trial: Trial, measured: Measured) -> None:
+    """Run every arm once: the baseline watched for modified items, the others compared with it."""
+    trial.progress("comparing outputs")
+    marks = _watched_baseline(trial, measured)
+    for lane in trial.candidates:
+        try:
+            trace = lane.first_execution(trial.source)
+        except Mismatch as difference:
+            measured.wrong.append(Wrong(lane.name, "outputs", str(difference)))
+            continue
+        lane.keep_profile(trace)
+        modified = modified_since(trial.source, marks, lane.name)
+        if modified:
+            measured.wrong.append(Wrong(lane.name, "items", modified))
+    _keep_profiles(trial, measured)
+
+
+def _watched_baseline(trial: Trial, measured: Measured) -> list[bytes | None]:
+    watch = ItemWatch(trial.plan, trial.source)
+    running = trial.baseline.executor.open(watch.plan)
+    try:
+        trace = trial.baseline.execute_on(running, watch.source)
+    finally:
+        running.close()
+    if not watch.marks:
+        raise UsageError("items is empty: there is nothing to measure")
+    measured.outputs = trace.outputs
+    measured.num_items = len(watch.marks)
+    trial.baseline.keep_profile(trace)
+    if watch.modified:
+        measured.wrong.append(Wrong(trial.baseline.name, "items", watch.modified))
+    return watch.marks
+
+
+def _learn_reference(trial: Trial) -> ControlMonitor:
+    trial.progress("learning what this machine gives")
+    first = trial.candidates[0] if trial.candidates else trial.baseline
+    cores = max(1, trial.machine.environment().cores_usable)
+    monitor = trial.machine.monitor(first.executor, min(first.width, cores))
+    monitor.learn()
+    return monitor
+
+
+def _size(trial: Trial, measured: Measured) -> dict[str, float]:
+    """Execute the baseline unwatched and return the makespan of one execution per arm."""
+    trial.progress("warming up")
+    trace = trial.baseline.timed_execution(trial.source)
+    trial.baseline.keep_profile(trace)
+    measured.cpu_share = _cpu_share(trace)
+    return {lane.name: lane.profile.makespan_s for lane in trial.lanes if lane.profile is not None}
+
+
+def _cpu_share(trace: Trace) -> float:
+    used = sum(row.cpu_s for row in trace.ledger.rows)
+    return used / trace.makespan_s if trace.makespan_s > 0 else 0.0
+
+
+def _runner(
+    trial: Trial, measured: Measured, monitor: ControlMonitor, makespans: dict[str, float]
+) -> RoundRunner:
+    limits = [gate.requirement.effective_limit for gate in trial.ratio_gates]
+    measured.shape = choose_shape(makespans, trial.baseline.name)
+    return RoundRunner(
+        trial.lanes,
+        trial.source,
+        measured.shape,
+        machine=trial.machine,
+        monitor=monitor,
+        capacity=Capacity(monitor.reference, measured.cpu_share or 0.0, max(limits, default=1.0)),
+        began_ns=trial.machine.clock.now_ns(),
+        cold=frozenset(gate.executor for gate in trial.ratio_gates if gate.requirement.cold),
+    )
+
+
+def _warm_up(trial: Trial, runner: RoundRunner, makespans: dict[str, float]) -> None:
+    if sum(makespans.values()) > LONG_PAIR_S:
+        return
+    for _ in range(WARM_UP_ROUNDS):
+        each = runner.run(Phase.WARM_UP)
+        for gate in trial.ratio_gates:
+            gate.observe(each)
+
+
+def _culprit(trial: Trial) -> str:
+    return next((lane.name for lane in trial.lanes if lane.has_mismatch), trial.baseline.name)
+
+
+def _keep_profiles(trial: Trial, measured: Measured) -> None:
+    measured.profiles = {
+        lane.name: lane.profile for lane in trial.lanes if lane.profile is not None
+    }
+    measured.abandoned = tuple(name for lane in trial.lanes for name in lane.abandoned)

@@ -1,0 +1,212 @@
+"""One round after the other: control, sub-pairs in random order, control."""
+
+from __future__ import annotations
+
+import math
+import random
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from statistics import fmean
+
+from pytest_pipeline.judge.capacity import Capacity
+from pytest_pipeline.measure.control import ControlMonitor
+from pytest_pipeline.measure.instruments import no_garbage_collection
+from pytest_pipeline.measure.lane import Lane
+from pytest_pipeline.measure.machine import Machine, Usage
+from pytest_pipeline.model.plan import Source
+from pytest_pipeline.model.rounds import Phase, Round
+
+LONG_ARM_S = 0.25
+"""An arm longer than this gets a control beside it and an in-arm signal (A9.2)."""
+
+SHORT_ROUND_S = 0.5
+"""Up to this length one clean control of two is enough: the minimum needs one clean window (A8)."""
+
+SUB_PAIRS = 3
+"""Sub-pairs of a round of short arms (A8)."""
+
+LONG_PAIR_S = 0.7
+"""A pair longer than this is its own round: three of them would eat the budget."""
+
+SHORTEST_SAMPLE_S = 0.1
+"""The item list is executed again until the baseline's sample is this long (A7)."""
+
+LONGEST_REPEATED_S = 0.5
+"""Repeating stops where the slowest arm's sample would become longer than this."""
+
+MOST_REPEATS = 200
+"""Repeats of a plan that takes next to nothing."""
+
+FOREIGN_SHARE = 0.05
+"""Share of the usable cores that others may use during a long arm (A9.2)."""
+
+RECHECK_EVERY = 20
+"""Rounds between two re-checks of the reference (A9.1)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """How a round of this plan looks; fixed after warm-up, before any round is judged."""
+
+    repeats: int
+    """Executions per sample."""
+    sub_pairs: int
+    """Times each arm runs in a round."""
+    has_long_arms: bool
+    """Whether controls stand between the arms and the in-arm signal counts."""
+    is_short: bool
+    """Whether the minimum of the controls decides."""
+
+
+def choose_shape(samples_s: Mapping[str, float], baseline: str) -> Shape:
+    """Return the shape from the makespan of one execution per arm."""
+    wanted = math.ceil(SHORTEST_SAMPLE_S / max(1e-6, samples_s[baseline]))
+    affordable = math.floor(LONGEST_REPEATED_S / max(1e-6, *samples_s.values()))
+    repeats = max(1, min(wanted, affordable, MOST_REPEATS))
+    arms = {name: seconds * repeats for name, seconds in samples_s.items()}
+    pair = sum(arms.values())
+    sub_pairs = SUB_PAIRS if pair <= LONG_PAIR_S else 1
+    return Shape(
+        repeats=repeats,
+        sub_pairs=sub_pairs,
+        has_long_arms=max(arms.values()) > LONG_ARM_S,
+        is_short=pair * sub_pairs <= SHORT_ROUND_S,
+    )
+
+
+class RoundRunner:
+    """Runs rounds of one comparison and keeps them."""
+
+    def __init__(
+        self,
+        lanes: Sequence[Lane],
+        source: Source,
+        shape: Shape,
+        *,
+        machine: Machine,
+        monitor: ControlMonitor,
+        capacity: Capacity,
+        began_ns: int,
+        cold: frozenset[str] = frozenset(),
+        seed: int = 0,
+    ) -> None:
+        self.rounds: list[Round] = []
+        self._lanes = lanes
+        self._source = source
+        self._shape = shape
+        self._machine = machine
+        self._monitor = monitor
+        self._capacity = capacity
+        self._began_ns = began_ns
+        self._cold = cold
+        self._order = random.Random(seed)  # noqa: S311 - an order, not a secret
+        self._throttled = machine.usage().throttled
+
+    def run(self, phase: Phase) -> Round:
+        """Run one round and return it."""
+        if len(self.rounds) % RECHECK_EVERY == RECHECK_EVERY - 1:
+            self._monitor.recheck()
+        began_s = (self._machine.clock.now_ns() - self._began_ns) / 1e9
+        startups = self._cold_starts()
+        controls: list[float] = []
+        foreign: list[float] = []
+        times: dict[str, list[float]] = {lane.name: [] for lane in self._lanes}
+        with no_garbage_collection():
+            self._all_pairs(times, controls, foreign)
+        disturbance = self._disturbance(controls, foreign)
+        each = Round(
+            index=len(self.rounds),
+            phase=phase,
+            began_s=began_s,
+            makespans_s={name: tuple(values) for name, values in times.items()},
+            startups_s=startups,
+            controls_s=tuple(controls),
+            is_clean=not disturbance,
+            disturbance=disturbance,
+        )
+        self.rounds.append(each)
+        return each
+
+    def _all_pairs(
+        self, times: dict[str, list[float]], controls: list[float], foreign: list[float]
+    ) -> None:
+        controls.append(self._monitor.sample_s())
+        for pair in range(self._shape.sub_pairs):
+            if pair and not self._shape.is_short:
+                controls.append(self._monitor.sample_s())
+            self._sub_pair(times, controls, foreign)
+        controls.append(self._monitor.sample_s())
+
+    def is_quiet(self, controls_s: Sequence[float]) -> bool:
+        """Whether all these control times are what the machine gives when idle."""
+        reference = self._monitor.reference.parallel_s
+        return max(controls_s) <= self._capacity.clean_factor * reference
+
+    def most_frequent_disturbance(self) -> str:
+        """Return what disturbed most rounds, or an empty string."""
+        seen = Counter(
+            each.disturbance.partition(":")[0] for each in self.rounds if not each.is_clean
+        )
+        return seen.most_common(1)[0][0] if seen else ""
+
+    def _cold_starts(self) -> dict[str, float]:
+        startups = {}
+        for lane in self._lanes:
+            if lane.name in self._cold:
+                lane.reopen()
+                startups[lane.name] = lane.startup_s
+        return startups
+
+    def _sub_pair(
+        self, times: dict[str, list[float]], controls: list[float], foreign: list[float]
+    ) -> None:
+        order = list(self._lanes)
+        self._order.shuffle(order)
+        for position, lane in enumerate(order):
+            if position and self._shape.has_long_arms:
+                controls.append(self._monitor.sample_s())
+            before = self._machine.usage() if self._shape.has_long_arms else None
+            times[lane.name].append(self._sample(lane))
+            if before is not None:
+                foreign.append(self._foreign_share(before, times[lane.name][-1]))
+
+    def _sample(self, lane: Lane) -> float:
+        makespans = []
+        for _ in range(self._shape.repeats):
+            trace = lane.timed_execution(self._source)
+            makespans.append(trace.makespan_s)
+        lane.keep_profile(trace)
+        return fmean(makespans)
+
+    def _foreign_share(self, before: Usage, seconds: float) -> float:
+        after = self._machine.usage()
+        if before.machine_cpu_s is None or after.machine_cpu_s is None:
+            return 0.0
+        elsewhere = (after.machine_cpu_s - before.machine_cpu_s) - (
+            after.own_cpu_s - before.own_cpu_s
+        )
+        cores = max(1, self._machine.environment().cores_usable)
+        return max(0.0, elsewhere) / (seconds * self._shape.repeats * cores)
+
+    def _disturbance(self, controls: Sequence[float], foreign: Sequence[float]) -> str:
+        reference = self._monitor.reference.parallel_s
+        limit = self._capacity.clean_factor * reference
+        throttled = self._machine.usage().throttled
+        if throttled > self._throttled:
+            self._throttled = throttled
+            return "throttled: the CPU quota throttled this container during the round"
+        if not self._controls_clean(controls, limit):
+            return f"control kernel slow: {max(controls) / reference:.2f}x its reference time"
+        if foreign and not self._capacity.is_waiting_plan and max(foreign) > FOREIGN_SHARE:
+            return f"foreign CPU use: {max(foreign):.0%} of the usable cores during an arm"
+        return ""
+
+    def _controls_clean(self, controls: Sequence[float], limit: float) -> bool:
+        if self._shape.is_short or self._capacity.is_waiting_plan:
+            return min(controls) <= limit
+        if self._shape.has_long_arms:
+            return max(controls) <= limit
+        # One sub-pair between two clean controls is the clean window that the minimum needs.
+        return any(max(pair) <= limit for pair in pairwise(controls))

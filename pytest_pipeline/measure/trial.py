@@ -1,0 +1,116 @@
+"""What is to be measured, and what has been measured so far."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from pytest_pipeline.judge.conclude import Circumstances
+from pytest_pipeline.judge.gate import Errors, Gate
+from pytest_pipeline.judge.latency import LatencyGate
+from pytest_pipeline.judge.ratio import RatioGate
+from pytest_pipeline.measure.instruments import Instruments
+from pytest_pipeline.measure.lane import Lane
+from pytest_pipeline.measure.machine import Machine
+from pytest_pipeline.measure.rounds import Shape
+from pytest_pipeline.model.plan import Arrivals, Plan, Source
+from pytest_pipeline.model.rounds import LatencyBlock, Reference, Round
+from pytest_pipeline.model.trace import Trace
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """Everything that a measurement needs to know; nothing in it changes."""
+
+    plan: Plan
+    """The declared pipeline."""
+    source: Source
+    """The items."""
+    baseline: Lane
+    """The arm the others are compared with."""
+    candidates: Sequence[Lane]
+    """The other arms, available ones only."""
+    ratio_gates: Sequence[RatioGate]
+    """Gates that bet on rounds."""
+    latency_gates: Sequence[LatencyGate]
+    """Gates that bet on latency blocks."""
+    arrivals: Arrivals | None
+    """Arrivals of the latency blocks, when the user gave some."""
+    machine: Machine
+    """Time, control kernels, counters."""
+    errors: Errors
+    """Tolerated error rates of one gate."""
+    budget_s: float
+    """Soft target for the seconds of measuring."""
+    max_rounds: int
+    """Clean rounds after which an open gate is near its limit."""
+    progress: Callable[[str], None]
+    """Shows one line about what happens now."""
+
+    @property
+    def lanes(self) -> list[Lane]:
+        """Baseline and candidates."""
+        return [self.baseline, *self.candidates]
+
+
+@dataclass(frozen=True, slots=True)
+class Wrong:
+    """Why the times of an arm mean nothing."""
+
+    executor: str
+    """The arm."""
+    kind: str
+    """`outputs` or `items`."""
+    text: str
+    """The whole sentence."""
+
+
+@dataclass(slots=True)
+class Measured:
+    """What there is so far; filled in as it happens, so that an interruption loses nothing."""
+
+    outputs: list[Any] = field(default_factory=list)
+    """The baseline's outputs."""
+    num_items: int = 0
+    """Items of one execution."""
+    wrong: list[Wrong] = field(default_factory=list)
+    """Arms whose outputs differ or that modified items."""
+    profiles: dict[str, Trace] = field(default_factory=dict)
+    """Per arm, the execution that explains it."""
+    rounds: list[Round] = field(default_factory=list)
+    """All rounds."""
+    blocks: list[LatencyBlock] = field(default_factory=list)
+    """All latency blocks."""
+    reference: Reference | None = None
+    """What the control kernel showed."""
+    shape: Shape | None = None
+    """How a round looks."""
+    instruments: Instruments = field(default_factory=lambda: Instruments((), ""))
+    """Tracing, coverage, BLAS pools."""
+    cpu_share: float | None = None
+    """Baseline CPU time / wall time."""
+    shortfalls: dict[int, str] = field(default_factory=dict)
+    """By gate (id): why this host cannot give what it asks."""
+    budget_short: dict[int, str] = field(default_factory=dict)
+    """By gate (id): why the budget cannot hold a verdict."""
+    self_disturbed: bool = False
+    """The code under test itself keeps the machine busy."""
+    throttled: bool = False
+    """The CPU quota throttled a round."""
+    disturbance: str = ""
+    """The most frequent disturbance."""
+    abandoned: tuple[str, ...] = ()
+    """Hung worker threads."""
+
+    def circumstances(self, gate: Gate) -> Circumstances:
+        """Return what may explain why `gate` stayed open."""
+        return Circumstances(
+            shortfall=self.shortfalls.get(id(gate), ""),
+            traced=self.instruments.traced,
+            self_disturbed=self.self_disturbed,
+            abandoned=self.abandoned,
+            budget_short=self.budget_short.get(id(gate), ""),
+            throttled=self.throttled,
+            disturbance=self.disturbance,
+        )

@@ -1,0 +1,202 @@
+"""The result a test gets back: one arm per executor, the findings, and what led to them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from pytest_pipeline.errors import PipelineRegression, UsageError
+from pytest_pipeline.model.environment import Environment
+from pytest_pipeline.model.estimate import Estimate, Latency
+from pytest_pipeline.model.finding import Finding
+from pytest_pipeline.model.plan import Plan
+from pytest_pipeline.model.rounds import LatencyBlock, Reference, Round
+from pytest_pipeline.model.trace import Ledger, Trace
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True, slots=True)
+class StageSummary:
+    """One stage under one executor, from the profiled execution."""
+
+    name: str
+    """Stage name."""
+    workers: int
+    """Worker slots that may serve it."""
+    service_mean_s: float
+    """Mean service time per item, seconds."""
+    service_p50_s: float
+    """Median service time, seconds."""
+    service_max_s: float
+    """Largest service time, seconds."""
+    queueing_mean_s: float
+    """Mean time an item waited in front of the stage, seconds."""
+    utilization: float
+    """Service time / (workers x makespan), 0-1."""
+    cpu_share: float | None
+    """CPU time / service time, 0-1; None when unknown. Near 0 the stage waits, near 1 it computes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bottleneck:
+    """The stage that limits the plan."""
+
+    stage: str
+    """Its name."""
+    workers: int
+    """Its worker slots."""
+    utilization: float
+    """Its busy share of the makespan, 0-1."""
+    ceiling: float
+    """Finite speedup bound of the plan with these service times, workers, queues and cores."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Arm:
+    """One executor in the comparison. Values are medians over clean rounds."""
+
+    executor: str
+    """The arm's name."""
+    workers: int
+    """Worker slots it used."""
+    is_baseline: bool
+    """True for the arm the others are compared with."""
+    unavailable: str = ""
+    """Why it could not run here; then the rest is empty."""
+    speedup: Estimate | None = None
+    """Baseline makespan / this makespan."""
+    cold_speedup: Estimate | None = None
+    """The same with start-up counted; None unless a gate asked for it."""
+    latency: Latency | None = None
+    """Per item; open loop when a rate was asked for."""
+    makespan_s: float | None = None
+    """Median makespan of one execution, seconds."""
+    throughput_per_s: float | None = None
+    """Items / makespan."""
+    first_result_s: float | None = None
+    """Seconds to the first output in the profiled execution."""
+    startup_s: float | None = None
+    """Seconds to start the workers."""
+    efficiency: float | None = None
+    """speedup / workers."""
+    overlap: float | None = None
+    """Mean number of items in service at once (profiled execution)."""
+    stages: tuple[StageSummary, ...] = ()
+    """One per stage."""
+    ledger: Ledger | None = None
+    """Where the worker time went in the profiled execution."""
+    bottleneck: Bottleneck | None = None
+    """The stage that limits this arm."""
+    trace: Trace | None = None
+    """The profiled execution; its outputs are dropped but for the baseline's."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Comparison:
+    """What `pipeline.run` returns: index it with an arm's name."""
+
+    plan: Plan
+    """What was declared."""
+    baseline: str
+    """Name of the baseline arm."""
+    arms: Mapping[str, Arm]
+    """By name, baseline first."""
+    outputs: list[Any]
+    """The baseline's outputs in input order."""
+    findings: tuple[Finding, ...]
+    """One per requirement and arm."""
+    rounds: tuple[Round, ...] = ()
+    """All rounds, disturbed and warm-up ones included."""
+    blocks: tuple[LatencyBlock, ...] = ()
+    """Latency blocks, when a latency was gated."""
+    reference: Reference | None = None
+    """The control kernel's reference; None when nothing was timed."""
+    environment: Environment | None = None
+    """Machine and interpreter."""
+    num_items: int = 0
+    """Items of one execution."""
+    repeats: int = 1
+    """Executions per timed sample."""
+    check: str = "equal"
+    """How outputs were compared; `none` prints as "outputs not compared"."""
+    seconds: float = 0.0
+    """What the whole comparison took."""
+    warnings: tuple[str, ...] = ()
+    """Sentences a reader must know: caches, abandoned workers, instruments."""
+    notes: Mapping[str, Any] = field(default_factory=dict)
+    """Plain extra facts for the report (budget, alpha, sub-pairs, seed)."""
+
+    def __getitem__(self, executor: str) -> Arm:
+        """Return the arm of `executor`; raises `UsageError` naming the arms that ran."""
+        try:
+            return self.arms[executor]
+        except KeyError:
+            known = ", ".join(self.arms)
+            raise UsageError(f"no arm {executor!r} in this comparison; arms: {known}") from None
+
+    @property
+    def best(self) -> tuple[str, ...]:
+        """The fastest arm, or several when their intervals overlap."""
+        known = [arm for arm in self.arms.values() if arm.makespan_s is not None]
+        if not known:
+            return ()
+        first = min(known, key=lambda arm: arm.makespan_s or 0.0)
+        return tuple(arm.executor for arm in known if arm is first or _overlaps(arm, first))
+
+    def assert_met(self) -> None:
+        """Raise `PipelineRegression` here when a gate was missed or the run was invalid."""
+        failed = [finding for finding in self.findings if finding.verdict.fails]
+        if failed:
+            raise PipelineRegression(failure_text(failed))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain JSON types: one element of `tests[].runs` in schema `pytest-pipeline/1`."""
+        from pytest_pipeline.model.document import comparison_to_dict
+
+        return comparison_to_dict(self)
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return one row per arm as a pandas frame (needs the `pandas` extra)."""
+        import pandas as pd
+
+        return pd.DataFrame([_arm_row(arm) for arm in self.arms.values()]).set_index("executor")
+
+
+def failure_text(findings: list[Finding]) -> str:
+    """Join findings: one first line with all the headlines, then each finding's details."""
+    headline = "; ".join(finding.headline for finding in findings)
+    if len(findings) == 1:
+        return findings[0].text
+    return "\n".join([headline, *(finding.text for finding in findings)])
+
+
+def _overlaps(arm: Arm, first: Arm) -> bool:
+    if arm.speedup is None or first.speedup is None:
+        return False
+    lower, upper = first.speedup.lower, arm.speedup.upper
+    return lower is not None and upper is not None and upper >= lower
+
+
+def _arm_row(arm: Arm) -> dict[str, Any]:
+    row: dict[str, Any] = {"executor": arm.executor, "workers": arm.workers}
+    if arm.speedup is not None:
+        row |= {
+            "speedup": arm.speedup.value,
+            "speedup_lower": arm.speedup.lower,
+            "speedup_upper": arm.speedup.upper,
+        }
+    if arm.latency is not None:
+        row |= {"p50_s": arm.latency.p50_s, "p99_s": arm.latency.p99_s}
+    for name in (
+        "makespan_s",
+        "throughput_per_s",
+        "first_result_s",
+        "startup_s",
+        "efficiency",
+        "overlap",
+    ):
+        row[name] = getattr(arm, name)
+    return row

@@ -1,0 +1,47 @@
+"""A measured quantity with the uncertainty that belongs to it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """Point value and confidence sequence (valid at every look, so stopping early is allowed)."""
+
+    name: str
+    """What it is: `speedup`, `p99 latency`, ..."""
+    unit: str
+    """`x`, `s`, `1/s`, `B` or empty."""
+    value: float
+    """Median over clean rounds (or the sample quantile, for latencies)."""
+    lower: float | None
+    """Lower end; None while the sequence is still unbounded (fewer than 7 rounds at 95 %)."""
+    upper: float | None
+    """Upper end; None while unbounded."""
+    level: float
+    """Confidence level, 0-1."""
+    count: int
+    """Rounds or samples behind it."""
+    best: float | None = None
+    """Ratio of minima over all rounds: what the code did in its best moment."""
+
+
+@dataclass(frozen=True, slots=True)
+class Latency:
+    """Latency of items, from entry to the end of the last stage."""
+
+    mean_s: float
+    """Arithmetic mean, seconds."""
+    p50_s: float
+    """Median, seconds (nearest rank, as all percentiles here)."""
+    p90_s: float
+    """90th percentile, seconds."""
+    p99_s: float
+    """99th percentile, seconds; the maximum when there are fewer than 100 samples."""
+    max_s: float
+    """Largest, seconds."""
+    count: int
+    """Samples."""
+    loop: str
+    """`closed` (from admission), or `open` (from the intended start)."""

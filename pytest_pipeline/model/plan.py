@@ -1,0 +1,163 @@
+"""What the user declares: stages, their workers and queues, arrivals, and the plan they form."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from pytest_pipeline.errors import UsageError
+from pytest_pipeline.model.units import positive_number
+
+SOURCE_STAGE = "source"
+"""Name of the pseudo-stage that holds the time of a callable `items`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """One user function with its concurrency. Plain functions are wrapped in it by themselves.
+
+    Raises `UsageError` when `fn` is not callable or a count is below one.
+    """
+
+    fn: Callable[[Any], Any]
+    """Takes one item, returns the next stage's item."""
+    name: str | None = field(default=None, kw_only=True)
+    """Shown in messages and reports; by default the function's own name."""
+    workers: int = field(default=1, kw_only=True)
+    """Worker slots of this stage (threads, or processes with `layout="staged"`)."""
+    queue_size: int = field(default=16, kw_only=True)
+    """Items that may wait in front of this stage: the backpressure bound."""
+
+    def __post_init__(self) -> None:
+        if not callable(self.fn):
+            raise UsageError(
+                f"a stage must be callable, found {type(self.fn).__name__} {_short(self.fn)}: pass the function itself, not its result"
+            )
+        for what in ("workers", "queue_size"):
+            value = getattr(self, what)
+            if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+                raise UsageError(
+                    f"Stage {self.label!r}: {what}={value!r} must be a whole number of at least 1"
+                )
+        _refuse_unsupported(self)
+
+    @property
+    def label(self) -> str:
+        """The given name, or one derived from the function."""
+        return self.name if self.name is not None else _function_name(self.fn)
+
+
+@dataclass(frozen=True, slots=True)
+class Arrivals:
+    """Open-loop arrivals: items come at `rate` whatever the pipeline does.
+
+    Latency is then counted from the *intended* start (Tene's coordinated omission; wrk2).
+    """
+
+    rate: float
+    """Items per second offered."""
+    distribution: str = "constant"
+    """`"constant"` (every 1/rate seconds) or `"poisson"` (exponential gaps)."""
+    seed: int = 0
+    """Seed of the Poisson gaps; the schedule is computed up front."""
+
+    def __post_init__(self) -> None:
+        positive_number(self.rate, what="Arrivals(rate)", accepts="items per second")
+        if self.distribution not in {"constant", "poisson"}:
+            raise UsageError(
+                f'Arrivals(distribution={self.distribution!r}): expected "constant" or "poisson"'
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class Close:
+    """Declared tolerance for outputs that legitimately differ in the last bits."""
+
+    rtol: float = 1e-7
+    """Relative tolerance, as in `numpy.testing.assert_allclose`."""
+    atol: float = 0.0
+    """Absolute tolerance."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The declared pipeline, ready for any executor."""
+
+    stages: tuple[Stage, ...]
+    """In the order in which an item visits them."""
+    names: tuple[str, ...]
+    """One unique name per stage: `label`, or `label#2` for a repeated one."""
+    timeout_s: float = 60.0
+    """Seconds after which an execution that has not ended is a failure."""
+
+    @property
+    def total_workers(self) -> int:
+        """Worker slots over all stages."""
+        return sum(stage.workers for stage in self.stages)
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where one execution gets its items, and how fast it may take them."""
+
+    factory: Callable[[], Iterator[Any]]
+    """Returns a fresh iterator for every execution."""
+    is_timed: bool = False
+    """True when the user passed a callable: `next()` is then the `source` stage."""
+    offsets_ns: Sequence[int] | None = None
+    """Open loop: intended start of item i, nanoseconds after the start. None = closed loop."""
+    in_flight: int | None = None
+    """Closed loop: most items inside at once. None = the executor's own bound
+    (sum of queue sizes + workers)."""
+    collects_errors: bool = False
+    """Collect failed items in `Trace.failures` instead of stopping at the first."""
+
+
+def make_plan(stages: object, *, timeout_s: float = 60.0) -> Plan:
+    """Validate `stages` and return the `Plan`; raises `UsageError` for none or a non-callable one."""
+    if isinstance(stages, str) or not isinstance(stages, Sequence):
+        raise UsageError(
+            f"stages must be a list of callables, found {type(stages).__name__}: write pipeline.run([stage], items)"
+        )
+    if not stages:
+        raise UsageError("no stages: pipeline.run needs at least one callable")
+    made = tuple(stage if isinstance(stage, Stage) else Stage(stage) for stage in stages)
+    seen: dict[str, int] = {}
+    names = []
+    for stage in made:
+        seen[stage.label] = seen.get(stage.label, 0) + 1
+        names.append(
+            stage.label if seen[stage.label] == 1 else f"{stage.label}#{seen[stage.label]}"
+        )
+    return Plan(made, tuple(names), timeout_s=timeout_s)
+
+
+def _refuse_unsupported(stage: Stage) -> None:
+    fn = stage.fn
+    while isinstance(fn, functools.partial):
+        fn = fn.func
+    if not (inspect.isfunction(fn) or inspect.ismethod(fn)):
+        fn = getattr(fn, "__call__", fn)  # noqa: B004 - the bound method tells async and generator callables
+    if inspect.iscoroutinefunction(fn):
+        raise UsageError(
+            f"stage {stage.label!r} is a coroutine function: the asyncio executor is not in this release"
+        )
+    if inspect.isgeneratorfunction(fn) or inspect.isasyncgenfunction(fn):
+        raise UsageError(
+            f"stage {stage.label!r} is a generator function: stages with several outputs per item are not in this release; return a list instead"
+        )
+
+
+def _function_name(fn: Callable[..., Any]) -> str:
+    while isinstance(fn, functools.partial):
+        fn = fn.func
+    name = getattr(fn, "__name__", None) or type(fn).__name__
+    return "lambda" if name == "<lambda>" else str(name)
+
+
+def _short(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else text[:57] + "..."

@@ -1,0 +1,81 @@
+"""Rounds: baseline and candidates once each (in sub-pairs), adjacent in time, with their controls."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+
+class Phase(StrEnum):
+    """What a round was for."""
+
+    WARM_UP = "warm-up"
+    MEASURE = "measure"
+    CONFIRM = "confirm"
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """What the control kernel shows about this machine, for one executor kind and width."""
+
+    executor: str
+    """Executor that ran the control kernel."""
+    width: int
+    """Workers the control kernel kept busy."""
+    parallel_s: float
+    """Reference time: running 5 % quantile of the parallel control, seconds."""
+    serial_s: float
+    """The same work done serially, 5 % quantile, seconds."""
+
+    @property
+    def speedup(self) -> float:
+        """The control kernel's own parallel speedup: what this machine gives now."""
+        return self.serial_s / self.parallel_s
+
+    @property
+    def efficiency(self) -> float:
+        """Control speedup / width. Below 0.85 the reference was learned on a disturbed machine."""
+        return self.speedup / self.width
+
+
+@dataclass(frozen=True, slots=True)
+class Round:
+    """One round. Clean or not is decided without looking at the makespans."""
+
+    index: int
+    """Position in the comparison, from 0."""
+    phase: Phase
+    """Warm-up, measurement or confirmation."""
+    began_s: float
+    """Seconds since the comparison began."""
+    makespans_s: Mapping[str, tuple[float, ...]]
+    """Per arm, the makespan of one execution in each sub-pair (mean over its repeats), seconds."""
+    startups_s: Mapping[str, float] = field(default_factory=dict)
+    """Per arm that was opened anew for this round (`cold=True`): start-up, seconds."""
+    controls_s: tuple[float, ...] = ()
+    """Control kernel times: before, (between, when arms are long,) after, seconds."""
+    is_clean: bool = True
+    """True when the machine gave this round what it gives when idle."""
+    disturbance: str = ""
+    """What was seen when it is not clean."""
+
+
+@dataclass(frozen=True, slots=True)
+class LatencyBlock:
+    """At least 100 consecutive items of one arm for a latency gate."""
+
+    executor: str
+    """The arm."""
+    rate_per_s: float | None
+    """Arrival rate; None = closed loop."""
+    latencies_s: tuple[float, ...]
+    """Per item, in order, seconds."""
+    send_lag_p99_s: float
+    """p99 of actual minus intended entry, seconds; 0 in closed loop."""
+    is_clean: bool
+    """True when controls and generator were in order."""
+    disturbance: str = ""
+    """What was seen when it is not clean."""
+    phase: Phase = Phase.MEASURE
+    """Measurement or confirmation."""

@@ -1,0 +1,178 @@
+"""What one execution leaves behind: outputs, times per item and stage, and the worker ledger."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Ints = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Visits:
+    """One row per visit (one item in one stage), as columns of equal length, in no fixed order."""
+
+    item: Ints
+    """Index of the item in the source, from 0."""
+    stage: Ints
+    """Index into `Trace.stage_names`."""
+    worker: Ints
+    """Worker slot within the stage (or within the shared pool), from 0."""
+    enqueued_ns: Ints
+    """When the item became available to this stage."""
+    started_ns: Ints
+    """When the stage function was called."""
+    finished_ns: Ints
+    """When it returned."""
+
+    def __len__(self) -> int:
+        return len(self.item)
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerRow:
+    """Where the worker time of one stage (or of a pool shared by stages) went, in seconds."""
+
+    name: str
+    """Stage name, or the name of the shared pool in parentheses."""
+    workers: int
+    """Worker slots of this row; 0 for a stage hosted by a shared pool, whose slots stand in the pool's row."""
+    service_s: float = 0.0
+    """Inside the stage function."""
+    blocked_s: float = 0.0
+    """Finished an item and waited for room in the next queue."""
+    starved_s: float = 0.0
+    """Ready and waited for input."""
+    serialisation_s: float = 0.0
+    """Turning items and results into bytes and back."""
+    transfer_s: float = 0.0
+    """Moving those bytes between processes."""
+    handover_s: float = 0.0
+    """The executor's own work: queue operations and bookkeeping that waited for nobody."""
+    unaccounted_s: float = 0.0
+    """workers x makespan minus all of the above; the honest rest."""
+    cpu_s: float = 0.0
+    """CPU time of these workers, for the CPU share; not part of the sum."""
+
+    @property
+    def total_s(self) -> float:
+        """Sum of all the parts."""
+        return (
+            self.service_s
+            + self.blocked_s
+            + self.starved_s
+            + self.serialisation_s
+            + self.transfer_s
+            + self.handover_s
+            + self.unaccounted_s
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Ledger:
+    """The worker ledger: rows whose parts sum to workers x makespan."""
+
+    rows: tuple[LedgerRow, ...]
+    """One per stage, plus one per shared pool."""
+    makespan_s: float
+    """Seconds from the start of the execution to the last output."""
+
+    @property
+    def workers(self) -> int:
+        """Worker slots over all rows."""
+        return sum(row.workers for row in self.rows)
+
+
+@dataclass(frozen=True, slots=True)
+class ItemFailure:
+    """One item that failed while errors were collected."""
+
+    item: int
+    """Index of the item in the source."""
+    stage: str
+    """Name of the stage that raised."""
+    error: str
+    """Type and message of the exception."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Trace:
+    """One execution of a plan under one executor. Stamps share one clock domain."""
+
+    executor: str
+    """Name of the executor."""
+    stage_names: tuple[str, ...]
+    """Names in visiting order; begins with `source` when the items came from a callable."""
+    outputs: list[Any]
+    """In input order; failed items are left out."""
+    began_ns: int
+    """Clock reading when the workers were ready and the first item could be taken."""
+    ended_ns: int
+    """Clock reading when the last output had arrived."""
+    first_result_ns: int
+    """Clock reading when the first output arrived."""
+    startup_s: float
+    """Seconds that starting the workers took (0 in later executions of an open pool)."""
+    visits: Visits
+    """One row per visit."""
+    admitted_ns: Ints
+    """Per item: when it entered (closed loop) or was meant to enter (open loop)."""
+    emitted_ns: Ints
+    """Per item: when its last stage finished; 0 for failed items."""
+    send_lag_s: Floats
+    """Per item, open loop: actual minus intended entry, seconds; empty in closed loop."""
+    ledger: Ledger
+    """Where the worker time went."""
+    failures: tuple[ItemFailure, ...] = ()
+    """Collected failures, in order of occurrence."""
+
+    @property
+    def makespan_s(self) -> float:
+        """Seconds from the first admission to the last output."""
+        return (self.ended_ns - self.began_ns) / 1e9
+
+    @property
+    def first_result_s(self) -> float:
+        """Seconds to the first output."""
+        return (self.first_result_ns - self.began_ns) / 1e9
+
+    @property
+    def latency_s(self) -> Floats:
+        """Seconds from entry (intended entry in open loop) to the last stage's end, per emitted item."""
+        done = self.emitted_ns > 0
+        return np.asarray((self.emitted_ns[done] - self.admitted_ns[done]) / 1e9, dtype=np.float64)
+
+    @property
+    def stages(self) -> dict[str, LedgerRow]:
+        """Ledger row of each stage."""
+        return {row.name: row for row in self.ledger.rows}
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return the visits as a pandas frame (needs the `pandas` extra), one row per visit."""
+        import pandas as pd
+
+        visits = self.visits
+        return pd.DataFrame(
+            {
+                "item": visits.item,
+                "stage": [self.stage_names[i] for i in visits.stage],
+                "worker": visits.worker,
+                "enqueued_ns": visits.enqueued_ns,
+                "started_ns": visits.started_ns,
+                "finished_ns": visits.finished_ns,
+            }
+        )
+
+
+def make_visits(rows: Sequence[tuple[int, int, int, int, int, int]]) -> Visits:
+    """Build `Visits` from rows of (item, stage, worker, enqueued_ns, started_ns, finished_ns)."""
+    table = np.array(rows, dtype=np.int64).reshape(-1, 6)
+    return Visits(*(np.ascontiguousarray(table[:, k]) for k in range(6)))

@@ -1,0 +1,97 @@
+"""Parse what users write for times and tolerances: `"50ms"`, `0.05`, `timedelta`, `"5%"`."""
+
+from __future__ import annotations
+
+import math
+import re
+from datetime import timedelta
+
+from pytest_pipeline.errors import UsageError
+
+_SECONDS_PER = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "min": 60.0}
+_DURATION = re.compile(r"\s*([0-9]*\.?[0-9]+(?:[eE][-+]?[0-9]+)?)\s*([a-zA-Zµ]+)\s*")
+_BYTES_PER = {
+    "B": 1,
+    "kB": 10**3,
+    "MB": 10**6,
+    "GB": 10**9,
+    "KiB": 2**10,
+    "MiB": 2**20,
+    "GiB": 2**30,
+}
+
+
+def parse_seconds(value: object, *, what: str) -> float:
+    """Return `value` in seconds; accepts `"50ms"`, a positive number of seconds, or `timedelta`.
+
+    Raises `UsageError` naming `what`, the value found and the values accepted.
+    """
+    if isinstance(value, timedelta):
+        return _positive(value.total_seconds(), value, what)
+    if isinstance(value, str):
+        match = _DURATION.fullmatch(value)
+        if match is None or match[2] not in _SECONDS_PER:
+            units = ", ".join(_SECONDS_PER)
+            raise UsageError(
+                f'{what}={value!r} is not a time: write "50ms" (units: {units}), seconds as a number, or a timedelta'
+            )
+        return _positive(float(match[1]) * _SECONDS_PER[match[2]], value, what)
+    return positive_number(
+        value, what=what, accepts='a time such as "50ms", seconds as a number, or a timedelta'
+    )
+
+
+def parse_bytes(value: object, *, what: str) -> float:
+    """Return `value` in bytes; accepts `"200MB"`, `"64MiB"` or a positive number of bytes."""
+    if isinstance(value, str):
+        match = _DURATION.fullmatch(value)
+        if match is None or match[2] not in _BYTES_PER:
+            raise UsageError(
+                f'{what}={value!r} is not a size: write "200MB" (units: {", ".join(_BYTES_PER)}) or bytes as a number'
+            )
+        return _positive(float(match[1]) * _BYTES_PER[match[2]], value, what)
+    return positive_number(value, what=what, accepts='a size such as "200MB" or bytes as a number')
+
+
+def parse_share(value: object, *, what: str) -> float:
+    """Return a share in [0, 1); accepts `"5%"` or `0.05`."""
+    share: object = value
+    if isinstance(value, str):
+        text = value.strip()
+        try:
+            share = float(text[:-1]) / 100 if text.endswith("%") else float(text)
+        except ValueError:
+            share = None
+    if isinstance(share, bool) or not isinstance(share, int | float) or not 0 <= share < 1:
+        raise UsageError(
+            f'{what}={value!r} is not a share: write "5%" or 0.05 (at least 0, below 1)'
+        )
+    return float(share)
+
+
+def positive_number(value: object, *, what: str, accepts: str = "a number above zero") -> float:
+    """Return `value` as a float above zero, or raise `UsageError` naming `what`."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise UsageError(f"{what}={value!r} is a {type(value).__name__}: expected {accepts}")
+    return _positive(float(value), value, what)
+
+
+def _positive(number: float, found: object, what: str) -> float:
+    if not math.isfinite(number) or number <= 0:
+        raise UsageError(f"{what}={found!r} must be above zero and finite")
+    return number
+
+
+def show_seconds(seconds: float) -> str:
+    """Return a time as people write it: `82 ms`, `1.34 s`, `640 us`; three significant digits."""
+    for factor, unit in ((1.0, "s"), (1e-3, "ms"), (1e-6, "us")):
+        if abs(seconds) >= 0.9995 * factor:
+            return f"{_three_digits(seconds / factor)} {unit}"
+    return f"{seconds * 1e9:.0f} ns"
+
+
+def _three_digits(number: float) -> str:
+    size = abs(number)
+    return (
+        f"{number:.0f}" if size >= 99.95 else f"{number:.1f}" if size >= 9.995 else f"{number:.2f}"
+    )

@@ -1,0 +1,1 @@
+"""Pure mathematics of the verdicts: e-processes, confidence sequences, quantiles, queues."""

@@ -1,0 +1,279 @@
+"""A fake machine and executors on virtual time: test gates, plugins and stages without waiting.
+
+Stage functions call `machine.work(seconds)` instead of taking time. The virtual executors run the
+functions for real (outputs, exceptions and modified items are genuine) and compute when each visit
+would have happened with the declared workers; the fake clock then moves by the makespan.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from pytest_pipeline.clock import FakeClock
+from pytest_pipeline.executors.protocol import Executor
+from pytest_pipeline.measure.control import ControlMonitor
+from pytest_pipeline.measure.machine import Usage
+from pytest_pipeline.model.environment import Environment
+from pytest_pipeline.model.plan import Plan, Source
+from pytest_pipeline.model.trace import Ledger, LedgerRow, Trace, make_visits
+
+KERNEL_S = 0.01
+
+
+class FakeMachine:
+    """A machine whose time is virtual and whose neighbours are scripted.
+
+    `neighbour(now_s)` returns the factor by which the parallel control is slowed at that moment
+    (1 = idle); `cores` is what the control kernel shows as its own parallel speedup.
+    """
+
+    def __init__(
+        self, *, neighbour: Callable[[float], float] | None = None, cores: float = 2.0
+    ) -> None:
+        self._clock = FakeClock()
+        self._neighbour = neighbour or (lambda _: 1.0)
+        self._cores = cores
+        self._monitors: dict[int, ControlMonitor] = {}
+        self.worked_s = 0.0
+        self.running = ""
+
+    @property
+    def clock(self) -> FakeClock:
+        """The virtual time."""
+        return self._clock
+
+    def work(self, seconds: float) -> None:
+        """Pretend that the calling stage takes `seconds`."""
+        self.worked_s += seconds
+
+    def monitor(self, executor: Executor, width: int) -> ControlMonitor:
+        """Return the monitor of a scripted control kernel."""
+        if width not in self._monitors:
+            self._monitors[width] = ControlMonitor(_FakeControl(self, width), executor.name)
+        return self._monitors[width]
+
+    def usage(self) -> Usage:
+        """Report an idle machine."""
+        return Usage(own_cpu_s=0.0, machine_cpu_s=0.0, throttled=0)
+
+    def environment(self) -> Environment:
+        """Describe the pretended machine."""
+        return Environment(
+            cpu="virtual",
+            cores_logical=2,
+            cores_usable=2,
+            cpu_quota=None,
+            memory_bytes=2**33,
+            system="virtual",
+            python="virtual",
+            gil=True,
+            packages={},
+        )
+
+    def control_s(self, width: int, *, parallel: bool) -> float:
+        """Return the pretended control time now, and let it pass."""
+        speedup = min(float(width), self._cores)
+        seconds = KERNEL_S * width / speedup if parallel else KERNEL_S * width
+        if parallel:
+            seconds *= self._neighbour(self._clock.now_ns() / 1e9)
+        self._clock.advance(seconds)
+        return seconds
+
+
+@dataclass(frozen=True, slots=True)
+class _FakeControl:
+    machine: FakeMachine
+    width: int
+
+    def parallel_s(self) -> float:
+        return self.machine.control_s(self.width, parallel=True)
+
+    def serial_s(self) -> float:
+        return self.machine.control_s(self.width, parallel=False)
+
+    def close(self) -> None:
+        return
+
+
+class VirtualExecutor:
+    """Runs stages for real and their times on paper.
+
+    With `overlaps=False` it is a serial loop. `locked` names stages that only one worker can be in
+    at a time, whatever was declared. `slowdown(execution)` scales the makespan of that execution.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        machine: FakeMachine,
+        *,
+        overlaps: bool = True,
+        locked: Sequence[str] = (),
+        slowdown: Callable[[int], float] | None = None,
+        startup_s: float = 0.0,
+        cpu_share: float = 0.0,
+        unavailable: str | None = None,
+    ) -> None:
+        self._name = name
+        self.machine = machine
+        self.overlaps = overlaps
+        self.locked = tuple(locked)
+        self.slowdown = slowdown or (lambda _: 1.0)
+        self.startup_s = startup_s
+        self.cpu_share = cpu_share
+        self._cause = unavailable
+        self.executions = 0
+        self.opened = 0
+
+    @property
+    def name(self) -> str:
+        """The arm's name."""
+        return self._name
+
+    def workers(self, plan: Plan) -> int:
+        """Return the declared worker slots, or 1 for the serial loop."""
+        return plan.total_workers if self.overlaps else 1
+
+    def unavailable(self) -> str | None:
+        """Return the scripted cause."""
+        return self._cause
+
+    def open(self, plan: Plan) -> VirtualRunning:
+        """Pretend to start workers."""
+        self.opened += 1
+        self.machine.clock.advance(self.startup_s)
+        return VirtualRunning(self, plan)
+
+
+class VirtualRunning:
+    """Virtual workers that are up."""
+
+    def __init__(self, executor: VirtualExecutor, plan: Plan) -> None:
+        self._executor = executor
+        self._plan = plan
+        self.startup_s = executor.startup_s
+        self.abandoned: tuple[str, ...] = ()
+
+    def run(self, source: Source) -> Trace:
+        """Run every stage on every item, then lay the visits out in virtual time."""
+        executor = self._executor
+        executor.machine.running = executor.name
+        service, outputs = self._service(source)
+        scale = executor.slowdown(executor.executions)
+        executor.executions += 1
+        workers = [
+            1 if not executor.overlaps or name in executor.locked else stage.workers
+            for name, stage in zip(self._plan.names, self._plan.stages, strict=True)
+        ]
+        arrivals = list(source.offsets_ns or [0] * len(service))
+        ns = [[round(seconds * scale * 1e9) for seconds in row] for row in service]
+        layout = _staged(ns, workers, arrivals) if executor.overlaps else _serial(ns, arrivals)
+        return self._trace(layout, outputs, arrivals, is_open=source.offsets_ns is not None)
+
+    def close(self) -> None:
+        """Do nothing: there are no workers."""
+
+    def _service(self, source: Source) -> tuple[list[list[float]], list[object]]:
+        machine = self._executor.machine
+        rows, outputs = [], []
+        for index, item in enumerate(source.factory()):
+            value, row = item, []
+            for name, stage in zip(self._plan.names, self._plan.stages, strict=True):
+                before = machine.worked_s
+                value = _call(stage.fn, value, name, index)
+                row.append(machine.worked_s - before)
+            rows.append(row)
+            outputs.append(value)
+        return rows, outputs
+
+    def _trace(
+        self, visits: list[_Visit], outputs: list[object], arrivals: list[int], *, is_open: bool
+    ) -> Trace:
+        executor = self._executor
+        clock = executor.machine.clock
+        began = clock.now_ns()
+        last = len(self._plan.stages) - 1
+        done = {visit[0]: visit[5] for visit in visits if visit[1] == last}
+        makespan = max(done.values(), default=0)
+        clock.advance(makespan / 1e9)
+        moved = [(i, s, w, began + a, began + b, began + c) for i, s, w, a, b, c in visits]
+        return Trace(
+            executor=executor.name,
+            stage_names=self._plan.names,
+            outputs=outputs,
+            began_ns=began,
+            ended_ns=began + makespan,
+            first_result_ns=began + min(done.values(), default=0),
+            startup_s=self.startup_s,
+            visits=make_visits(moved),
+            admitted_ns=np.array(arrivals, dtype=np.int64) + began,
+            emitted_ns=np.array([done[i] for i in sorted(done)], dtype=np.int64) + began,
+            send_lag_s=np.zeros(len(arrivals) if is_open else 0),
+            ledger=self._ledger(visits, makespan / 1e9),
+        )
+
+    def _ledger(self, visits: list[_Visit], makespan_s: float) -> Ledger:
+        rows = []
+        for index, (name, stage) in enumerate(
+            zip(self._plan.names, self._plan.stages, strict=True)
+        ):
+            service = sum(v[5] - v[4] for v in visits if v[1] == index) / 1e9
+            workers = stage.workers if self._executor.overlaps else int(index == 0)
+            rows.append(
+                LedgerRow(
+                    name,
+                    workers,
+                    service_s=service,
+                    starved_s=workers * makespan_s - service,
+                    cpu_s=service * max(1e-9, self._executor.cpu_share),  # zero would mean unknown
+                )
+            )
+        return Ledger(tuple(rows), makespan_s)
+
+
+_Visit = tuple[int, int, int, int, int, int]
+"""(item, stage, worker, enqueued_ns, started_ns, finished_ns), from the start of the execution."""
+
+
+def _serial(service_ns: list[list[int]], arrivals: list[int]) -> list[_Visit]:
+    now, visits = 0, []
+    for item, row in enumerate(service_ns):
+        ready = arrivals[item]
+        now = max(now, ready)
+        for stage, length in enumerate(row):
+            visits.append((item, stage, 0, ready, now, now + length))
+            now += length
+            ready = now
+    return visits
+
+
+def _staged(
+    service_ns: list[list[int]], workers: Sequence[int], arrivals: list[int]
+) -> list[_Visit]:
+    """First come, first served through stages with `workers` each and room for everything."""
+    free = [[(0, slot) for slot in range(count)] for count in workers]
+    visits = []
+    ready = sorted((at, item) for item, at in enumerate(arrivals))
+    for stage in range(len(workers)):
+        following = []
+        for at, item in ready:
+            available, slot = heapq.heappop(free[stage])
+            start = max(at, available)
+            end = start + service_ns[item][stage]
+            heapq.heappush(free[stage], (end, slot))
+            visits.append((item, stage, slot, at, start, end))
+            following.append((end, item))
+        ready = sorted(following)
+    return visits
+
+
+def _call(fn: Callable[[object], object], value: object, name: str, index: int) -> object:
+    try:
+        return fn(value)
+    except BaseException as error:
+        error.add_note(f"stage {name!r}, item {index}")
+        raise

@@ -1,0 +1,8 @@
+"""Shared by all the tests: helpers that live beside them are importable under importlib mode."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent))

@@ -1,0 +1,73 @@
+"""What a p99 gate answers, on virtual time."""
+
+from __future__ import annotations
+
+from unit.virtual import Lab, p99
+
+from pytest_pipeline.model.finding import Reason, Verdict
+from pytest_pipeline.model.plan import Stage
+
+
+def slow_for(lab: Lab, share: float, *, fast: float = 0.002, slow: float = 0.02) -> Stage:
+    calls = {"n": 0}
+
+    def infer(item):
+        calls["n"] += 1
+        lab.machine.work(slow if (calls["n"] * share) % 1 < share else fast)
+        return item
+
+    return Stage(infer, name="infer")
+
+
+def test_a_service_without_late_items_is_met_with_the_samples_that_99_percent_needs():
+    lab = Lab()
+    result = lab.compare(requirements=[p99(0.05, rate_per_s=100)])
+    (finding,) = result.findings
+    assert finding.verdict is Verdict.MET
+    assert sum(len(block.latencies_s) for block in result.blocks) >= 319
+    assert result["threads"].latency.loop == "open"
+
+
+def test_the_needed_samples_are_announced_before_the_first_block():
+    lab = Lab()
+    lab.compare(requirements=[p99(0.05, rate_per_s=100)])
+    announced = [text for text in lab.progress if "needs" in text]
+    assert "items at 100/s, about" in announced[0]
+
+
+def test_five_percent_slow_items_fail_and_the_message_names_the_stage():
+    lab = Lab()
+    stages = [lab.stage("fetch", 0.001), slow_for(lab, 0.05), lab.stage("store", 0.001)]
+    (finding,) = lab.compare(stages, requirements=[p99(0.01, rate_per_s=100)]).findings
+    assert finding.verdict is Verdict.MISSED
+    assert "items late" in finding.headline
+    assert "service of stage 'infer'" in finding.text
+
+
+def test_half_a_percent_slow_items_do_not_fail():
+    lab = Lab()
+    stages = [lab.stage("fetch", 0.001), slow_for(lab, 0.005), lab.stage("store", 0.001)]
+    (finding,) = lab.compare(stages, requirements=[p99(0.01, rate_per_s=100)]).findings
+    assert finding.verdict is not Verdict.MISSED
+
+
+def test_a_rate_above_capacity_is_missed_because_latency_counts_from_the_intended_start():
+    lab = Lab()
+    (finding,) = lab.compare(requirements=[p99(0.02, rate_per_s=1000)]).findings
+    assert finding.verdict is Verdict.MISSED
+    assert "wait" in finding.text
+
+
+def test_a_gate_that_can_never_get_enough_samples_is_invalid_with_the_number_needed():
+    lab = Lab()
+    (finding,) = lab.compare(requirements=[p99(0.05, rate_per_s=1)], budget_s=10).findings
+    assert (finding.verdict, finding.reason) == (Verdict.INVALID, Reason.SAMPLES)
+    assert "p99 needs 38" in finding.text
+    assert "extends to 40 s" in finding.text
+
+
+def test_without_a_rate_the_loop_is_closed_and_labelled_service_latency():
+    lab = Lab()
+    result = lab.compare(requirements=[p99(1.0)])
+    assert result.findings[0].headline.startswith("p99 service latency")
+    assert result["threads"].latency.loop == "closed"

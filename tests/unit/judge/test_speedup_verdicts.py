@@ -1,0 +1,173 @@
+"""What a speedup gate answers, on virtual time."""
+
+from __future__ import annotations
+
+import pytest
+from unit.virtual import Lab, sometimes, speedup
+
+from pytest_pipeline.model.finding import Reason, Verdict
+from pytest_pipeline.model.rounds import Phase
+from pytest_pipeline.testing import VirtualExecutor
+
+
+def test_a_plan_that_is_clearly_fast_enough_is_met_after_five_clean_rounds():
+    lab = Lab()
+    (finding,) = lab.compare(requirements=[speedup(1.5)]).findings
+    assert (finding.verdict, finding.reason) == (Verdict.MET, Reason.NONE)
+    assert finding.clean_rounds == 5
+    assert finding.headline.startswith("speedup 1.9")
+
+
+def test_a_plan_that_is_clearly_too_slow_is_missed_within_fifteen_rounds_confirmation_included():
+    lab = Lab()
+    result = lab.compare(requirements=[speedup(3.0)])
+    (finding,) = result.findings
+    assert finding.verdict is Verdict.MISSED
+    bet_on = [each for each in result.rounds if each.phase is not Phase.WARM_UP]
+    assert len(bet_on) <= 15
+    assert any(each.phase is Phase.CONFIRM for each in bet_on)
+
+
+def test_a_miss_is_confirmed_on_freshly_opened_workers():
+    lab = Lab()
+    lab.compare(requirements=[speedup(3.0)])
+    assert lab.threads.opened == 2
+
+
+def test_a_miss_names_bottleneck_ceiling_and_the_change_that_is_predicted_to_help():
+    lab = Lab()
+    (finding,) = lab.compare(requirements=[speedup(3.0)]).findings
+    lines = finding.text.splitlines()
+    assert lines[0].startswith("speedup 1.95x < 3.00x (threads;")
+    assert "bottleneck: stage 'parse', 1 worker, busy 98% of the makespan" in lines[1]
+    assert "ceiling of this plan 1.95x" in lines[1]
+    assert lines[2].strip().startswith("next: Stage(parse, workers=2) is predicted to reach 3.")
+
+
+def test_a_value_within_the_tolerance_is_met_and_the_message_says_so():
+    lab = Lab()
+    (finding,) = lab.compare(requirements=[speedup(2.0)]).findings
+    assert finding.verdict is Verdict.MET
+    assert "1.95x, within 5% of 2.00x" in finding.headline
+
+
+def test_a_test_at_exactly_the_effective_limit_is_near_its_limit_and_not_failed():
+    lab = Lab()
+    lab.threads.slowdown = lambda _: (160 / 82) / (1.9 * 0.95) * 0.999999
+    (finding,) = lab.compare(requirements=[speedup(1.9, tolerance=0.05)], max_rounds=3).findings
+    assert (finding.verdict, finding.reason) == (Verdict.INCONCLUSIVE, Reason.NEAR_LIMIT)
+
+
+def test_a_neighbour_that_comes_after_the_start_makes_a_cpu_plan_busy_not_slow():
+    lab = Lab(cpu_share=1.0, neighbour=lambda now: 1.0 if now < 1.0 else 1.6)
+    lab.threads.slowdown = lambda _: 1.0 if lab.machine.clock.now_ns() < 1e9 else 1.9
+    (finding,) = lab.compare(items=range(16), requirements=[speedup(1.7)], budget_s=8).findings
+    assert (finding.verdict, finding.reason) == (Verdict.INCONCLUSIVE, Reason.BUSY)
+    assert "disturbed from outside" in finding.text
+
+
+def test_a_neighbour_that_was_there_first_is_no_reference_for_a_cpu_plan():
+    lab = Lab(cpu_share=1.0, neighbour=lambda _: 1.6)
+    lab.threads.slowdown = lambda _: 1.6
+    (finding,) = lab.compare(requirements=[speedup(1.8)]).findings
+    assert (finding.verdict, finding.reason) == (Verdict.INCONCLUSIVE, Reason.CAPACITY)
+    assert "control kernel reaches 1.25x on 2 workers" in finding.text
+
+
+def test_on_one_core_a_cpu_plan_lacks_capacity_and_a_waiting_plan_is_met():
+    computing = Lab(cpu_share=1.0, cores=1.0)
+    waiting = Lab(cpu_share=0.05, cores=1.0)
+    assert computing.compare(requirements=[speedup(1.5)]).findings[0].reason is Reason.CAPACITY
+    assert waiting.compare(requirements=[speedup(1.5)]).findings[0].verdict is Verdict.MET
+
+
+def test_a_regression_in_the_parallel_arm_is_never_excused_as_capacity():
+    lab = Lab(cpu_share=1.0)
+    lab.threads.slowdown = lambda _: 1.9
+    assert lab.compare(requirements=[speedup(1.8)]).findings[0].verdict is Verdict.MISSED
+
+
+def test_code_that_keeps_the_machine_busy_itself_fails_as_self_disturbed():
+    lab = Lab(cpu_share=1.0)
+    quiet_since = {"ns": 0}
+
+    def neighbour(now_s: float) -> float:
+        return 1.8 if lab.threads.executions and now_s * 1e9 - quiet_since["ns"] < 5e8 else 1.0
+
+    def slowdown(_: int) -> float:
+        quiet_since["ns"] = lab.machine.clock.now_ns() + 100_000_000
+        return 1.9
+
+    lab.machine._neighbour = neighbour
+    lab.threads.slowdown = slowdown
+    lab.serial.slowdown = lambda _: (slowdown(0), 1.0)[1]
+    (finding,) = lab.compare(items=range(16), requirements=[speedup(1.7)], budget_s=8).findings
+    assert (finding.verdict, finding.reason) == (Verdict.MISSED, Reason.SELF_DISTURBED)
+
+
+def test_an_intermittent_slow_mode_is_not_met_although_its_best_moments_are_fast():
+    lab = Lab()
+    lab.threads.slowdown = sometimes(0.6, 1.9)
+    (finding,) = lab.compare(requirements=[speedup(1.7)]).findings
+    assert finding.verdict is not Verdict.MET
+
+
+def test_a_budget_that_cannot_hold_a_verdict_is_invalid_with_the_numbers():
+    lab = Lab()
+    slow = [lab.stage("train", 1.0), lab.stage("score", 1.0)]
+    (finding,) = lab.compare(slow, range(8), requirements=[speedup(1.5)], budget_s=10).findings
+    assert (finding.verdict, finding.reason) == (Verdict.INVALID, Reason.BUDGET)
+    assert "extends to 40 s at most" in finding.text
+    assert 'measure(budget="' in finding.text
+
+
+def test_a_slower_build_extends_its_budget_instead_of_turning_into_a_skip():
+    lab = Lab()
+    stages = [lab.stage("train", 0.05), lab.stage("score", 0.05)]
+    lab.threads.slowdown = lambda _: 3.0
+    (finding,) = lab.compare(stages, range(20), requirements=[speedup(1.5)], budget_s=22).findings
+    assert finding.verdict is Verdict.MISSED
+
+
+def test_a_cold_gate_counts_start_up_and_a_warm_one_does_not():
+    lab = Lab()
+    lab.threads.startup_s = 0.5
+    warm, cold = lab.compare(requirements=[speedup(1.5), speedup(1.5, cold=True)]).findings
+    assert warm.verdict is Verdict.MET
+    assert cold.verdict is Verdict.MISSED
+    assert cold.headline.startswith("cold speedup 0.")
+
+
+def test_a_gate_on_the_best_arm_is_met_when_one_of_them_meets_it():
+    lab = Lab()
+    slow = VirtualExecutor("processes", lab.machine, slowdown=lambda _: 3.0)
+    (finding,) = lab.compare(
+        requirements=[speedup(1.5, executor="best")], candidates=[slow, lab.threads]
+    ).findings
+    assert (finding.verdict, finding.executor) == (Verdict.MET, "threads")
+
+
+def test_an_unavailable_arm_is_reported_with_its_cause_and_the_others_are_measured():
+    lab = Lab()
+    gpu = VirtualExecutor("cuda", lab.machine, unavailable="no device")
+    result = lab.compare(requirements=[speedup(1.5)], candidates=[lab.threads, gpu])
+    verdicts = {finding.executor: finding.verdict for finding in result.findings}
+    assert verdicts == {"threads": Verdict.MET, "cuda": Verdict.UNAVAILABLE}
+    assert result["cuda"].unavailable == "no device"
+
+
+def test_switched_off_every_arm_runs_once_and_gates_are_not_run():
+    lab = Lab()
+    result = lab.compare(requirements=[speedup(1.5)], mode="off")
+    assert [finding.verdict for finding in result.findings] == [Verdict.NOT_RUN]
+    assert lab.threads.executions == lab.serial.executions == 1
+    assert result["threads"].speedup is None
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_without_a_gate_enough_rounds_run_for_a_bounded_interval(seed):
+    lab = Lab()
+    estimate = lab.compare(items=range(20 + seed))["threads"].speedup
+    assert estimate is not None
+    assert estimate.lower is not None
+    assert estimate.count >= 7

@@ -1,0 +1,127 @@
+"""Declarations that cannot work end in one clear message."""
+
+from __future__ import annotations
+
+import pytest
+from unit.virtual import Lab, speedup
+
+from pytest_pipeline.errors import UsageError
+from pytest_pipeline.model.finding import Reason, Verdict
+from pytest_pipeline.model.plan import Stage
+
+
+def test_no_stages():
+    with pytest.raises(UsageError, match="no stages"):
+        Lab().compare([])
+
+
+def test_a_stage_that_is_not_callable():
+    with pytest.raises(UsageError, match="must be callable, found int 3"):
+        Lab().compare([3])
+
+
+def test_stages_that_are_not_a_list():
+    with pytest.raises(UsageError, match="stages must be a list of callables, found function"):
+        Lab().compare(lambda item: item)
+
+
+def test_a_coroutine_stage_names_the_executor_it_needs():
+    async def fetch(item):
+        return item
+
+    with pytest.raises(UsageError, match="asyncio executor"):
+        Lab().compare([fetch])
+
+
+def test_a_one_shot_generator_names_both_ways_out():
+    with pytest.raises(UsageError, match=r"list\(items\).*lambda"):
+        Lab().compare(items=(i for i in range(3)))
+
+
+def test_empty_items():
+    with pytest.raises(UsageError, match="items is empty"):
+        Lab().compare(items=[])
+
+
+def test_text_as_items():
+    with pytest.raises(UsageError, match="items is a str"):
+        Lab().compare(items="abc")
+
+
+def test_an_unknown_executor_name_has_a_near_name_hint():
+    from pytest_pipeline.comparing import compare
+
+    with pytest.raises(UsageError, match="unknown executor 'thread'.*'threads'"):
+        compare([str], [1], executors=["thread"])
+
+
+def test_executors_as_plain_text():
+    from pytest_pipeline.comparing import compare
+
+    with pytest.raises(UsageError, match=r'executors=\["threads"\]'):
+        compare([str], [1], executors="threads")
+
+
+def test_two_arms_of_one_name():
+    lab = Lab()
+    with pytest.raises(UsageError, match="two arms are called 'threads'"):
+        lab.compare(candidates=[lab.threads, lab.threads])
+
+
+def test_a_gate_naming_an_arm_that_is_not_run():
+    lab = Lab()
+    with pytest.raises(UsageError, match="names an arm that is not run; arms: serial, threads"):
+        lab.compare(requirements=[speedup(2, executor="processes")])
+
+
+@pytest.mark.parametrize("workers", [0, -1, 1.5, True])
+def test_a_worker_count_that_makes_no_sense(workers):
+    with pytest.raises(UsageError, match="workers="):
+        Stage(str, workers=workers)
+
+
+def test_a_stage_that_raises_keeps_its_exception_and_names_stage_and_item():
+    lab = Lab()
+
+    def parse(item):
+        if item == 17:
+            raise ZeroDivisionError("no price")
+        return item
+
+    with pytest.raises(ZeroDivisionError, match="no price") as caught:
+        lab.compare([lab.stage("fetch", 0.001), Stage(parse, name="parse")])
+    assert "stage 'parse', item 17" in caught.value.__notes__
+    assert lab.partial is not None
+    (finding,) = lab.partial.findings
+    assert (finding.verdict, finding.reason) == (Verdict.INVALID, Reason.STAGE_RAISED)
+    assert "ZeroDivisionError: no price (stage 'parse', item 17)" in finding.headline
+
+
+def test_ctrl_c_in_the_middle_keeps_the_rounds_so_far():
+    lab = Lab()
+
+    def parse(item):
+        lab.machine.work(0.002)
+        if lab.threads.executions > 12:
+            raise KeyboardInterrupt
+        return item
+
+    with pytest.raises(KeyboardInterrupt):
+        lab.compare([lab.stage("fetch", 0.001), parse], requirements=[speedup(9.0)])
+    assert lab.partial is not None
+    assert lab.partial.rounds
+    assert lab.partial.findings[0].reason is Reason.INTERRUPTED
+
+
+def test_setup_and_teardown_surround_every_execution_also_a_failing_one():
+    lab = Lab()
+    calls: list[str] = []
+
+    def parse(item):
+        raise ValueError("bad")
+
+    with pytest.raises(ValueError, match="bad"):
+        lab.compare(
+            [parse], setup=lambda: calls.append("up"), teardown=lambda: calls.append("down")
+        )
+    assert calls == ["up", "down"]

@@ -1,0 +1,115 @@
+"""Wrong results are found before any speed is looked at."""
+
+from __future__ import annotations
+
+import pytest
+from unit.virtual import Lab, speedup
+
+from pytest_pipeline.errors import UsageError
+from pytest_pipeline.model.finding import Reason, Verdict
+from pytest_pipeline.model.plan import Close, Stage
+
+
+def differs_under_threads(lab: Lab, wrong):
+    def score(item):
+        lab.machine.work(0.001)
+        return wrong(item) if lab.machine.running == "threads" else float(item)
+
+    return [lab.stage("fetch", 0.001), Stage(score, name="score")]
+
+
+def test_an_output_that_differs_fails_with_the_first_index_and_both_values():
+    lab = Lab()
+    stages = differs_under_threads(lab, lambda item: item + 1.0 if item >= 7 else float(item))
+    result = lab.compare(stages, requirements=[speedup(1.5)])
+    (finding,) = result.findings
+    assert (finding.verdict, finding.reason) == (Verdict.INVALID, Reason.OUTPUTS_DIFFER)
+    assert "output 7 differs: expected 7.0, got 8.0" in finding.headline
+    assert not result.rounds
+
+
+def test_a_wrong_result_fails_without_any_gate():
+    lab = Lab()
+    (finding,) = lab.compare(differs_under_threads(lab, lambda item: -1.0)).findings
+    assert finding.verdict is Verdict.INVALID
+
+
+def test_floats_that_differ_in_the_last_bits_name_the_tolerance_to_declare():
+    lab = Lab()
+    stages = differs_under_threads(lab, lambda item: item * (1 + 1e-12))
+    (finding,) = lab.compare(stages).findings
+    assert "declare check=Close(rtol=1e-11)" in finding.headline
+
+
+def test_a_declared_tolerance_accepts_them():
+    lab = Lab()
+    stages = differs_under_threads(lab, lambda item: item * (1 + 1e-12))
+    result = lab.compare(stages, check=Close(rtol=1e-9))
+    assert not result.findings
+    assert "rtol=1e-09" in result.check
+
+
+def test_an_output_that_goes_wrong_only_later_is_still_found():
+    lab = Lab()
+    stages = differs_under_threads(
+        lab, lambda item: -1.0 if lab.threads.executions > 3 else float(item)
+    )
+    (finding,) = lab.compare(stages, requirements=[speedup(1.2)]).findings
+    assert (finding.verdict, finding.executor) == (Verdict.INVALID, "threads")
+
+
+def test_without_a_check_the_result_says_that_outputs_were_not_compared():
+    lab = Lab()
+    result = lab.compare(differs_under_threads(lab, lambda item: -1.0), check=None)
+    assert result.check == "outputs not compared"
+    assert not result.findings
+
+
+def test_a_check_of_ones_own_decides():
+    lab = Lab()
+
+    def same_sign(expected, actual):
+        assert (expected < 0) == (actual < 0), "sign differs"
+
+    result = lab.compare(differs_under_threads(lab, lambda item: -5.0), check=same_sign)
+    assert "output 0 differs: sign differs" in result.findings[0].headline
+
+
+def test_an_unknown_check_is_refused():
+    with pytest.raises(UsageError, match="check='same'"):
+        Lab().compare(check="same")
+
+
+def test_a_stage_that_modifies_an_item_in_place_is_named_with_the_item():
+    lab = Lab()
+
+    def normalise(row):
+        lab.machine.work(0.001)
+        if row[0] == 3:
+            row.append("seen")
+        return len(row)
+
+    stages = [lab.stage("fetch", 0.001), Stage(normalise, name="normalise")]
+    result = lab.compare(stages, [[i] for i in range(10)], requirements=[speedup(1.2)])
+    finding = result.findings[0]
+    assert (finding.verdict, finding.reason) == (Verdict.INVALID, Reason.ITEMS_MODIFIED)
+    assert "stage 'normalise' modified item 3" in finding.headline
+    assert "pass a callable" in finding.headline
+
+
+def test_fresh_items_from_a_callable_may_be_modified():
+    lab = Lab()
+
+    def normalise(row):
+        lab.machine.work(0.001)
+        row.append("seen")
+        return len(row)
+
+    stages = [lab.stage("fetch", 0.001), Stage(normalise, name="normalise")]
+    result = lab.compare(stages, lambda: ([i] for i in range(10)))
+    assert not result.findings
+
+
+def test_the_outputs_are_the_baselines_in_input_order():
+    lab = Lab()
+    assert lab.compare(items=list("abc")).outputs == ["a", "b", "c"]

@@ -1,0 +1,86 @@
+"""A comparison on virtual time: what most unit tests start from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from pytest_pipeline.comparing import compare
+from pytest_pipeline.model.comparison import Comparison
+from pytest_pipeline.model.plan import Stage
+from pytest_pipeline.model.requirement import Quantity, Requirement
+from pytest_pipeline.testing import FakeMachine, VirtualExecutor
+
+
+class Lab:
+    """A fake machine with a serial and a threads arm; three waiting stages by default."""
+
+    def __init__(self, *, cpu_share: float = 0.0, **machine: Any) -> None:
+        self.machine = FakeMachine(**machine)
+        self.serial = VirtualExecutor("serial", self.machine, overlaps=False, cpu_share=cpu_share)
+        self.threads = VirtualExecutor("threads", self.machine, cpu_share=cpu_share)
+        self.progress: list[str] = []
+        self.partial: Comparison | None = None
+
+    def stage(self, name: str, seconds: float, **options: Any) -> Stage:
+        def run(item: Any) -> Any:
+            self.machine.work(seconds)
+            return item
+
+        return Stage(run, name=name, **options)
+
+    def stages(self, *, workers: int = 1) -> list[Stage]:
+        return [
+            self.stage("fetch", 0.001),
+            self.stage("parse", 0.002, workers=workers),
+            self.stage("store", 0.001),
+        ]
+
+    def compare(
+        self,
+        stages: Sequence[Any] | None = None,
+        items: Any = range(40),
+        *,
+        requirements: Sequence[Requirement] = (),
+        candidates: Sequence[VirtualExecutor] | None = None,
+        **options: Any,
+    ) -> Comparison:
+        arms = list(candidates) if candidates is not None else [self.threads]
+        return compare(
+            stages if stages is not None else self.stages(),
+            items,
+            executors=arms,
+            baseline=self.serial,
+            requirements=requirements,
+            machine=self.machine,
+            observer=_Notes(self),
+            **options,
+        )
+
+
+class _Notes:
+    def __init__(self, lab: Lab) -> None:
+        self._lab = lab
+
+    def progress(self, text: str) -> None:
+        self._lab.progress.append(text)
+
+    def finished(self, comparison: Comparison) -> None:
+        self._lab.partial = comparison
+
+
+def speedup(limit: float, **options: Any) -> Requirement:
+    return Requirement(Quantity.SPEEDUP, limit, **options)
+
+
+def p99(limit_s: float, **options: Any) -> Requirement:
+    return Requirement(Quantity.P99_LATENCY, limit_s, **options)
+
+
+def sometimes(share: float, slow: float) -> Callable[[int], float]:
+    """Return a slowdown of `slow` in `share` of the executions, spread evenly."""
+
+    def slowdown(execution: int) -> float:
+        return slow if (execution * share) % 1 < share else 1.0
+
+    return slowdown
