@@ -13,6 +13,7 @@ from pytest_pipeline.explain.profile import overlap, stage_summaries
 from pytest_pipeline.explain.tail import late_cause
 from pytest_pipeline.judge.conclude import conclude, without_rounds
 from pytest_pipeline.judge.estimates import (
+    fastest_arms,
     latency_estimate,
     speedup_estimate,
     summarise_latency,
@@ -91,6 +92,7 @@ class Assembly:
             arms=arms,
             outputs=measured.outputs,
             findings=tuple(findings),
+            best=fastest_arms(measured.rounds, [lane.name for lane in trial.lanes]),
             rounds=tuple(measured.rounds),
             blocks=tuple(measured.blocks),
             reference=measured.reference,

@@ -111,7 +111,12 @@ def _relation(requirement: Requirement, value: float, verdict: Verdict) -> str:
 
 def _interval(estimate: Estimate, gate: Gate) -> str:
     if isinstance(gate, LatencyGate):
-        return f"{gate.late} of {len(gate.samples)} items late, {_count(gate.clean, 'clean block')}"
+        blocks = (
+            _count(gate.clean, "clean block")
+            if gate.clean
+            else _count(gate.dirty, "disturbed block")
+        )
+        return f"{gate.late} of {len(gate.samples)} items late, {blocks}"
     rounds = _count(gate.clean, "clean round")
     if estimate.lower is None or estimate.upper is None:
         return rounds

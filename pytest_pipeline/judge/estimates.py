@@ -8,6 +8,7 @@ from statistics import fmean, median
 from pytest_pipeline.model.estimate import Estimate, Latency
 from pytest_pipeline.model.rounds import Phase, Round
 from pytest_pipeline.stats.confidence import median_sequence
+from pytest_pipeline.stats.ladder import LadderBet
 from pytest_pipeline.stats.quantiles import quantile
 
 DISPLAY_LEVEL = 0.95
@@ -48,6 +49,30 @@ def usable_rounds(rounds: Iterable[Round], executor: str, *, cold: bool = False)
     ]
     clean = [each for each in measured if each.is_clean]
     return clean or measured
+
+
+def fastest_arms(rounds: Iterable[Round], arms: Sequence[str]) -> tuple[str, ...]:
+    """Return the fastest of `arms`, and every arm that a paired comparison cannot tell from it.
+
+    An arm is told apart when a ladder bet on "slower than the fastest in the same round" crosses
+    at 5 % / (arms - 1). Without a round all that is known is nothing: an empty tuple.
+    """
+    usable = [each for each in rounds if each.is_clean and each.phase is not Phase.WARM_UP]
+    if not usable or not arms:
+        return ()
+    typical = {arm: [median(each.makespans_s[arm]) for each in usable] for arm in arms}
+    first = min(arms, key=lambda arm: median(typical[arm]))
+    alpha = (1 - DISPLAY_LEVEL) / max(1, len(arms) - 1)
+    return tuple(
+        arm for arm in arms if arm == first or not _is_slower(typical[arm], typical[first], alpha)
+    )
+
+
+def _is_slower(times: Sequence[float], fastest: Sequence[float], alpha: float) -> bool:
+    bet = LadderBet(1.0, "above")
+    for mine, best in zip(times, fastest, strict=True):
+        bet.bet(mine / best)
+    return bet.crossed(alpha)
 
 
 def latency_estimate(samples: Sequence[float], name: str) -> Estimate | None:

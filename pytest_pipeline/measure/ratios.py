@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from statistics import median
 
-from pytest_pipeline.judge.capacity import Capacity
+from pytest_pipeline.judge.capacity import VALID_EFFICIENCY, Capacity
 from pytest_pipeline.judge.gate import Status
 from pytest_pipeline.judge.ratio import RatioGate
 from pytest_pipeline.measure.budget import (
@@ -39,6 +39,9 @@ BUSY_SHARE = 0.8
 QUIET_CHECKS = 3
 """Alternations of stages and silence that must agree before it is called self-disturbed."""
 
+PATIENCE = 8
+"""Times that a machine without a valid reference is asked again before it is called too small."""
+
 QUIET_S = 1.0
 """Seconds without user code before the control is asked again."""
 
@@ -61,6 +64,7 @@ class RatioPhase:
         if not self._trial.candidates:
             return
         self._check_capacity(self._trial.ratio_gates)
+        self._wait_for_quiet()
         while self._wants_more():
             self._one_round()
             if len(self._lengths) == 1:
@@ -106,8 +110,22 @@ class RatioPhase:
             and self._elapsed_s + self._round_s < self._trial.budget_s / 3
         )
 
+    def _wait_for_quiet(self) -> None:
+        """Give a passing neighbour some time before calling the machine too small."""
+        for _ in range(PATIENCE):
+            if (
+                not self._measured.shortfalls
+                or self._monitor.reference.efficiency >= VALID_EFFICIENCY
+            ):
+                return
+            self._trial.progress("waiting for a quiet moment: the machine is shared or busy")
+            self._trial.machine.clock.sleep(QUIET_S)
+            self._monitor.recheck()
+            self._check_capacity(self._trial.ratio_gates)
+
     def _check_capacity(self, gates: Sequence[RatioGate]) -> None:
         for gate in gates:
+            self._measured.shortfalls.pop(id(gate), None)
             limit = gate.requirement.effective_limit
             share = self._measured.cpu_share or 0.0
             shortfall = Capacity(self._monitor.reference, share, limit).shortfall

@@ -108,6 +108,8 @@ class Comparison:
     """The baseline's outputs in input order."""
     findings: tuple[Finding, ...]
     """One per requirement and arm."""
+    best: tuple[str, ...] = ()
+    """The fastest arm, or several when a paired comparison cannot tell them apart."""
     rounds: tuple[Round, ...] = ()
     """All rounds, disturbed and warm-up ones included."""
     blocks: tuple[LatencyBlock, ...] = ()
@@ -137,15 +139,6 @@ class Comparison:
             known = ", ".join(self.arms)
             raise UsageError(f"no arm {executor!r} in this comparison; arms: {known}") from None
 
-    @property
-    def best(self) -> tuple[str, ...]:
-        """The fastest arm, or several when their intervals overlap."""
-        known = [arm for arm in self.arms.values() if arm.makespan_s is not None]
-        if not known:
-            return ()
-        first = min(known, key=lambda arm: arm.makespan_s or 0.0)
-        return tuple(arm.executor for arm in known if arm is first or _overlaps(arm, first))
-
     def assert_met(self) -> None:
         """Raise `PipelineRegression` here when a gate was missed or the run was invalid."""
         failed = [finding for finding in self.findings if finding.verdict.fails]
@@ -171,13 +164,6 @@ def failure_text(findings: list[Finding]) -> str:
     if len(findings) == 1:
         return findings[0].text
     return "\n".join([headline, *(finding.text for finding in findings)])
-
-
-def _overlaps(arm: Arm, first: Arm) -> bool:
-    if arm.speedup is None or first.speedup is None:
-        return False
-    lower, upper = first.speedup.lower, arm.speedup.upper
-    return lower is not None and upper is not None and upper >= lower
 
 
 def _arm_row(arm: Arm) -> dict[str, Any]:

@@ -71,3 +71,17 @@ def test_without_a_rate_the_loop_is_closed_and_labelled_service_latency():
     result = lab.compare(requirements=[p99(1.0)])
     assert result.findings[0].headline.startswith("p99 service latency")
     assert result["threads"].latency.loop == "closed"
+
+
+def test_a_service_in_time_beside_a_neighbour_is_met_because_neighbours_only_add_latency():
+    lab = Lab(neighbour=lambda now: 1.0 if now < 2.0 else 3.0)
+    (finding,) = lab.compare(requirements=[p99(0.05, rate_per_s=100)]).findings
+    assert finding.verdict is Verdict.MET
+    assert "disturbed block" in finding.headline
+
+
+def test_late_items_beside_a_neighbour_never_fail_a_service():
+    lab = Lab(neighbour=lambda now: 1.0 if now < 2.0 else 3.0)
+    stages = [lab.stage("fetch", 0.001), slow_for(lab, 0.2), lab.stage("store", 0.001)]
+    (finding,) = lab.compare(stages, requirements=[p99(0.01, rate_per_s=100)]).findings
+    assert (finding.verdict, finding.reason) == (Verdict.INCONCLUSIVE, Reason.BUSY)

@@ -171,3 +171,10 @@ def test_without_a_gate_enough_rounds_run_for_a_bounded_interval(seed):
     assert estimate is not None
     assert estimate.lower is not None
     assert estimate.count >= 7
+
+
+def test_a_neighbour_that_leaves_soon_is_waited_for():
+    lab = Lab(cpu_share=1.0, neighbour=lambda now: 1.6 if now < 4.0 else 1.0)
+    (finding,) = lab.compare(requirements=[speedup(1.5)]).findings
+    assert finding.verdict is Verdict.MET
+    assert any("quiet moment" in text for text in lab.progress)

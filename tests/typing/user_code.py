@@ -1,0 +1,44 @@
+"""What a user's annotated test looks like; mypy checks it, nobody runs it."""
+
+from __future__ import annotations
+
+from typing import assert_type
+
+import pytest
+
+from pytest_pipeline import (
+    Arm,
+    Arrivals,
+    Close,
+    Comparison,
+    PipelineFixture,
+    Processes,
+    Stage,
+    Threads,
+    Trace,
+    compare,
+)
+
+
+def double(value: int) -> int:
+    return 2 * value
+
+
+@pytest.mark.speedup(min=1.5)
+def test_with_the_fixture(pipeline: PipelineFixture) -> None:
+    result = pipeline.run(
+        [double, Stage(double, workers=2)],
+        [1, 2, 3],
+        executors=["threads", Processes(workers=2), Threads(name="wide")],
+        check=Close(rtol=1e-9),
+        arrivals=Arrivals(rate=50),
+    )
+    assert_type(result, Comparison)
+    assert_type(result["threads"], Arm)
+    speedup = result["threads"].speedup
+    assert speedup is not None
+    assert_type(speedup.value, float)
+
+
+def without_pytest() -> Trace | None:
+    return compare([double], lambda: iter([1, 2, 3]))["threads"].trace
