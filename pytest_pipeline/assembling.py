@@ -112,7 +112,7 @@ class Assembly:
         )
 
     def _warnings(self, measured: Measured) -> tuple[str, ...]:
-        notes = list(measured.instruments.notes)
+        notes = []
         if measured.instruments.traced:
             notes.append(f"{measured.instruments.traced} could not be stopped: no gate is decided")
         notes += [f"worker thread {name} hung and was abandoned" for name in measured.abandoned]
