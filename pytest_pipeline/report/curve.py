@@ -1,0 +1,189 @@
+"""Latency percentiles on a log(1-p) axis, one curve per arm, with the limit at p99."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from pytest_pipeline.report import units
+from pytest_pipeline.report.axis import Axis, Tick, make_axis
+from pytest_pipeline.report.palette import SERIES
+from pytest_pipeline.report.text import shorten
+from pytest_pipeline.report.words import Json
+
+WIDTH = 760
+HEIGHT = 230
+LEFT = 64
+RIGHT = 640
+"""Curve names stand right of it."""
+TOP = 22
+BOTTOM = 196
+ENOUGH_BEYOND = 10
+"""A percentile with fewer samples beyond it is drawn dotted: it is mostly luck."""
+_MARKS = ((0.5, "p50"), (0.9, "p90"), (0.99, "p99"), (0.999, "p99.9"), (0.9999, "p99.99"))
+_POINTS = 72
+
+
+@dataclass(frozen=True, slots=True)
+class Curve:
+    """The latencies of one arm."""
+
+    label: str
+    label_y: float
+    css: str
+    """Series colour."""
+    solid: str
+    """Polyline points with enough samples beyond."""
+    dotted: str
+    """Points where fewer than ten samples lie beyond."""
+
+
+@dataclass(frozen=True, slots=True)
+class LatencyChart:
+    """Percentile curves of one run."""
+
+    title: str
+    summary: str
+    width: float
+    height: float
+    left: float
+    tick_x: float
+    right: float
+    top: float
+    bottom: float
+    tick_y: float
+    label_x: float
+    curves: tuple[Curve, ...]
+    x_ticks: tuple[Tick, ...]
+    y_ticks: tuple[Tick, ...]
+    limit_y: float | None
+    limit_label: str
+    limit_label_x: float
+    limit_label_y: float
+    p99_x: float
+    notes: tuple[str, ...]
+    """What is missing and why."""
+
+
+def latency_curves(run: Json) -> LatencyChart | None:
+    """Return the percentile curves of the clean blocks; None when no latency was sampled."""
+    samples = _samples(run)
+    if not samples:
+        return None
+    limit = next((f["limit"] for f in run["findings"] if f["quantity"] == "p99_latency"), None)
+    deepest = max(len(values) for values in samples.values())
+    reach = max(2.0, math.log10(deepest))
+    y_axis = make_axis(
+        [*(values[-1] for values in samples.values()), limit],
+        start=BOTTOM,
+        length=TOP - BOTTOM,
+        unit="s",
+        most_ticks=4,
+    )
+    limit_y = None if limit is None else y_axis.at(limit)
+    return LatencyChart(
+        title="Latency percentiles",
+        summary=_summary(samples, limit),
+        width=WIDTH,
+        height=HEIGHT,
+        left=LEFT,
+        tick_x=LEFT - 8,
+        right=RIGHT,
+        top=TOP,
+        bottom=BOTTOM,
+        tick_y=BOTTOM + 16,
+        label_x=RIGHT + 8,
+        curves=_spread(_curves(samples, reach, y_axis)),
+        x_ticks=tuple(
+            Tick(_x(p, reach), name) for p, name in _MARKS if -math.log10(1 - p) <= reach
+        ),
+        y_ticks=y_axis.ticks,
+        limit_y=limit_y,
+        limit_label="" if limit is None else f"p99 at most {units.seconds(limit)}",
+        limit_label_x=LEFT + 6,
+        limit_label_y=0.0 if limit_y is None else limit_y - 5,
+        p99_x=_x(0.99, reach),
+        notes=tuple(_note(name, values) for name, values in samples.items()),
+    )
+
+
+def nearest_rank(ordered: Sequence[float], share: float) -> float:
+    """Return the sample quantile by nearest rank of sorted values."""
+    return ordered[min(len(ordered), max(1, math.ceil(share * len(ordered) - 1e-9))) - 1]
+
+
+def _samples(run: Json) -> dict[str, list[float]]:
+    """Sorted latencies per arm over its clean measured blocks, or over all when none was clean."""
+    found: dict[str, list[float]] = {}
+    measured = [each for each in run["blocks"] if each["phase"] != "warm-up"]
+    for block in measured:
+        others = [b for b in measured if b["executor"] == block["executor"] and b["is_clean"]]
+        if block["is_clean"] or not others:
+            values = [value for value in block["latencies_s"] if value is not None]
+            found.setdefault(str(block["executor"]), []).extend(values)
+    return {name: sorted(values) for name, values in found.items() if values}
+
+
+def _x(share: float, reach: float) -> float:
+    depth = -math.log10(1 - share)
+    return round(LEFT + depth / reach * (RIGHT - LEFT), 1)
+
+
+def _curves(samples: dict[str, list[float]], reach: float, y_axis: Axis) -> list[Curve]:
+    curves = []
+    for k, (name, values) in enumerate(samples.items()):
+        depths = [math.log10(len(values)) * step / _POINTS for step in range(_POINTS + 1)]
+        points = [
+            (
+                round(LEFT + depth / reach * (RIGHT - LEFT), 1),
+                y_axis.at(nearest_rank(values, 1 - 10**-depth)),
+            )
+            for depth in depths
+        ]
+        enough = math.log10(max(1.0, len(values) / ENOUGH_BEYOND))
+        split = sum(depth <= enough for depth in depths)
+        curves.append(
+            Curve(
+                label=shorten(name, 16),
+                label_y=points[-1][1] + 4,
+                css=SERIES[k % len(SERIES)],
+                solid=_polyline(points[:split]),
+                dotted=_polyline(points[max(0, split - 1) :]),
+            )
+        )
+    return curves
+
+
+def _spread(curves: list[Curve]) -> tuple[Curve, ...]:
+    """Move name labels apart so that none covers another."""
+    placed: list[Curve] = []
+    for curve in sorted(curves, key=lambda each: each.label_y):
+        y = max(curve.label_y, placed[-1].label_y + 14) if placed else max(curve.label_y, TOP + 4)
+        placed.append(Curve(curve.label, y, curve.css, curve.solid, curve.dotted))
+    return tuple(placed)
+
+
+def _polyline(points: Sequence[tuple[float, float]]) -> str:
+    return " ".join(f"{x:g},{y:g}" for x, y in points)
+
+
+def _note(name: str, values: Sequence[float]) -> str:
+    text = (
+        f"{shorten(name, 40)}: {units.count(len(values), 'sample')}, "
+        f"p50 {units.seconds(nearest_rank(values, 0.5))}, p90 {units.seconds(nearest_rank(values, 0.9))}"
+    )
+    if len(values) >= 100:
+        text += f", p99 {units.seconds(nearest_rank(values, 0.99))}"
+    text += f", largest {units.seconds(values[-1])}"
+    for share, mark in _MARKS:
+        if len(values) * (1 - share) < ENOUGH_BEYOND - 1e-9:
+            return f"{text}; not enough samples for {mark} (dotted from there)"
+    return text
+
+
+def _summary(samples: dict[str, list[float]], limit: float | None) -> str:
+    parts = [_note(name, values) for name, values in samples.items()]
+    if limit is not None:
+        parts.append(f"limit p99 at most {units.seconds(limit)}")
+    return f"Latency percentiles: {'; '.join(parts)}"

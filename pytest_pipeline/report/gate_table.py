@@ -1,0 +1,111 @@
+"""All tests in one table: one row per gated arm, numbers beside their limits."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from pytest_pipeline.report import units
+from pytest_pipeline.report.axis import make_axis
+from pytest_pipeline.report.text import one_line
+from pytest_pipeline.report.words import Json, Outcome, outcome_of
+
+SPARK = 90
+_EDGE = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Spark:
+    """A tiny interval against its limit."""
+
+    limit_x: float
+    dot_x: float
+    low_x: float
+    width: float
+    css: str
+    summary: str
+
+
+@dataclass(frozen=True, slots=True)
+class GateRow:
+    """One gate (or one ungated test)."""
+
+    anchor: str
+    nodeid: str
+    outcome: Outcome
+    """Verdict of this gate."""
+    arm: str
+    what: str
+    value: str
+    range: str
+    limit: str
+    rounds: str
+    spark: Spark | None
+    search: str
+
+
+def table_rows(test: Json, anchor: str, search: str) -> tuple[GateRow, ...]:
+    """Return the rows of one test: one per finding, or one that says why there is none."""
+    findings = [each for run in test["runs"] for each in run["findings"]]
+    if not findings:
+        return (_bare_row(test, anchor, search),)
+    return tuple(_row(test, each, anchor, search) for each in findings)
+
+
+def _bare_row(test: Json, anchor: str, search: str) -> GateRow:
+    outcome = outcome_of(test["outcome"])
+    arms = [arm for run in test["runs"] for arm in run["arms"] if not arm["is_baseline"]]
+    known = [arm for arm in arms if arm["speedup"]]
+    return GateRow(
+        anchor=anchor,
+        nodeid=one_line(test["nodeid"]),
+        outcome=outcome,
+        arm=", ".join(one_line(arm["executor"]) for arm in arms),
+        what="speedup" if known else "",
+        value=", ".join(units.ratio(arm["speedup"]["value"]) for arm in known),
+        range="",
+        limit="",
+        rounds="",
+        spark=None,
+        search=search,
+    )
+
+
+def _row(test: Json, finding: Json, anchor: str, search: str) -> GateRow:
+    estimate = finding["estimate"] or {}
+    unit = finding["unit"]
+    word = "≥" if finding["is_minimum"] else "≤"
+    return GateRow(
+        anchor=anchor,
+        nodeid=one_line(test["nodeid"]),
+        outcome=outcome_of(finding["verdict"]),
+        arm=one_line(finding["executor"]),
+        what=one_line(finding["label"]),
+        value=units.quantity(estimate.get("value"), unit),
+        range=units.interval(estimate.get("lower"), estimate.get("upper"), unit),
+        limit=""
+        if finding["limit"] is None
+        else f"{word} {units.quantity(finding['limit'], unit)}",
+        rounds=f"{finding['clean_rounds']} + {finding['dirty_rounds']}",
+        spark=_spark(finding),
+        search=search,
+    )
+
+
+def _spark(finding: Json) -> Spark | None:
+    estimate, limit = finding["estimate"], finding["limit"]
+    if not estimate or estimate["value"] is None or not limit:
+        return None
+    value: float = estimate["value"]
+    bounds: Sequence[float | None] = (estimate["lower"], estimate["upper"])
+    low = value if bounds[0] is None else bounds[0]
+    high = value if bounds[1] is None else bounds[1]
+    axis = make_axis([value, high, limit], start=_EDGE, length=SPARK - 2 * _EDGE, unit="")
+    return Spark(
+        limit_x=axis.at(limit),
+        dot_x=axis.at(value),
+        low_x=axis.at(low),
+        width=round(max(0.0, axis.at(high) - axis.at(low)), 1),
+        css=outcome_of(finding["verdict"]).name,
+        summary=f"{units.quantity(value, finding['unit'])} against {units.quantity(limit, finding['unit'])}",
+    )

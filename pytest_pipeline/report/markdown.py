@@ -1,0 +1,89 @@
+"""A summary table in Markdown for pull-request comments and job summaries, below 64 kB."""
+
+from __future__ import annotations
+
+import re
+
+from pytest_pipeline.report import units
+from pytest_pipeline.report.facts import noise_of
+from pytest_pipeline.report.gate_counts import count_gates
+from pytest_pipeline.report.gates import gate_order, make_gate
+from pytest_pipeline.report.text import one_line, shorten
+from pytest_pipeline.report.words import Json, outcome_of
+
+MAX_BYTES = 60_000
+"""A pull-request comment holds 65,536 characters."""
+
+_SPECIAL = re.compile(r"([\\`*_\[\]<>|#~@])")
+_MAX_CELL = 160
+
+
+def render(document: Json) -> str:
+    """Return the summary: gates counted, one table row per gate, worst first."""
+    lines = [f"### pytest-pipeline: {count_gates(document).text}", ""]
+    noise = noise_of(document)
+    if noise is not None:
+        lines += [escape(noise.text), ""]
+    rows = _rows(document)
+    if not rows:
+        return "\n".join([*lines, "No performance test ran in this session.", ""])
+    lines += [
+        "| verdict | test | executor | observed | interval | limit |",
+        "|---|---|---|--:|--:|--:|",
+    ]
+    return _within(lines, rows)
+
+
+def escape(text: str) -> str:
+    """Return `text` so that Markdown shows it literally, on one line, in one table cell."""
+    return _SPECIAL.sub(r"\\\1", shorten(text, _MAX_CELL)).replace("&", "&amp;")
+
+
+def _within(lines: list[str], rows: list[str]) -> str:
+    used = sum(len(line.encode()) + 1 for line in lines)
+    for position, row in enumerate(rows):
+        used += len(row.encode()) + 1
+        if used > MAX_BYTES:
+            lines += ["", f"{units.count(len(rows) - position, 'more gate')} not shown here."]
+            break
+        lines.append(row)
+    return "\n".join([*lines, ""])
+
+
+def _rows(document: Json) -> list[str]:
+    keyed = []
+    for test in document["tests"]:
+        findings = [each for run in test["runs"] for each in run["findings"]]
+        keyed += [(gate_order(each), _row(test, each)) for each in findings]
+        if not findings:
+            keyed.append(((outcome_of(test["outcome"]).rank, 0.0), _bare_row(test)))
+    return [row for _, row in sorted(keyed, key=lambda pair: pair[0])]
+
+
+def _row(test: Json, finding: Json) -> str:
+    gate = make_gate(finding)
+    estimate = finding["estimate"] or {}
+    unit = finding["unit"]
+    cells = (
+        f"{gate.outcome.symbol} {gate.outcome.word}",
+        escape(test["nodeid"]),
+        escape(finding["executor"]),
+        units.quantity(estimate.get("value"), unit),
+        units.interval(estimate.get("lower"), estimate.get("upper"), unit) or units.MISSING,
+        _limit_text(finding),
+    )
+    return f"| {' | '.join(cells)} |"
+
+
+def _limit_text(finding: Json) -> str:
+    label = escape(finding["label"])
+    if finding["limit"] is None:
+        return label
+    sign = "≥" if finding["is_minimum"] else "≤"
+    return f"{label} {sign} {units.quantity(finding['limit'], finding['unit'])}"
+
+
+def _bare_row(test: Json) -> str:
+    outcome = outcome_of(test["outcome"])
+    said = escape(one_line((test.get("error") or "").split("\n", 1)[0])) or units.MISSING
+    return f"| {outcome.symbol} {outcome.word} | {escape(test['nodeid'])} |  | {said} |  |  |"

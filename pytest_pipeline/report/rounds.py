@@ -1,0 +1,191 @@
+"""Every round as a dot: clean ones filled, disturbed ones hollow, with the limit line."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from pytest_pipeline.report import units
+from pytest_pipeline.report.axis import Axis, Tick, make_axis
+from pytest_pipeline.report.text import one_line, shorten
+from pytest_pipeline.report.words import Json
+
+WIDTH = 760
+HEIGHT = 168
+LEFT = 56
+RIGHT = 660
+"""The limit's label stands right of it, where no dot can be."""
+TOP = 22
+BOTTOM = 138
+
+
+@dataclass(frozen=True, slots=True)
+class Dot:
+    """One round of one arm."""
+
+    x: float
+    y: float
+    css: str
+    """`clean`, `dirty` or `warm`."""
+    title: str
+    """Round, value and disturbance."""
+
+
+@dataclass(frozen=True, slots=True)
+class RoundChart:
+    """The rounds of one arm in the order in which they ran."""
+
+    title: str
+    summary: str
+    width: float
+    height: float
+    left: float
+    tick_x: float
+    right: float
+    top: float
+    bottom: float
+    label_y: float
+    dots: tuple[Dot, ...]
+    ticks: tuple[Tick, ...]
+    limit_y: float | None
+    limit_label: str
+    limit_label_x: float
+    limit_label_y: float
+    confirm_x: float | None
+    """Where confirmation begins; None when there was none."""
+    first_label: str
+    last_label: str
+    caption: str
+
+
+def round_charts(run: Json) -> tuple[RoundChart, ...]:
+    """Return one chart per measured candidate: per-round speedup against the limit."""
+    charts = []
+    for arm in run["arms"]:
+        if arm["is_baseline"] or arm["unavailable"]:
+            continue
+        for cold in (False, True):
+            chart = _chart(run, arm["executor"], cold=cold)
+            if chart is not None and (not cold or arm["cold_speedup"]):
+                charts.append(chart)
+    return tuple(charts)
+
+
+def round_ratio(each: Json, baseline: str, executor: str, *, cold: bool) -> float | None:
+    """Return median baseline makespan / median candidate makespan of one round; None when one is missing."""
+    above = _makespan(each, baseline, cold=cold)
+    below = _makespan(each, executor, cold=cold)
+    if above is None or not below:
+        return None
+    return above / below
+
+
+def _makespan(each: Json, executor: str, *, cold: bool) -> float | None:
+    values = [value for value in each["makespans_s"].get(executor, ()) if value is not None]
+    if not values:
+        return None
+    startup = float(each["startups_s"].get(executor) or 0.0)
+    return float(statistics.median(values)) + (startup if cold else 0.0)
+
+
+def _chart(run: Json, executor: str, *, cold: bool) -> RoundChart | None:
+    pairs = [
+        (each, ratio)
+        for each in run["rounds"]
+        if (ratio := round_ratio(each, run["baseline"], executor, cold=cold)) is not None
+    ]
+    if not pairs:
+        return None
+    finding = _finding(run, executor, cold=cold)
+    limit = finding["limit"] if finding else None
+    axis = make_axis(
+        [*(ratio for _, ratio in pairs), limit],
+        start=BOTTOM,
+        length=TOP - BOTTOM,
+        unit="x",
+        most_ticks=4,
+    )
+    dots = _dots(pairs, axis)
+    limit_y = None if limit is None else axis.at(limit)
+    title = f"Rounds of {shorten(executor, 40)}" + (", start-up counted" if cold else "")
+    clean = sum(dot.css == "clean" for dot in dots)
+    dirty = sum(dot.css == "dirty" for dot in dots)
+    return RoundChart(
+        title=title,
+        summary=f"{title}: {units.count(clean, 'clean round')}, {dirty} disturbed",
+        width=WIDTH,
+        height=HEIGHT,
+        left=LEFT,
+        tick_x=LEFT - 8,
+        right=RIGHT,
+        top=TOP,
+        bottom=BOTTOM,
+        label_y=BOTTOM + 18,
+        dots=dots,
+        ticks=axis.ticks,
+        limit_y=limit_y,
+        limit_label="" if limit is None else f"limit {units.ratio(limit)}",
+        limit_label_x=RIGHT + 6,
+        limit_label_y=0.0 if limit_y is None else limit_y + 4,
+        confirm_x=_confirm_x(pairs, dots),
+        first_label=f"round {pairs[0][0]['index'] + 1}",
+        last_label=f"round {pairs[-1][0]['index'] + 1}",
+        caption=_caption(dots, has_confirmation=_confirm_x(pairs, dots) is not None),
+    )
+
+
+def _finding(run: Json, executor: str, *, cold: bool) -> Json | None:
+    for each in run["findings"]:
+        if each["quantity"] == "speedup" and each["executor"] == executor and each["cold"] is cold:
+            found: Json = each
+            return found
+    return None
+
+
+def _dots(pairs: Sequence[tuple[Json, float]], axis: Axis) -> tuple[Dot, ...]:
+    gap = (RIGHT - LEFT - 24) / max(1, len(pairs) - 1)
+    return tuple(
+        Dot(
+            x=round(LEFT + 12 + k * gap, 1),
+            y=axis.at(ratio),
+            css=_css(each),
+            title=_title(each, ratio),
+        )
+        for k, (each, ratio) in enumerate(pairs)
+    )
+
+
+def _css(each: Json) -> str:
+    if each["phase"] == "warm-up":
+        return "warm"
+    return "clean" if each["is_clean"] else "dirty"
+
+
+def _title(each: Json, ratio: float) -> str:
+    state = (
+        "clean"
+        if each["is_clean"]
+        else f"disturbed: {one_line(each['disturbance']) or 'control slow'}"
+    )
+    return f"round {each['index'] + 1} ({each['phase']}): {units.ratio(ratio)}, {state}"
+
+
+def _confirm_x(pairs: Sequence[tuple[Json, float]], dots: Sequence[Dot]) -> float | None:
+    for (each, _), dot in zip(pairs, dots, strict=True):
+        if each["phase"] == "confirm":
+            return round(dot.x - 8, 1)
+    return None
+
+
+def _caption(dots: Sequence[Dot], *, has_confirmation: bool) -> str:
+    words = {
+        "clean": "filled: clean round",
+        "dirty": "hollow: disturbed round",
+        "warm": "cross: warm-up",
+    }
+    used = {dot.css for dot in dots}
+    parts = [text for css, text in words.items() if css in used]
+    if has_confirmation:
+        parts.append("right of the dotted line: confirmation")
+    return " · ".join(parts)

@@ -1,0 +1,185 @@
+"""The terminal summary: one aligned line per compared arm, then the gates counted."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pytest_pipeline.report import units
+from pytest_pipeline.report.gate_counts import count_gates
+from pytest_pipeline.report.text import one_line, shorten
+from pytest_pipeline.report.words import Json, Outcome, outcome_of, worst
+
+Line = tuple[str, str]
+"""Text without colour codes, and its style: `green`, `red`, `yellow` or empty."""
+
+_MIN_TEST = 24
+"""Columns are dropped until the test's name has this room."""
+_LEAST_TEST = 8
+_GAP = "  "
+_DROPPED = ("bottleneck", "reason", "rounds", "p99")
+"""Columns that go one by one when the terminal is narrow; the verdict always stays."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    test: str
+    arm: str
+    speedup: str
+    p99: str
+    rounds: str
+    bottleneck: str
+    verdict: str
+    reason: str
+    style: str
+    message: str
+    """Stands instead of the columns when nothing was measured."""
+
+
+def summary_lines(document: Json, *, width: int = 100) -> list[Line]:
+    """Return the lines of the terminal summary, each at most `width` wide, with the closing count last.
+
+    Empty when the session had no performance test.
+    """
+    if not document["tests"]:
+        return []
+    rows = [row for test in document["tests"] for row in _test_rows(test)]
+    return [*_aligned(rows, width), closing_line(document)]
+
+
+def closing_line(document: Json) -> Line:
+    """Return `pipeline: 5 gates: 4 met, 1 missed, 0 inconclusive (5 of 5 decided)` and its style."""
+    counts = count_gates(document)
+    style = worst(counts.by_verdict).style
+    return f"pipeline: {counts.text}", style
+
+
+def _test_rows(test: Json) -> list[_Row]:
+    name = _test_name(test)
+    rows = [
+        _arm_row(name, arm, run)
+        for run in test["runs"]
+        for arm in run["arms"]
+        if not arm["is_baseline"] and _says_something(arm, run)
+    ]
+    if rows and not test.get("error"):
+        return rows
+    first_line = (test.get("error") or "nothing was measured").split("\n", 1)[0]
+    return [*rows, _message_row(name, "", outcome_of(test["outcome"]), first_line)]
+
+
+def _says_something(arm: Json, run: Json) -> bool:
+    """Tell an arm that was measured or judged from one that a broken run never reached."""
+    is_judged = any(each["executor"] == arm["executor"] for each in run["findings"])
+    return is_judged or bool(arm["unavailable"] or arm["speedup"] or arm["latency"])
+
+
+def _test_name(test: Json) -> str:
+    """Name without its folder: function and parameters tell tests apart."""
+    path, separator, rest = one_line(str(test["nodeid"])).partition("::")
+    name = f"{path.rsplit('/', 1)[-1]}{separator}{rest}"
+    attempt = test.get("attempt") or 1
+    return f"{name} (attempt {attempt})" if attempt > 1 else name
+
+
+def _message_row(name: str, arm: str, outcome: Outcome, message: str) -> _Row:
+    shown = f"{outcome.word}: {one_line(message)}"
+    return _Row(name, arm, "", "", "", "", "", "", outcome.style, shown)
+
+
+def _arm_row(name: str, arm: Json, run: Json) -> _Row:
+    findings = [each for each in run["findings"] if each["executor"] == arm["executor"]]
+    executor = one_line(str(arm["executor"]))
+    outcome = worst(each["verdict"] for each in findings)
+    if arm["unavailable"]:
+        return _message_row(name, executor, outcome_of("unavailable"), arm["unavailable"])
+    if outcome.name == "invalid":
+        broken = next(each for each in findings if each["verdict"] == "invalid")
+        return _message_row(name, executor, outcome, broken["headline"])
+    reasons = [each["reason"] for each in findings if each["verdict"] == outcome.name]
+    return _Row(
+        test=name,
+        arm=executor,
+        speedup=_speedup_text(arm, findings),
+        p99=_p99_text(arm, findings),
+        rounds=_rounds_text(run, findings),
+        bottleneck=_bottleneck_text(arm),
+        verdict=outcome.word,
+        reason=next((f"({each})" for each in reasons if each), ""),
+        style=outcome.style,
+        message="",
+    )
+
+
+def _speedup_text(arm: Json, findings: list[Json]) -> str:
+    estimate = arm.get("speedup")
+    if estimate is None:
+        return units.MISSING
+    return f"{units.ratio(estimate['value'])} {bound_text(estimate, findings, 'speedup')}".rstrip()
+
+
+def bound_text(estimate: Json, findings: list[Json], name: str) -> str:
+    """Return `[1.38x, 1.46x]`, or `> 1.90x` while the interval is open but the gate decided."""
+    lower, upper, unit = estimate["lower"], estimate["upper"], estimate["unit"]
+    if lower is not None and upper is not None:
+        return f"[{units.quantity(lower, unit)}, {units.quantity(upper, unit)}]"
+    for each in findings:
+        if each["quantity"] == name and not each["cold"] and each["verdict"] in {"met", "missed"}:
+            is_above = (each["verdict"] == "met") == each["is_minimum"]
+            return f"{'>' if is_above else '<'} {units.quantity(each['effective_limit'], unit)}"
+    return ""
+
+
+def _p99_text(arm: Json, findings: list[Json]) -> str:
+    gated = [each for each in findings if each["quantity"] == "p99_latency" and each["estimate"]]
+    if gated:
+        return f"p99 {units.seconds(gated[0]['estimate']['value'])}"
+    latency = arm.get("latency")
+    return f"p99 {units.seconds(latency['p99_s'])}" if latency else ""
+
+
+def _rounds_text(run: Json, findings: list[Json]) -> str:
+    timed = [each for each in run["rounds"] if each["phase"] != "warm-up"]
+    clean = sum(1 for each in timed if each["is_clean"])
+    dirty = len(timed) - clean
+    if not timed and findings:
+        clean = max(each["clean_rounds"] for each in findings)
+        dirty = max(each["dirty_rounds"] for each in findings)
+    return f"{clean}+{dirty} rounds"
+
+
+def _bottleneck_text(arm: Json) -> str:
+    bottleneck = arm.get("bottleneck")
+    if not bottleneck:
+        return ""
+    return f"{shorten(bottleneck['stage'], 20)} {units.percent(bottleneck['utilization'])} busy"
+
+
+def _aligned(rows: list[_Row], width: int) -> list[Line]:
+    shown = ["arm", "speedup", "p99", "rounds", "bottleneck", "verdict", "reason"]
+    widths = {name: max(len(getattr(row, name)) for row in rows) for name in shown}
+    shown = [name for name in shown if widths[name]]
+    for name in _DROPPED:
+        if _needed(shown, widths) + _MIN_TEST > width and name in shown:
+            shown.remove(name)
+    longest = max(len(row.test) for row in rows)
+    test_width = min(longest, max(_LEAST_TEST, width - _needed(shown, widths)))
+    return [_line(row, shown, widths, test_width, width) for row in rows]
+
+
+def _needed(shown: list[str], widths: dict[str, int]) -> int:
+    return sum(widths[name] + len(_GAP) for name in shown)
+
+
+def _line(row: _Row, shown: list[str], widths: dict[str, int], test_width: int, width: int) -> Line:
+    cells = [_tail(row.test, test_width).ljust(test_width)]
+    if row.message:
+        cells += [row.arm.ljust(widths["arm"])] if row.arm else []
+        cells.append(row.message)
+    else:
+        cells += [getattr(row, name).ljust(widths[name]) for name in shown]
+    text = _GAP.join(cells).rstrip()
+    return (text if len(text) <= width else text[: width - 1] + "…"), row.style
+
+
+def _tail(text: str, limit: int) -> str:
+    return text if len(text) <= limit else "…" + text[len(text) - limit + 1 :]

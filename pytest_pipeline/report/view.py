@@ -1,0 +1,171 @@
+"""The whole page as display-ready strings and geometry: the templates only place them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from pytest_pipeline.report import units
+from pytest_pipeline.report.cards import Card, card_order, make_card
+from pytest_pipeline.report.embed import Embedded, embed
+from pytest_pipeline.report.facts import (
+    GLOSSARY,
+    METHOD,
+    Fact,
+    Noise,
+    context_facts,
+    environment_facts,
+    noise_of,
+)
+from pytest_pipeline.report.gate_counts import count_gates
+from pytest_pipeline.report.gate_table import GateRow, table_rows
+from pytest_pipeline.report.text import anchor, one_line
+from pytest_pipeline.report.words import OUTCOMES, Json, Outcome, final_indices, outcome_of
+
+MAX_FULL_PASSING = 150
+"""Up to this many passing tests, every one has its charts."""
+MAX_FULL_FAILING = 60
+"""Non-passing tests with charts; the rest keep sentences and tables."""
+MAX_FULL_FAILING_OF_MANY = 25
+"""The same in a session of more than `MAX_FULL_PASSING` tests: 500 tests stay below 3 MB."""
+
+
+@dataclass(frozen=True, slots=True)
+class Count:
+    """How many tests ended in one way."""
+
+    outcome: Outcome
+    text: str
+    """`2 missed`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Everything the page shows."""
+
+    title: str
+    """Counts first, so that the browser tab says it."""
+    counts: tuple[Count, ...]
+    gates: str
+    """Decided and undecided gates in one sentence."""
+    context: tuple[Fact, ...]
+    noise: Noise | None
+    lead: str
+    """Heading above the cards."""
+    empty: str
+    """Said instead of cards when the session had no performance test."""
+    cards: tuple[Card, ...]
+    """Tests that did not pass, most urgent first."""
+    passing: tuple[Card, ...]
+    rows: tuple[GateRow, ...]
+    notices: tuple[str, ...]
+    """Everything that was left out, in words."""
+    environment: tuple[Fact, ...]
+    method: tuple[str, ...]
+    glossary: tuple[tuple[str, str], ...]
+    data: Embedded
+
+
+@dataclass(frozen=True, slots=True)
+class _Numbered:
+    test: Json
+    anchor: str
+    is_final: bool
+
+
+def make_page(document: Json) -> Page:
+    """Turn the document into the view model."""
+    ordered = sorted(_numbered(document["tests"]), key=lambda each: card_order(each.test))
+    is_large = len(ordered) > MAX_FULL_PASSING
+    most_failing = MAX_FULL_FAILING_OF_MANY if is_large else MAX_FULL_FAILING
+    open_cards = list(_cards(ordered, has_card=True, most=most_failing))
+    passing = [each for each in ordered if not outcome_of(each.test["outcome"]).has_card]
+    most_passing = len(passing) if len(passing) <= MAX_FULL_PASSING else 0
+    closed_cards = list(_cards(ordered, has_card=False, most=most_passing))
+    rows = [
+        row
+        for each, card in _paired(ordered, [*open_cards, *closed_cards])
+        for row in table_rows(each.test, each.anchor, card.search)
+    ]
+    counts = _counts(document["tests"])
+    data = embed(document)
+    return Page(
+        title=_title(counts, document),
+        counts=counts,
+        gates=count_gates(document).text,
+        context=context_facts(document),
+        noise=noise_of(document),
+        lead=_lead(open_cards),
+        empty=""
+        if document["tests"]
+        else "No performance test ran in this session: nothing was measured.",
+        cards=tuple(open_cards),
+        passing=tuple(closed_cards),
+        rows=tuple(rows),
+        notices=tuple(_notices(open_cards, closed_cards, data)),
+        environment=environment_facts(document),
+        method=METHOD,
+        glossary=GLOSSARY,
+        data=data,
+    )
+
+
+def _numbered(tests: Sequence[Json]) -> Iterator[_Numbered]:
+    """Give the last attempt of a test its plain permalink and earlier ones a suffix."""
+    finals = final_indices(tests)
+    seen: Counter[str] = Counter()
+    for index, test in enumerate(tests):
+        name = anchor(test["nodeid"])
+        if index in finals:
+            yield _Numbered(test, name, is_final=True)
+        else:
+            seen[name] += 1
+            yield _Numbered(test, f"{name}-{seen[name]}", is_final=False)
+
+
+def _cards(ordered: Sequence[_Numbered], *, has_card: bool, most: int) -> Iterator[Card]:
+    chosen = [each for each in ordered if outcome_of(each.test["outcome"]).has_card is has_card]
+    for position, each in enumerate(chosen):
+        yield make_card(each.test, each.anchor, is_final=each.is_final, with_charts=position < most)
+
+
+def _paired(
+    ordered: Sequence[_Numbered], cards: Sequence[Card]
+) -> Iterator[tuple[_Numbered, Card]]:
+    by_anchor = {card.anchor: card for card in cards}
+    for each in ordered:
+        yield each, by_anchor[each.anchor]
+
+
+def _counts(tests: Sequence[Json]) -> tuple[Count, ...]:
+    finals = final_indices(tests)
+    numbers = Counter(outcome_of(tests[index]["outcome"]).name for index in finals)
+    return tuple(
+        Count(outcome, f"{numbers[name]} {outcome.word}")
+        for name, outcome in OUTCOMES.items()
+        if numbers[name]
+    )
+
+
+def _title(counts: Sequence[Count], document: Json) -> str:
+    parts = [f"{count.outcome.symbol} {count.text}" for count in counts] or ["nothing measured"]
+    project = one_line(str(document["context"].get("project") or ""))
+    return f"{', '.join(parts)} - {project or 'pytest-pipeline report'}"
+
+
+def _lead(cards: Sequence[Card]) -> str:
+    if any(card.outcome.rank <= 1 for card in cards):
+        return "What failed"
+    return "What could not be decided" if cards else ""
+
+
+def _notices(open_cards: Sequence[Card], closed: Sequence[Card], data: Embedded) -> Iterator[str]:
+    bare = sum(1 for card in closed if card.omitted)
+    if bare:
+        yield f"Charts of {units.count(bare, 'passing test')} are left out to keep this page small; the JSON file has their data."
+    crowded = sum(1 for card in open_cards if card.omitted)
+    if crowded:
+        yield f"Charts of {units.count(crowded, 'further test')} that did not pass are left out (the first {len(open_cards) - crowded} have theirs)."
+    if data.omitted:
+        yield f"The data embedded in this page leaves out: {data.omitted}. The JSON file is complete."

@@ -1,0 +1,88 @@
+"""The outcomes in words, symbols and order of urgency: one table for every kind of output."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+Json = Mapping[str, Any]
+"""A JSON object of the document."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How one outcome is shown everywhere. Colour never stands alone: symbol and word say the same."""
+
+    name: str
+    """The document's value, also the CSS class."""
+    symbol: str
+    """One character."""
+    word: str
+    """What people read."""
+    rank: int
+    """0 = most urgent."""
+    style: str
+    """Terminal colour: `green`, `red`, `yellow` or empty."""
+    has_card: bool
+    """True when the test opens the report as a card."""
+
+
+_ALL = (
+    Outcome("invalid", "‼", "invalid", 0, "red", has_card=True),
+    Outcome("missed", "✗", "missed", 1, "red", has_card=True),
+    Outcome("inconclusive", "?", "inconclusive", 2, "yellow", has_card=True),
+    Outcome("unavailable", "∅", "unavailable", 3, "yellow", has_card=True),
+    Outcome("not-run", "\N{EN DASH}", "not run", 4, "", has_card=False),
+    Outcome("met", "✓", "met", 5, "green", has_card=False),
+    Outcome("ungated", "·", "ungated", 6, "", has_card=False),
+)
+OUTCOMES = {outcome.name: outcome for outcome in _ALL}
+"""By name, most urgent first."""
+
+REASONS = {
+    "busy": "the machine was busy with something else",
+    "capacity": "this host cannot give the parallel capacity that the limit needs",
+    "quota": "the container's CPU quota throttled the run",
+    "not-exclusive": "other tests ran at the same time",
+    "traced": "tracing or coverage was on",
+    "near-limit": "the value lies too close to the limit to tell in the time allowed",
+    "confirm-disagreed": "the confirmation did not repeat what the first rounds showed",
+    "unsteady": "the value kept moving from round to round",
+    "no-baseline": "there is no stored baseline to compare with",
+    "self-disturbed": "the code under test itself keeps the machine busy",
+    "outputs-differ": "the outputs differ from the baseline's",
+    "items-modified": "a stage modified its input items",
+    "stage-raised": "a stage raised an exception",
+    "worker-died": "a worker process died",
+    "timeout": "an execution did not end in time",
+    "budget": "the time budget cannot hold enough rounds",
+    "samples": "too few samples for the percentile",
+    "interrupted": "the session was interrupted",
+    "cannot-run-here": "the executor cannot run on this machine",
+    "off": "measuring was switched off",
+}
+"""The document's machine-readable reasons as clauses."""
+
+
+def outcome_of(name: object) -> Outcome:
+    """Return the entry for `name`; an unknown one is shown as inconclusive, never as a pass."""
+    return OUTCOMES.get(str(name), OUTCOMES["inconclusive"])
+
+
+def worst(names: Iterable[object]) -> Outcome:
+    """Return the most urgent of `names`; `ungated` when there are none."""
+    return min(map(outcome_of, names), key=lambda each: each.rank, default=OUTCOMES["ungated"])
+
+
+def reason_words(reason: object) -> str:
+    """Return the clause for a machine-readable reason, or the reason itself when it is new."""
+    return REASONS.get(str(reason), str(reason or ""))
+
+
+def final_indices(tests: Iterable[Json]) -> frozenset[int]:
+    """Return the positions of each test's last attempt: earlier ones are shown but never counted."""
+    last: dict[str, int] = {}
+    for index, test in enumerate(tests):
+        last[str(test.get("nodeid", ""))] = index
+    return frozenset(last.values())
