@@ -1,0 +1,56 @@
+"""The hooks of the process that counts, writes and prints: the only one without xdist, the controller with it.
+
+A plugin object of its own, because workers hear the same hooks about their own tests.
+"""
+
+from __future__ import annotations
+
+import pytest
+
+from pytest_pipeline.plugin.names import PROBLEM, RESULT, RESULTS
+from pytest_pipeline.plugin.options import is_any_given
+
+
+class Controller:
+    """Registered by `pytest_configure` everywhere but in xdist workers."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        self._config = config
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        """Show a bad marker in the short summary.
+
+        Not in workers: xdist recognises their repeated collection errors by equal, plain text.
+        """
+        if hasattr(report, PROBLEM):
+            from pytest_pipeline.plugin.problems import show_problem
+
+            show_problem(report)
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Take the result off a report; an attribute, because that survives xdist."""
+        if hasattr(report, RESULT):
+            import json
+
+            from pytest_pipeline.plugin.session import results_of
+
+            results_of(self._config).add(json.loads(getattr(report, RESULT)))
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        """Write the report, also after `-x`, Ctrl-C or an internal error."""
+        if self._has_something_to_say():
+            from pytest_pipeline.plugin.finish import finish
+
+            finish(session)
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        """Print the results."""
+        if self._has_something_to_say():
+            from pytest_pipeline.plugin.finish import print_summary
+
+            print_summary(terminalreporter, self._config)
+
+    def _has_something_to_say(self) -> bool:
+        return RESULTS in self._config.stash or is_any_given(self._config)

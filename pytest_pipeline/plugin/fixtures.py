@@ -1,0 +1,192 @@
+"""What the fixtures hand to a test: `pipeline` compares, `<name>_executor` runs one executor once."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from pytest_pipeline.errors import UsageError
+from pytest_pipeline.plugin.names import third_party_executors
+from pytest_pipeline.plugin.request import Wanted, arms_wanted, split_requirements
+from pytest_pipeline.plugin.session import MACHINE, keep_interrupted
+from pytest_pipeline.plugin.settings import settings_of
+from pytest_pipeline.plugin.state import Run, state_of
+from pytest_pipeline.plugin.tracebacks import trimmed
+
+if TYPE_CHECKING:
+    from pytest_pipeline.executors.protocol import Executor
+    from pytest_pipeline.model.comparison import Comparison
+    from pytest_pipeline.model.plan import Arrivals, Close
+    from pytest_pipeline.model.trace import Trace
+
+
+class PipelineFixture:
+    """Runs stages under a baseline and other executors, and decides the test's markers."""
+
+    def __init__(self, item: pytest.Item) -> None:
+        self._item = item
+        self._config = item.config
+
+    def run(
+        self,
+        stages: Sequence[Any],
+        items: Any,
+        *,
+        executors: Sequence[str | Executor] | None = None,
+        baseline: str | Executor = "serial",
+        check: str | Close | Callable[[Any, Any], None] | None = "equal",
+        arrivals: Arrivals | None = None,
+        setup: Callable[[], object] | None = None,
+        teardown: Callable[[], object] | None = None,
+        timeout: float = 60.0,
+        gates: bool = True,
+    ) -> Comparison:
+        """Run the same `stages` on the same `items` under every arm, interleaved, and compare.
+
+        The markers of the test become requirements of this run unless `gates=False`; their verdict
+        fails or skips the test after its body, so that ordinary asserts still run. The result can
+        be indexed by arm: `result["threads"].speedup.value`.
+
+        Raises `pytest_pipeline.errors.UsageError` for a declaration that cannot work.
+        """
+        __tracebackhide__ = True
+        wanted = self._wanted(executors, baseline, is_gated=gates)
+        arguments = {
+            "executors": wanted.executors,
+            "baseline": baseline,
+            "check": check,
+            "arrivals": arrivals,
+            "setup": setup,
+            "teardown": teardown,
+            "timeout": timeout,
+        }
+        return self._compare(stages, items, wanted, arguments, is_gated=gates)
+
+    def _wanted(self, executors: Sequence[Any] | None, baseline: Any, *, is_gated: bool) -> Wanted:
+        __tracebackhide__ = True
+        declared = state_of(self._item).declared
+        settings = settings_of(self._config)
+        arms, is_forced = arms_wanted(settings, executors, declared.executors)
+        demanded = declared.requirements if is_gated else ()
+        binding, dropped = split_requirements(demanded, arms, baseline, is_forced=is_forced)
+        return Wanted(arms, binding, dropped, settings.budget_s.over(declared.budget_s))
+
+    def _compare(
+        self,
+        stages: Sequence[Any],
+        items: Any,
+        wanted: Wanted,
+        arguments: dict[str, Any],
+        *,
+        is_gated: bool,
+    ) -> Comparison:
+        __tracebackhide__ = True
+        from pytest_pipeline.comparing import compare
+        from pytest_pipeline.plugin.progress import LiveLine, RunObserver
+
+        live = LiveLine(self._config)
+        observer = RunObserver(live)
+        try:
+            comparison = compare(
+                stages,
+                items,
+                **arguments,
+                **self._surroundings(wanted),
+                observer=observer,
+            )
+        except UsageError as error:
+            raise error.with_traceback(None)  # noqa: B904 - the user's own line is what is wrong
+        except BaseException as error:
+            self._keep_partial(observer.latest, error, is_gated=is_gated)
+            raise trimmed(error)  # noqa: B904 - the same exception
+        finally:
+            live.erase()
+        return self._record(wanted.complete(comparison), is_gated=is_gated)
+
+    def _surroundings(self, wanted: Wanted) -> dict[str, Any]:
+        """Return what a user of the fixture does not pass: markers, options, hooks, the machine."""
+        settings = settings_of(self._config)
+        declared = state_of(self._item).declared
+        optional = {"budget_s": wanted.budget_s, "max_rounds": declared.max_rounds}
+        return {
+            "requirements": wanted.requirements,
+            "mode": "off" if settings.is_off else "measure",
+            "extra_executors": third_party_executors(self._config),
+            "machine": self._config.stash.get(MACHINE, None),
+            **{name: value for name, value in optional.items() if value is not None},
+        }
+
+    def _record(self, comparison: Comparison, *, is_gated: bool) -> Comparison:
+        from pytest_pipeline.plugin.gated import gated
+
+        run = Run(comparison, is_gated)
+        state_of(self._item).runs.append(run)
+        return gated(comparison, run, is_off=settings_of(self._config).is_off)
+
+    def _keep_partial(
+        self, comparison: Comparison | None, error: BaseException, *, is_gated: bool
+    ) -> None:
+        if comparison is not None:
+            # The body gets the error: uncaught it fails the test, caught it was expected.
+            run = Run(comparison, is_gated, is_raised=True)
+            state_of(self._item).runs.append(run)
+        if not isinstance(error, Exception):  # Ctrl-C: pytest makes no report of this test any more
+            keep_interrupted(self._item, error)
+
+
+class DirectExecutor:
+    """One executor for direct use: each `run` opens it, executes once, and closes it."""
+
+    def __init__(self, executor: Executor) -> None:
+        self._executor = executor
+        self._open = contextlib.ExitStack()
+
+    @property
+    def name(self) -> str:
+        """The executor's name, as in markers."""
+        return self._executor.name
+
+    def run(self, stages: Sequence[Any], items: Any, *, timeout: float = 60.0) -> Trace:
+        """Execute `stages` once on `items` and return the trace with the outputs.
+
+        Raises the stage's own exception, `StageTimeoutError` after `timeout` seconds, or
+        `UsageError` for stages or items that cannot work.
+        """
+        __tracebackhide__ = True
+        from pytest_pipeline.measure.items import make_source
+        from pytest_pipeline.model.plan import make_plan
+
+        source = make_source(items)
+        running = self._executor.open(make_plan(stages, timeout_s=timeout))
+        self._open.callback(running.close)
+        try:
+            return running.run(source)
+        except BaseException as error:
+            raise trimmed(error)  # noqa: B904 - the same exception
+        finally:
+            self._open.close()
+
+    def close(self) -> None:
+        """End the workers that an interrupted `run` may have left; harmless when repeated."""
+        self._open.close()
+
+
+def direct_executor(request: pytest.FixtureRequest, name: str) -> Iterator[DirectExecutor]:
+    """Yield the executor `name`; skip with the cause, or fail when it is required, where it cannot run."""
+    from pytest_pipeline.executors.registry import resolve
+
+    executor = resolve(name)
+    cause = executor.unavailable()
+    if cause:
+        text = f"executor {name!r} cannot run here: {cause}"
+        if name in settings_of(request.config).require:
+            pytest.fail(f"{text} (and --pipeline-require names it)", pytrace=False)
+        pytest.skip(text)
+    direct = DirectExecutor(executor)
+    try:
+        yield direct
+    finally:
+        direct.close()

@@ -1,0 +1,74 @@
+"""One table of options: `--pipeline-X` on the command line, `pipeline_X` in the ini file.
+
+Imported at every start of pytest: named tuples, because dataclasses take milliseconds to make.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import pytest
+
+
+class Option(NamedTuple):
+    """One row of the table."""
+
+    name: str
+    """As on the command line, without `--pipeline-`."""
+    metavar: str
+    """Placeholder in `--help`; empty for a switch."""
+    help: str
+    """One sentence."""
+    kind: Any = None
+    """Type of the ini value: None for text, `args` for lists, `bool` for switches."""
+
+    @property
+    def flag(self) -> str:
+        """Return the spelling on the command line."""
+        return f"--pipeline-{self.name}"
+
+    @property
+    def key(self) -> str:
+        """Return the spelling in the ini file, also argparse's destination."""
+        return f"pipeline_{self.name.replace('-', '_')}"
+
+
+OPTIONS = (
+    Option("report", "PATH", "write the HTML report there; 'off' writes none, whatever happens"),
+    Option("json", "PATH", "write the results there as JSON (schema pytest-pipeline/1)"),
+    Option("markdown", "PATH", "write the results there as Markdown"),
+    Option("executors", "NAMES", "compare these executors, whatever the tests ask for", "args"),
+    Option("inconclusive", "skip|fail|pass", "what an inconclusive gate does (default: skip)"),
+    Option("min-decided", "SHARE", "fail the session when fewer gates were decided, e.g. 0.9"),
+    Option("require", "NAMES", "fail, not skip, when these executors cannot run here", "args"),
+    Option("budget", "TIME", "time to measure one comparison, e.g. 30s"),
+    Option("lock", "run|machine|off", "whom measuring tests exclude (default: run; provisional)"),
+    Option("off", "", "run each arm once and compare outputs, measure nothing", "bool"),
+)
+
+
+def add_options(parser: pytest.Parser) -> None:
+    """Register the table with pytest."""
+    group = parser.getgroup("pipeline", "parallelism regression testing (pytest-pipeline-speedup)")
+    for option in OPTIONS:
+        if option.kind == "bool":
+            group.addoption(
+                option.flag, dest=option.key, action="store_const", const="true", help=option.help
+            )
+        else:
+            group.addoption(option.flag, dest=option.key, metavar=option.metavar, help=option.help)
+        parser.addini(option.key, option.help, type=option.kind, default=None)
+
+
+def find(config: pytest.Config, option: Option) -> tuple[Any, bool]:
+    """Return the raw value, or None when it is not given, and whether the command line gave it."""
+    given = config.getoption(option.key, default=None)
+    if given is not None:
+        return given, True
+    ini = config.getini(option.key)
+    return (None if ini in ("", []) else ini), False
+
+
+def is_any_given(config: pytest.Config) -> bool:
+    """Return True when there is something to read, and so something that may be wrong."""
+    return any(find(config, option)[0] is not None for option in OPTIONS)

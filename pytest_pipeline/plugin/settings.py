@@ -1,0 +1,178 @@
+"""What the user configured: values of the options, checked and converted.
+
+Imported only when an option is given or a test measures: most sessions need neither.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+import pytest
+
+from pytest_pipeline.errors import UsageError
+from pytest_pipeline.model.units import parse_seconds
+from pytest_pipeline.plugin.names import check_executor_name
+from pytest_pipeline.plugin.options import OPTIONS, Option, find
+
+T = TypeVar("T")
+
+OFF = "off"
+"""Path value that means: write nothing."""
+
+
+class Policy(StrEnum):
+    """What an inconclusive gate does to its test."""
+
+    SKIP = "skip"
+    FAIL = "fail"
+    PASS = "pass"  # noqa: S105 - a policy, not a password
+
+
+class Lock(StrEnum):
+    """Whom a measuring test keeps away while it measures (stored; enforced in a later release)."""
+
+    RUN = "run"
+    MACHINE = "machine"
+    OFF = "off"
+
+
+@dataclass(frozen=True, slots=True)
+class Choice(Generic[T]):
+    """A value that a call or a marker may override, unless the command line gave it."""
+
+    value: T | None = None
+    """None when neither the command line nor the ini file says anything."""
+    is_forced: bool = False
+    """True when it comes from the command line."""
+
+    def over(self, *lower: T | None) -> T | None:
+        """Return the winner: command line, then `lower` in order (call, marker), then ini."""
+        if self.is_forced:
+            return self.value
+        return next((each for each in lower if each is not None), self.value)
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What the user configured for this session."""
+
+    report: Path | None = None
+    """Where the HTML report goes; None: only after a non-pass, into the cache directory."""
+    is_report_off: bool = False
+    """True: no HTML report is written at all."""
+    json: Path | None = None
+    """Where the JSON document goes."""
+    markdown: Path | None = None
+    """Where the Markdown goes."""
+    executors: Choice[tuple[str, ...]] = Choice()
+    """Arms to run."""
+    inconclusive: Policy = Policy.SKIP
+    """What an inconclusive gate does."""
+    min_decided: float = 0.0
+    """Least share of decided gates, 0-1."""
+    require: tuple[str, ...] = ()
+    """Executors that must be able to run here."""
+    budget_s: Choice[float] = Choice()
+    """Seconds for one comparison."""
+    lock: Lock = Lock.RUN
+    """Stored only."""
+    is_off: bool = False
+    """Run each arm once, measure nothing."""
+
+
+SETTINGS = pytest.StashKey[Settings]()
+"""Where `config.stash` keeps the session's settings."""
+
+
+def settings_of(config: pytest.Config) -> Settings:
+    """Return the session's settings; the first call reads and checks them."""
+    if SETTINGS not in config.stash:
+        config.stash[SETTINGS] = read_settings(config)
+    return config.stash[SETTINGS]
+
+
+def read_settings(config: pytest.Config) -> Settings:
+    """Return the validated settings; raises `pytest.UsageError` naming option, value and choices."""
+    found = {option.name: _Found(option, *find(config, option)) for option in OPTIONS}
+    report, is_report_off = _path(config, found["report"])
+    executors = found["executors"].read(lambda raw: _names(config, raw))
+    return Settings(
+        report=report,
+        is_report_off=is_report_off,
+        json=_path(config, found["json"])[0],
+        markdown=_path(config, found["markdown"])[0],
+        executors=Choice(executors or None, is_forced=found["executors"].is_forced),
+        inconclusive=found["inconclusive"].read(lambda raw: _member(Policy, raw)) or Policy.SKIP,
+        min_decided=found["min-decided"].read(_share) or 0.0,
+        require=found["require"].read(lambda raw: _names(config, raw)) or (),
+        budget_s=Choice(found["budget"].read(_seconds), is_forced=found["budget"].is_forced),
+        lock=found["lock"].read(lambda raw: _member(Lock, raw)) or Lock.RUN,
+        is_off=found["off"].raw in {"true", True},
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    option: Option
+    raw: Any
+    is_forced: bool
+
+    def read(self, convert: Callable[[Any], T]) -> T | None:
+        if self.raw is None:
+            return None
+        try:
+            return convert(self.raw)
+        except UsageError as problem:
+            where = self.option.flag if self.is_forced else f"ini option {self.option.key}"
+            raise pytest.UsageError(f"{where}: {problem}") from None
+
+
+def _path(config: pytest.Config, found: _Found) -> tuple[Path | None, bool]:
+    """Resolve a path: typed ones against the shell's directory, configured ones against rootdir."""
+    if found.raw is None:
+        return None, False
+    if found.raw == OFF:
+        return None, True
+    base = config.invocation_params.dir if found.is_forced else config.rootpath
+    return base / Path(found.raw).expanduser(), False
+
+
+def _names(config: pytest.Config, raw: str | Iterable[str]) -> tuple[str, ...]:
+    parts = [raw] if isinstance(raw, str) else raw
+    names = [name.strip() for part in parts for name in part.split(",")]
+    kept = tuple(dict.fromkeys(name for name in names if name))
+    if not kept:
+        raise UsageError("expected executor names separated by commas, found none")
+    for name in kept:
+        check_executor_name(config, name)
+    return kept
+
+
+def _member(choices: type[StrEnum], raw: str) -> Any:
+    try:
+        return choices(raw.strip())
+    except ValueError:
+        expected = ", ".join(each.value for each in choices)
+        raise UsageError(f"{raw!r} is not one of: {expected}") from None
+
+
+def _share(raw: str) -> float:
+    text = raw.strip()
+    try:
+        share = float(text[:-1]) / 100 if text.endswith("%") else float(text)
+    except ValueError:
+        share = -1.0
+    if not 0 <= share <= 1:
+        raise UsageError(f'{raw!r} is not a share: write 0.9 or "90%" (0 to 1)')
+    return share
+
+
+def _seconds(raw: str) -> float:
+    try:
+        return parse_seconds(float(raw), what="budget")
+    except ValueError:
+        return parse_seconds(raw, what="budget")

@@ -1,0 +1,85 @@
+"""What one attempt of one test has measured so far."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pytest_pipeline.errors import UsageError
+from pytest_pipeline.plugin.markers import Declared, declared_by
+from pytest_pipeline.plugin.names import STATE
+
+if TYPE_CHECKING:
+    from pytest_pipeline.model.comparison import Comparison
+    from pytest_pipeline.model.finding import Finding
+
+
+@dataclass(slots=True)
+class Run:
+    """One `pipeline.run`."""
+
+    comparison: Comparison
+    """What it returned, or what it had when it was interrupted."""
+    is_gated: bool = True
+    """False for `gates=False`."""
+    is_raised: bool = False
+    """True once the failure was raised inside the body, by `assert_met()` or by `run` itself: uncaught it
+    fails the test there, caught it was expected; either way not a second time after the body."""
+
+
+@dataclass(slots=True)
+class ItemState:
+    """One attempt."""
+
+    declared: Declared
+    """What the markers demand."""
+    attempt: int = 1
+    """Counts reruns, from 1."""
+    runs: list[Run] = field(default_factory=list)
+    """In order of execution."""
+    error: str = ""
+    """Why the test failed when it was not a finding."""
+
+    @property
+    def findings(self) -> list[Finding]:
+        """All findings of all runs."""
+        return [finding for run in self.runs for finding in run.comparison.findings]
+
+    @property
+    def is_relevant(self) -> bool:
+        """True when the session's report has something to say about this test."""
+        return bool(self.runs or self.error)
+
+
+_ATTEMPTS = pytest.StashKey[int]()
+
+
+def begin_attempt(item: pytest.Item) -> None:
+    """Start clean, so that a rerun does not see what the attempt before it measured.
+
+    Raises `UsageError` for a bad marker that was added after collection.
+    """
+    attempt = item.stash.get(_ATTEMPTS, 0) + 1
+    item.stash[_ATTEMPTS] = attempt
+    item.user_properties[:] = [
+        each for each in item.user_properties if not str(each[0]).startswith("pipeline.")
+    ]
+    item.stash[STATE] = ItemState(Declared(), attempt)
+    item.stash[STATE].declared = declared_by(item)
+
+
+def begin_checked_attempt(item: pytest.Item) -> None:
+    """Do the same, and fail the set-up of the test for a bad marker."""
+    try:
+        begin_attempt(item)
+    except UsageError as problem:
+        pytest.fail(str(problem), pytrace=False)
+
+
+def state_of(item: pytest.Item) -> ItemState:
+    """Return the state of the present attempt."""
+    if STATE not in item.stash:
+        begin_attempt(item)
+    return item.stash[STATE]

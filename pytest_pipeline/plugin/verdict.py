@@ -1,0 +1,106 @@
+"""After the body: what the findings of a test do to it."""
+
+from __future__ import annotations
+
+import pytest
+
+from pytest_pipeline.errors import PipelineRegression
+from pytest_pipeline.model.finding import Finding, Verdict
+from pytest_pipeline.plugin.ownership import foreign_pipeline
+from pytest_pipeline.plugin.session import properties_of
+from pytest_pipeline.plugin.settings import Policy, Settings, settings_of
+from pytest_pipeline.plugin.state import ItemState, Run, state_of
+
+_SKIPPING = (Verdict.INCONCLUSIVE, Verdict.UNAVAILABLE)
+"""In order of precedence."""
+
+
+def check_gates(item: pytest.Item) -> None:
+    """Raise `PipelineRegression` or `pytest.skip.Exception` when the findings ask for it.
+
+    Called where an exception still belongs to the test's call phase, so that the outcome is FAILED
+    (never ERROR) and `-x`, `--lf`, reruns and `xfail(raises=...)` see it.
+    """
+    __tracebackhide__ = True
+    state = state_of(item)
+    settings = settings_of(item.config)
+    _tell_hooks(item, state)
+    if state.runs:
+        item.user_properties.extend(properties_of(state))
+    unmeasured = _measured_nothing(item, state)
+    if unmeasured:
+        state.error = unmeasured
+        raise PipelineRegression(unmeasured)
+    failure = failure_of(state, settings)
+    if failure:
+        raise PipelineRegression(failure)
+    reason = skip_reason(state, settings)
+    if reason:
+        raise pytest.skip.Exception(reason, _use_item_location=True)
+
+
+def failure_of(state: ItemState, settings: Settings) -> str:
+    """Return the failure text: all the headlines in the first line, then the details; or nothing."""
+    failing = [
+        finding
+        for run in state.runs
+        for finding in run.comparison.findings
+        if _fails(finding, run, settings)
+    ]
+    failing.sort(key=lambda finding: finding.verdict is not Verdict.INVALID)
+    headlines = [each.headline for each in failing]
+    missing = [] if failing else _required_but_missing(state, settings)
+    if len(failing) == 1:
+        return failing[0].text
+    lines = list(dict.fromkeys([*headlines, *missing]))
+    return "\n".join(["; ".join(lines), *(each.text for each in failing)]) if lines else ""
+
+
+def skip_reason(state: ItemState, settings: Settings) -> str:
+    """Return why the test is skipped, or nothing when every gate is met (or policy lets it pass)."""
+    for verdict in _SKIPPING:
+        if verdict is Verdict.INCONCLUSIVE and settings.inconclusive is not Policy.SKIP:
+            continue
+        open_ones = [each.headline for each in state.findings if each.verdict is verdict]
+        if open_ones:
+            return f"{verdict.value}: {'; '.join(dict.fromkeys(open_ones))}"
+    return ""
+
+
+def _fails(finding: Finding, run: Run, settings: Settings) -> bool:
+    if finding.verdict.fails:
+        return not run.is_raised
+    if finding.verdict is Verdict.INCONCLUSIVE:
+        return settings.inconclusive is Policy.FAIL
+    return finding.verdict is Verdict.UNAVAILABLE and finding.executor in settings.require
+
+
+def _required_but_missing(state: ItemState, settings: Settings) -> list[str]:
+    """Return the arms that `--pipeline-require` names; without a gate they have no finding."""
+    return [
+        f"executor {arm.executor!r} cannot run here: {arm.unavailable} (and --pipeline-require names it)"
+        for run in state.runs
+        for arm in run.comparison.arms.values()
+        if arm.unavailable and arm.executor in settings.require
+    ]
+
+
+def _measured_nothing(item: pytest.Item, state: ItemState) -> str:
+    names = state.declared.gate_names
+    if not names or any(run.is_gated for run in state.runs):
+        return ""
+    marks = " and ".join(f"@pytest.mark.{name}" for name in names)
+    if state.runs:
+        return f"has {marks} but measured nothing under it: every pipeline.run passed gates=False"
+    foreign = foreign_pipeline(item)
+    if foreign:
+        return (
+            f"has {marks} but measured nothing: its `pipeline` fixture is not ours but this project's own "
+            f"({foreign}); ask for `parallel_pipeline`, which is ours under another name"
+        )
+    return f"has {marks} but measured nothing: call pipeline.run(stages, items) in the test"
+
+
+def _tell_hooks(item: pytest.Item, state: ItemState) -> None:
+    for finding in state.findings:
+        item.ihook.pytest_pipeline_finding(config=item.config, finding=finding)

@@ -1,0 +1,240 @@
+"""Markers: bad ones are collection errors that name everything; near and foreign ones get a hint."""
+
+from __future__ import annotations
+
+import pytest
+
+from pytest_pipeline.plugin.names import MARKERS
+
+BAD = [
+    ("speedup(min=0)", "@pytest.mark.speedup: min=0 must be above zero and finite"),
+    ("speedup(min=-1.5)", "@pytest.mark.speedup: min=-1.5 must be above zero and finite"),
+    ('speedup(min="2x")', "@pytest.mark.speedup: min='2x' is a str: expected a number above zero"),
+    ("speedup(min=True)", "@pytest.mark.speedup: min=True is a bool: expected a number above zero"),
+    ("speedup()", "@pytest.mark.speedup: min is missing; write @pytest.mark.speedup(min=2.0)"),
+    ("speedup(executor='threads')", "@pytest.mark.speedup: min is missing; *"),
+    (
+        "speedup(mim=2)",
+        "@pytest.mark.speedup: unknown argument mim=2 (did you mean 'min'?); accepted: min, executor, tolerance, cold",
+    ),
+    ("speedup(2, 3)", "@pytest.mark.speedup takes one positional argument, found 2: (2, 3)*"),
+    ("speedup(2, min=3)", "@pytest.mark.speedup: min is given twice"),
+    ("speedup(min=2, cold=1)", "@pytest.mark.speedup: cold=1 is a int: expected True or False"),
+    ("speedup(min=2, executor=3)", "*executor=3 is a int: expected the name of an arm*"),
+    ('speedup(min=2, tolerance="lots")', "@pytest.mark.speedup: tolerance='lots' is not a share*"),
+    ('p99_latency(max="50 parsecs")', "@pytest.mark.p99_latency: max='50 parsecs' is not a time*"),
+    ("p99_latency(rate=50)", '@pytest.mark.p99_latency: max is missing; write *(max="80ms")'),
+    ('p99_latency(max="50ms", rate=0)', "@pytest.mark.p99_latency: rate=0 must be above zero*"),
+    (
+        "executors('threds')",
+        "*unknown executor 'threds' (did you mean 'threads'?); known: serial,*",
+    ),
+    ("executors('dask')", "@pytest.mark.executors: executor 'dask' is not in this release"),
+    ("executors()", '*names no executor; write @pytest.mark.executors("threads", "processes")'),
+    ("executors(names='threads')", "@pytest.mark.executors takes names only, found names="),
+    ("executors(3)", "@pytest.mark.executors: 3 is a int: expected names or configured executors"),
+    ("measure(budget='soon')", "@pytest.mark.measure: budget='soon' is not a time*"),
+    ("measure(max_rounds=0)", "@pytest.mark.measure: max_rounds=0 must be a whole number*"),
+    (
+        "measure(rounds=3)",
+        "@pytest.mark.measure: unknown argument rounds=3*accepted: budget, max_*",
+    ),
+    ("measure(30)", "@pytest.mark.measure takes keywords only, found (30,)*"),
+    ("throughput(min=100)", "@pytest.mark.throughput is not in this release (provisional)"),
+    ("no_regression()", "@pytest.mark.no_regression is not in this release (provisional)"),
+]
+
+
+@pytest.mark.parametrize(("marker", "message"), BAD)
+def test_a_bad_marker_is_a_collection_error_with_file_and_line(run, marker, message):
+    result = run(f"""
+        import pytest
+
+        @pytest.mark.{marker}
+        def test_gate(pipeline):
+            pass
+        """)
+    result.assert_outcomes(errors=1)
+    escaped = message.replace("[", "[[]")
+    result.stdout.fnmatch_lines([f"test_it.py:3: test_gate: {escaped}"])
+    result.stdout.fnmatch_lines(["ERROR test_it.py - test_gate: @pytest.mark.*"])
+
+
+def test_a_bad_marker_is_reported_once_everywhere(run_anywhere):
+    result = run_anywhere("""
+        import pytest
+
+        @pytest.mark.speedup(min=0)
+        def test_zero(pipeline):
+            pass
+
+        @pytest.mark.p99_latency(max="50 parsecs")
+        def test_parsecs(pipeline):
+            pass
+
+        def test_good():
+            pass
+        """)
+    result.assert_outcomes(errors=1)
+    result.stdout.fnmatch_lines(
+        [
+            "*ERROR collecting test_it.py*",
+            "test_it.py:3: test_zero: @pytest.mark.speedup: min=0 must be*",
+            "test_it.py:7: test_parsecs: @pytest.mark.p99_latency: max='50 parsecs'*",
+            "ERROR test_it.py - test_zero: @pytest.mark.speedup: min=0*(and 1 more)",
+        ]
+    )
+    result.stdout.no_fnmatch_line("*INTERNALERROR*")
+    assert sum("min=0 must be" in line for line in result.outlines) == 2
+
+
+def test_collection_errors_can_be_overridden(run):
+    result = run(
+        """
+        import pytest
+
+        @pytest.mark.speedup(min=0)
+        def test_zero(pipeline):
+            pass
+        """,
+        "--continue-on-collection-errors",
+    )
+    result.assert_outcomes(errors=1)
+
+
+@pytest.mark.parametrize("stacked", ["min=3.0", "min=2.0, tolerance='10%'"])
+def test_two_contradicting_markers_on_one_test_are_refused(run, stacked):
+    result = run(f"""
+        import pytest
+
+        @pytest.mark.speedup({stacked})
+        @pytest.mark.speedup(min=2.0)
+        def test_gate(pipeline):
+            pass
+        """)
+    result.stdout.fnmatch_lines(["*@pytest.mark.speedup contradicts itself: min=2 and min=*"])
+
+
+def test_one_gate_for_each_executor_does_not_contradict(run):
+    result = run("""
+        import pytest
+
+        @pytest.mark.executors("threads", "processes")
+        @pytest.mark.speedup(min=2.0, executor="threads")
+        @pytest.mark.speedup(min=0.3, executor="processes")
+        @pytest.mark.speedup(min=0.2, executor="processes", cold=True)
+        def test_gate(pipeline):
+            result = pipeline.run(["met"], [])
+            assert [(f.executor, f.requirement.limit) for f in result.findings] == [
+                ("threads", 2.0), ("processes", 0.3), ("processes", 0.2)]
+        """)
+    result.assert_outcomes(passed=1)
+
+
+def test_the_nearest_marker_wins(run):
+    result = run(
+        """
+        import pytest
+
+        pytestmark = pytest.mark.speedup(min=1.1)
+
+        @pytest.mark.speedup(min=1.2)
+        class TestBase:
+            def test_class(self, pipeline):
+                assert limits(pipeline) == [1.2]
+
+            @pytest.mark.speedup(min=1.3)
+            def test_method(self, pipeline):
+                assert limits(pipeline) == [1.3]
+
+        @pytest.mark.speedup(min=1.5)
+        class TestDerived(TestBase):
+            def test_class(self, pipeline):
+                assert limits(pipeline) == [1.5]
+
+        @pytest.mark.speedup(min=1.6)
+        @pytest.mark.parametrize("limit", [
+            pytest.param(1.7, marks=pytest.mark.speedup(min=1.7)), 1.6])
+        def test_param(pipeline, limit):
+            assert limits(pipeline) == [limit]
+
+        def test_module(pipeline):
+            assert limits(pipeline) == [1.1]
+
+        @pytest.mark.speedup(min=1.8)
+        def test_added(pipeline):
+            assert limits(pipeline) == [1.9]
+
+        def limits(pipeline):
+            return [each.requirement.limit for each in pipeline.run(["met"], []).findings]
+        """,
+        conftest="""
+        def pytest_collection_modifyitems(items):
+            for item in items:
+                if item.name == "test_added":
+                    item.add_marker(pytest.mark.speedup(min=1.9))
+        """,
+    )
+    result.assert_outcomes(passed=8)
+
+
+def test_units_are_understood(run):
+    result = run("""
+        import datetime
+        import pytest
+
+        @pytest.mark.p99_latency(max="80ms", rate=50, tolerance="10%")
+        def test_text(pipeline):
+            (finding,) = pipeline.run(["met"], []).findings
+            made = finding.requirement
+            assert (made.limit, made.rate_per_s, made.tolerance) == (0.08, 50.0, 0.1)
+            assert made.location == "test_it.py:4"
+
+        @pytest.mark.p99_latency(datetime.timedelta(seconds=1.5))
+        def test_timedelta(pipeline):
+            assert pipeline.run(["met"], []).findings[0].requirement.limit == 1.5
+
+        @pytest.mark.measure(budget="2min", max_rounds=7)
+        def test_measure(pipeline):
+            import conftest
+            pipeline.run(["met"], [])
+            assert conftest.CALLS[-1]["budget_s"] == 120.0
+            assert conftest.CALLS[-1]["max_rounds"] == 7
+        """)
+    result.assert_outcomes(passed=3)
+
+
+def test_a_marker_added_later_is_checked_at_setup(run):
+    result = run(
+        "def test_gate(pipeline): pass",
+        conftest="""
+        def pytest_collection_modifyitems(items):
+            items[0].add_marker(pytest.mark.speedup(min=-1))
+        """,
+    )
+    result.assert_outcomes(errors=1)
+    result.stdout.fnmatch_lines(["*test_it.py:1: test_gate: @pytest.mark.speedup: min=-1 must*"])
+
+
+def test_strict_markers_accept_all_names_of_the_contract(run):
+    names = list(MARKERS)
+    marks = "\n".join(f"@pytest.mark.{name}" for name in names)
+    result = run(f"import pytest\n{marks}\ndef test_one(): pass", "--strict-markers")
+    result.assert_outcomes(passed=1, warnings=len(names))
+    listed = run("", "--markers")
+    listed.stdout.fnmatch_lines(["@pytest.mark.speedup(min,*fail when*"])
+
+
+def test_a_bad_marker_in_a_class_is_found_too(run):
+    result = run("""
+        import pytest
+
+        @pytest.mark.speedup(min="fast")
+        class TestSuite:
+            def test_one(self, pipeline): pass
+            def test_two(self, pipeline): pass
+        """)
+    result.assert_outcomes(errors=1)
+    result.stdout.fnmatch_lines(
+        ["test_it.py:5: test_one: *min='fast'*", "test_it.py:6: test_two:*"]
+    )

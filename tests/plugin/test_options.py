@@ -1,0 +1,84 @@
+"""Options: every one on the command line and in the ini file; unknown values end the session."""
+
+from __future__ import annotations
+
+import pytest
+
+from pytest_pipeline.plugin.options import OPTIONS
+
+BAD = [
+    ("inconclusive", "maybe", "'maybe' is not one of: skip, fail, pass"),
+    ("min-decided", "1.5", "'1.5' is not a share: write 0.9 or \"90%\" (0 to 1)"),
+    ("min-decided", "most", "'most' is not a share*"),
+    ("executors", "threds", "unknown executor 'threds' (did you mean 'threads'?)*"),
+    ("executors", "asyncio", "executor 'asyncio' is not in this release"),
+    ("executors", ",", "expected executor names separated by commas, found none"),
+    ("require", "gpu", "unknown executor 'gpu'; known: serial, threads, processes, cuda"),
+    ("budget", "soon", "budget='soon' is not a time*"),
+    ("budget", "-3", "budget=-3.0 must be above zero*"),
+    ("lock", "maybe", "'maybe' is not one of: run, machine, off"),
+]
+
+
+@pytest.mark.parametrize(("name", "value", "message"), BAD)
+def test_a_bad_value_on_the_command_line_is_a_usage_error(run, name, value, message):
+    result = run("def test_one(): pass", f"--pipeline-{name}={value}")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines([f"ERROR: --pipeline-{name}: {message}"])
+
+
+@pytest.mark.parametrize(("name", "value", "message"), BAD)
+def test_a_bad_value_in_the_ini_file_is_a_usage_error(run, pytester, name, value, message):
+    key = f"pipeline_{name.replace('-', '_')}"
+    pytester.makeini(f"[pytest]\n{key} = {value}")
+    result = run("def test_one(): pass")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines([f"ERROR: ini option {key}: {message}"])
+
+
+def test_a_bad_value_stops_xdist_with_one_message(pytester):
+    pytester.makepyfile("def test_one(): pass")
+    options = ("-p", "pytest_pipeline.plugin", "-p", "xdist.plugin", "-n2")
+    result = pytester.runpytest_subprocess(*options, "--pipeline-inconclusive=maybe")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.no_fnmatch_line("*INTERNALERROR*")
+
+
+def test_help_lists_every_option_and_ini_key(run):
+    result = run("", "--help")
+    for option in OPTIONS:
+        result.stdout.fnmatch_lines([f"*{option.flag}*"])
+        result.stdout.fnmatch_lines([f"*{option.key}*"])
+
+
+def test_the_command_line_beats_the_ini_file(run, pytester):
+    pytester.makeini("[pytest]\npipeline_inconclusive = fail\npipeline_off = true")
+    source = """
+        import pytest
+
+        @pytest.mark.speedup(min=2)
+        def test_gate(pipeline):
+            pipeline.run(["near"], [])
+        """
+    run(source).assert_outcomes(passed=1)
+    pytester.makeini("[pytest]\npipeline_inconclusive = fail")
+    run(source).assert_outcomes(failed=1)
+    run(source, "--pipeline-inconclusive=pass").assert_outcomes(passed=1)
+
+
+@pytest.mark.parametrize("table", ["tool.pytest.ini_options", "tool.pytest"])
+def test_options_in_pyproject(run, pytester, table):
+    if table == "tool.pytest" and pytest.version_tuple < (9, 0):
+        pytest.skip("native TOML options came with pytest 9")
+    pytester.makepyprojecttoml(
+        f'[{table}]\npipeline_executors = ["processes", "threads"]\npipeline_off = true\npipeline_min_decided = "0.9"\n'
+    )
+    result = run("""
+        import conftest
+
+        def test_gate(pipeline):
+            pipeline.run(["met"], [])
+            assert conftest.CALLS[-1]["executors"] == ("processes", "threads")
+            assert conftest.CALLS[-1]["mode"] == "off"
+        """)
+    result.assert_outcomes(passed=1)

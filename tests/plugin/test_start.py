@@ -1,0 +1,64 @@
+"""The cost of being installed, and the dead namesake."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+HEAVY = (
+    "numpy",
+    "pandas",
+    "scipy",
+    "torch",
+    "jinja2",
+    "sqlite3",
+    "asyncio",
+    "multiprocessing",
+    "concurrent.futures",
+    "statistics",
+    "psutil",
+    "cloudpickle",
+    "threadpoolctl",
+    "pytest_pipeline.errors",
+    "pytest_pipeline.plugin.settings",
+    "pytest_pipeline.plugin.markers",
+    "pytest_pipeline.plugin.session",
+    "pytest_pipeline.plugin.finish",
+)
+LOADED = f"loaded = [name for name in {HEAVY!r} if name in sys.modules]; print('LOADED', loaded)"
+
+
+def test_the_entry_point_imports_nothing_heavy_and_little_of_our_own():
+    code = f"import pytest_pipeline.plugin, sys; {LOADED}"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "LOADED []"
+
+
+@pytest.mark.parametrize("test", ["pass", "assert 1 == 2"])
+def test_a_session_without_measuring_tests_imports_nothing_heavy(pytester, test):
+    pytester.makeconftest(f"import sys\ndef pytest_unconfigure(): {LOADED}")
+    pytester.makepyfile(f"def test_ordinary(): {test}")
+    result = pytester.runpytest_subprocess("-p", "pytest_pipeline.plugin", "-s")
+    result.stdout.fnmatch_lines(["LOADED [[][]]"])
+
+
+def test_the_dead_namesake_beside_us_is_a_clear_stop(pytester, monkeypatch):
+    info = pytester.mkdir("site") / "pytest_pipeline-0.3.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: pytest-pipeline\nVersion: 0.3.0\n")
+    monkeypatch.syspath_prepend(info.parent)
+    pytester.makepyfile("def test_ordinary(): pass")
+    result = pytester.runpytest_inprocess("-p", "pytest_pipeline.plugin")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(
+        ["ERROR: pytest-pipeline 0.3.0 * uninstall both, then reinstall pytest-pipeline-speedup:"]
+    )
+
+
+def test_public_names_are_importable_from_the_package():
+    import pytest_pipeline
+    from pytest_pipeline.plugin.fixtures import PipelineFixture
+
+    assert pytest_pipeline.PipelineFixture is PipelineFixture
