@@ -165,13 +165,9 @@ class VirtualRunning:
         service, outputs = self._service(source)
         scale = executor.slowdown(executor.executions)
         executor.executions += 1
-        workers = [
-            1 if not executor.overlaps or name in executor.locked else stage.workers
-            for name, stage in zip(self._plan.names, self._plan.stages, strict=True)
-        ]
         arrivals = list(source.offsets_ns or [0] * len(service))
         ns = [[round(seconds * scale * 1e9) for seconds in row] for row in service]
-        layout = _staged(ns, workers, arrivals) if executor.overlaps else _serial(ns, arrivals)
+        layout = self._staged(ns, arrivals) if executor.overlaps else _serial(ns, arrivals)
         return self._trace(layout, outputs, arrivals, is_open=source.offsets_ns is not None)
 
     def close(self) -> None:
@@ -189,6 +185,27 @@ class VirtualRunning:
             rows.append(row)
             outputs.append(value)
         return rows, outputs
+
+    def _staged(self, service_ns: list[list[int]], arrivals: list[int]) -> list[_Visit]:
+        """First come, first served through stages with room for everything between them."""
+        visits: list[_Visit] = []
+        ready = sorted((at, item) for item, at in enumerate(arrivals))
+        for number, (name, stage) in enumerate(
+            zip(self._plan.names, self._plan.stages, strict=True)
+        ):
+            free = [(0, slot) for slot in range(stage.workers)]
+            unlocked, following = 0, []
+            for at, item in ready:
+                available, slot = heapq.heappop(free)
+                start = max(at, available)
+                # Waiting for a lock happens inside the stage function: it counts as service.
+                inside = max(start, unlocked) if name in self._executor.locked else start
+                unlocked = end = inside + service_ns[item][number]
+                heapq.heappush(free, (end, slot))
+                visits.append((item, number, slot, at, start, end))
+                following.append((end, item))
+            ready = sorted(following)
+        return visits
 
     def _trace(
         self, visits: list[_Visit], outputs: list[object], arrivals: list[int], *, is_open: bool
@@ -248,26 +265,6 @@ def _serial(service_ns: list[list[int]], arrivals: list[int]) -> list[_Visit]:
             visits.append((item, stage, 0, ready, now, now + length))
             now += length
             ready = now
-    return visits
-
-
-def _staged(
-    service_ns: list[list[int]], workers: Sequence[int], arrivals: list[int]
-) -> list[_Visit]:
-    """First come, first served through stages with `workers` each and room for everything."""
-    free = [[(0, slot) for slot in range(count)] for count in workers]
-    visits = []
-    ready = sorted((at, item) for item, at in enumerate(arrivals))
-    for stage in range(len(workers)):
-        following = []
-        for at, item in ready:
-            available, slot = heapq.heappop(free[stage])
-            start = max(at, available)
-            end = start + service_ns[item][stage]
-            heapq.heappush(free[stage], (end, slot))
-            visits.append((item, stage, slot, at, start, end))
-            following.append((end, item))
-        ready = sorted(following)
     return visits
 
 
