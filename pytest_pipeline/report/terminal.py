@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pytest_pipeline.report import units
 from pytest_pipeline.report.gate_counts import count_gates
@@ -13,11 +13,10 @@ Line = tuple[str, str]
 """Text without colour codes, and its style: `green`, `red`, `yellow` or empty."""
 
 _MIN_TEST = 24
-"""Columns are dropped until the test's name has this room."""
-_LEAST_TEST = 8
+"""Room that the test's name needs to stand in one line with the columns."""
 _GAP = "  "
 _DROPPED = ("bottleneck", "reason", "rounds", "p99")
-"""Columns that go one by one when the terminal is narrow; the verdict always stays."""
+"""Columns that go one by one when even a line of their own is too narrow; the verdict always stays."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,12 +157,24 @@ def _aligned(rows: list[_Row], width: int) -> list[Line]:
     shown = ["arm", "speedup", "p99", "rounds", "bottleneck", "verdict", "reason"]
     widths = {name: max(len(getattr(row, name)) for row in rows) for name in shown}
     shown = [name for name in shown if widths[name]]
-    for name in _DROPPED:
-        if _needed(shown, widths) + _MIN_TEST > width and name in shown:
-            shown.remove(name)
+    if _needed(shown, widths) + _MIN_TEST > width:
+        return _stacked(rows, shown, widths, width)
     longest = max(len(row.test) for row in rows)
-    test_width = min(longest, max(_LEAST_TEST, width - _needed(shown, widths)))
+    test_width = min(longest, width - _needed(shown, widths))
     return [_line(row, shown, widths, test_width, width) for row in rows]
+
+
+def _stacked(rows: list[_Row], shown: list[str], widths: dict[str, int], width: int) -> list[Line]:
+    """Give the test a line of its own where a terminal is too narrow for one line per arm."""
+    for name in _DROPPED:
+        if _needed(shown, widths) > width and name in shown:
+            shown.remove(name)
+    lines: list[Line] = []
+    for row, before in zip(rows, [None, *rows], strict=False):
+        if before is None or row.test != before.test:
+            lines.append((_tail(row.test, width), ""))
+        lines.append(_line(replace(row, test=""), shown, widths, 0, width))
+    return lines
 
 
 def _needed(shown: list[str], widths: dict[str, int]) -> int:

@@ -61,10 +61,19 @@ def test_lines_keep_to_the_width_and_never_lose_the_verdict(width):
     )
     shown = lines(made, width)
     assert all(len(line) <= width for line in shown[:-1])
+    arms = [line for line in shown[:-1] if "threads" in line or "processes" in line]
     for line, verdict in zip(
-        shown, ("met", "missed", "ungated", "inconclusive", "ungated"), strict=False
+        arms, ("met", "missed", "ungated", "inconclusive", "ungated"), strict=False
     ):
         assert verdict in line
+
+
+def test_eighty_columns_are_enough_for_interval_rounds_and_bottleneck():
+    shown = lines(documents.document(documents.met(), documents.missed()), 80)
+    assert any(line.startswith("test_shop.py::") for line in shown)
+    arm = next(line for line in shown if line.startswith("  threads"))
+    for part in ("2.58x [2.55x, 2.61x]", "9+1 rounds", "97 % busy", "met"):
+        assert part in arm
 
 
 def test_styles_never_make_the_undecided_green():
