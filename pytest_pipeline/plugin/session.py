@@ -44,6 +44,10 @@ class Results:
         self.tests[plain["nodeid"], plain["worker"], plain["attempt"]] = plain
 
 
+_RAISED = {"stage-raised", "timeout", "worker-died"}
+"""Reasons of a run that ended by an exception; their headline names stage and item."""
+
+
 def results_of(config: pytest.Config) -> Results:
     """Return the session's results."""
     return config.stash.setdefault(RESULTS, Results())
@@ -112,6 +116,9 @@ def _has_unavailable_arm(state: ItemState) -> bool:
 
 def _own_error(state: ItemState, report: pytest.TestReport) -> str:
     """Return the first line of an error that is not one of our findings."""
+    raised = [each.headline for each in state.findings if each.reason.value in _RAISED]
+    if raised:
+        return raised[-1]
     crash = getattr(report.longrepr, "reprcrash", None)
     text = str(getattr(crash, "message", "") or report.longrepr).partition("\n")[0]
     ours = any(text.startswith(each.headline) for each in state.findings)

@@ -4,16 +4,22 @@ from __future__ import annotations
 
 from types import TracebackType
 
+from pytest_pipeline.errors import PipelineError
+
 _PACKAGE = "pytest_pipeline."
 
 
 def trimmed(error: BaseException) -> BaseException:
     """Return `error` with the frames of this package cut out of its traceback.
 
-    An error that comes from our own code keeps everything: then our frames are what matters.
+    An error that comes from our own code keeps everything: then our frames are what matters. One
+    that we raise on purpose (a dead worker, a timeout) says all there is to say in its message.
     """
     entries = _entries(error.__traceback__)
-    if not entries or _is_ours(entries[-1]):
+    if isinstance(error, PipelineError):
+        error.__cause__ = None  # its text is part of the message
+        error.__suppress_context__ = True
+    elif not entries or _is_ours(entries[-1]):
         return error
     kept: TracebackType | None = None
     for entry in reversed(entries):
