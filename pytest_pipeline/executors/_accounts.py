@@ -1,0 +1,127 @@
+"""Worker accounts and the ledger that they add up to."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from pytest_pipeline.model.trace import LedgerRow
+
+if TYPE_CHECKING:
+    from pytest_pipeline.executors._run import Run
+    from pytest_pipeline.model.trace import Floats, Visits
+
+VisitRow = tuple[int, int, int, int, int, int]
+"""(item, stage, worker, enqueued_ns, started_ns, finished_ns)."""
+
+IDLE = -1
+"""`Account.item` of a worker that is not inside a stage function."""
+
+SOURCE = -1
+"""`Account.stage` of the thread that takes the items."""
+
+
+class Account:
+    """What one worker did in one execution. Written by that worker only, read when it is done.
+
+    `item`, `stage` and `since_ns` are also read while it works, to name the culprit of a timeout.
+    """
+
+    __slots__ = (
+        "blocked_ns",
+        "cpu_ns",
+        "entered_ns",
+        "item",
+        "left_ns",
+        "serialisation_ns",
+        "since_ns",
+        "slot",
+        "stage",
+        "starved_ns",
+        "transfer_ns",
+        "visits",
+    )
+
+    def __init__(self, stage: int, slot: int) -> None:
+        self.stage = stage
+        self.slot = slot
+        self.item = IDLE
+        self.since_ns = 0
+        self.entered_ns = self.left_ns = self.cpu_ns = 0
+        self.blocked_ns = self.starved_ns = self.serialisation_ns = self.transfer_ns = 0
+        self.visits: list[VisitRow] = []
+
+    def enter(self) -> None:
+        """Stamp the start of this worker's loop."""
+        self.cpu_ns = -time.thread_time_ns()
+        self.entered_ns = time.perf_counter_ns()
+
+    def leave(self) -> None:
+        """Stamp its end."""
+        self.left_ns = time.perf_counter_ns()
+        self.cpu_ns += time.thread_time_ns()
+
+
+def stage_row(
+    name: str, accounts: Sequence[Account], service_s: float, run: Run, cpu_s: float | None = None
+) -> LedgerRow:
+    """Return the ledger row of workers that belong to one stage, or to one pool.
+
+    The stamps of a worker are contiguous: what lies between the end of one visit and the start of
+    the next, and is neither blocked nor starved, is the executor's own hand-over. Only what lies
+    outside the worker's first and last stamp stays unaccounted.
+    """
+    makespan_ns = run.ended_ns - run.began_ns
+    present = sum(run.inside(a.entered_ns, a.left_ns) for a in accounts) / 1e9
+    blocked = sum(a.blocked_ns for a in accounts) / 1e9
+    starved = sum(a.starved_ns for a in accounts) / 1e9
+    serialisation = sum(a.serialisation_ns for a in accounts) / 1e9
+    transfer = sum(a.transfer_ns for a in accounts) / 1e9
+    return LedgerRow(
+        name,
+        len(accounts),
+        service_s=service_s,
+        blocked_s=blocked,
+        starved_s=starved,
+        serialisation_s=serialisation,
+        transfer_s=transfer,
+        handover_s=present - service_s - blocked - starved - serialisation - transfer,
+        unaccounted_s=len(accounts) * makespan_ns / 1e9 - present,
+        cpu_s=sum(a.cpu_ns for a in accounts) / 1e9 if cpu_s is None else cpu_s,
+    )
+
+
+def pooled_rows(
+    names: Sequence[str],
+    pool: str,
+    accounts: Sequence[Account],
+    service: Floats,
+    run: Run,
+    *,
+    first: int = 0,
+    cpu_s: Sequence[float] | None = None,
+) -> tuple[LedgerRow, ...]:
+    """Return one row per stage from `first` on (service only, no slots) and the row of the pool.
+
+    The pool's row holds everything but service, so that all the rows together add up; its CPU time
+    is likewise what the stages did not use.
+    """
+    hosted = float(service[first:].sum())
+    whole = stage_row(pool, accounts, hosted, run)
+    cpu = cpu_s if cpu_s is not None else [0.0] * len(names)
+    rows = [
+        LedgerRow(names[k], 0, service_s=float(service[k]), cpu_s=cpu[k])
+        for k in range(first, len(names))
+    ]
+    rest = dataclasses.replace(whole, service_s=0.0, cpu_s=max(0.0, whole.cpu_s - sum(cpu)))
+    return (*rows, rest)
+
+
+def service_by_stage(visits: Visits, stages: int) -> Floats:
+    """Return the seconds spent inside each stage function."""
+    spent = visits.finished_ns - visits.started_ns
+    return np.bincount(visits.stage, weights=spent / 1e9, minlength=stages).astype(np.float64)

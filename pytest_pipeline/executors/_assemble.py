@@ -1,0 +1,55 @@
+"""Put the pieces of one execution together as a `Trace`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from pytest_pipeline.model.plan import SOURCE_STAGE
+from pytest_pipeline.model.trace import Ledger, LedgerRow, Trace
+
+if TYPE_CHECKING:
+    from pytest_pipeline.executors._run import Run
+    from pytest_pipeline.model.plan import Plan, Source
+    from pytest_pipeline.model.trace import Visits
+
+
+def stage_names(plan: Plan, source: Source) -> tuple[str, ...]:
+    """Return the names in visiting order, with the source's in front when it is timed."""
+    return (SOURCE_STAGE, *plan.names) if source.is_timed else plan.names
+
+
+def assemble(
+    executor: str,
+    names: tuple[str, ...],
+    run: Run,
+    outputs: list[Any],
+    *,
+    first_result_ns: int,
+    visits: Visits,
+    rows: Sequence[LedgerRow],
+    startup_s: float,
+) -> Trace:
+    """Return the trace of a run that ended well."""
+    admitted = np.array(run.admitted_ns, dtype=np.int64)
+    emitted = np.zeros(len(admitted), dtype=np.int64)
+    last = visits.stage == len(names) - 1
+    emitted[visits.item[last]] = visits.finished_ns[last]
+    emitted[[failure.item for failure in run.failures]] = 0
+    return Trace(
+        executor=executor,
+        stage_names=names,
+        outputs=outputs,
+        began_ns=run.began_ns,
+        ended_ns=run.ended_ns,
+        first_result_ns=first_result_ns or run.ended_ns,
+        startup_s=startup_s,
+        visits=visits,
+        admitted_ns=admitted,
+        emitted_ns=emitted,
+        send_lag_s=np.array(run.send_lag_ns[: len(admitted)], dtype=np.float64) / 1e9,
+        ledger=Ledger(tuple(rows), (run.ended_ns - run.began_ns) / 1e9),
+        failures=tuple(run.failures),
+    )

@@ -1,0 +1,222 @@
+"""What runs inside a worker process: load the stages, then run items through all of them."""
+
+from __future__ import annotations
+
+import contextlib
+import faulthandler
+import multiprocessing
+import multiprocessing.connection
+import os
+import pickle
+import signal
+import socket
+import threading
+import traceback
+import types
+from collections.abc import Callable
+from pathlib import Path
+from time import perf_counter_ns, process_time_ns
+from typing import Any
+
+from pytest_pipeline.errors import ShippingError
+from pytest_pipeline.executors._board import IDLE, Board
+from pytest_pipeline.executors._channel import Channel, Frame, Kind
+from pytest_pipeline.executors._context import applied
+from pytest_pipeline.executors._records import Report, Setup, Surroundings
+from pytest_pipeline.executors._shipping import Codec
+
+STACK_SIGNAL: int | None = getattr(signal, "SIGRTMAX", None) or getattr(signal, "SIGUSR2", None)
+"""Makes a worker dump its stacks; the real-time signal is one that stages do not use."""
+
+
+def main(sock: socket.socket, stacks: socket.socket, setup: Setup) -> None:
+    """Serve the parent until it says CLOSE, closes the channel, or dies."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent coordinates Ctrl-C
+    _follow_parent(setup.board)
+    _dump_stacks_to(stacks)
+    worker = Worker(Channel(sock), Board(setup.board, setup.slots), setup.slot)
+    with contextlib.suppress(EOFError, ConnectionError):
+        worker.serve()
+
+
+def _follow_parent(board: str) -> None:
+    """End this process as soon as the parent has ended, however it ended, and tidy up for it."""
+    parent = multiprocessing.parent_process()
+    if parent is None:
+        return
+
+    def wait() -> None:
+        multiprocessing.connection.wait([parent.sentinel])
+        Path(board).unlink(missing_ok=True)
+        os._exit(1)
+
+    threading.Thread(target=wait, name="pipeline-parent-watch", daemon=True).start()
+
+
+def _dump_stacks_to(stacks: socket.socket) -> None:
+    faulthandler.enable(stacks.fileno())  # the stack of a crash
+    if STACK_SIGNAL is not None:
+        faulthandler.register(STACK_SIGNAL, file=stacks.fileno(), all_threads=True)
+
+
+class Worker:
+    """The message loop and the current run."""
+
+    def __init__(self, channel: Channel, board: Board, slot: int) -> None:
+        self._channel = channel
+        self._cells = board.cells
+        self._at = board.offset(slot)
+        self._codec = Codec(is_worker=True)
+        self._fns: tuple[Callable[[Any], Any], ...] = ()
+        self._run = 0
+        self._report = Report()
+        self._modes = contextlib.ExitStack()
+
+    def serve(self) -> None:
+        """Handle messages until CLOSE."""
+        handlers: dict[Kind, Callable[[Frame], None]] = {
+            Kind.INIT: self._init,
+            Kind.BEGIN: self._begin,
+            Kind.ITEM: self._item,
+            Kind.END: self._end,
+        }
+        while True:
+            waiting = perf_counter_ns()
+            frame = self._channel.receive()
+            if frame.kind is Kind.CLOSE:
+                return
+            if frame.kind is Kind.ITEM:
+                self._account_wait(frame, waiting)
+            elif frame.kind is Kind.END:
+                began, ended, _ = frame.stamps
+                self._report.starved_ns += max(0, ended - max(waiting, began))
+            handlers[frame.kind](frame)
+            del frame
+
+    def _account_wait(self, frame: Frame, waiting: int) -> None:
+        """Split the wait for an item: its serialisation, its transfer, and the rest, starved."""
+        pickling, pickled, sending = frame.stamps
+        now = perf_counter_ns()
+        serialisation = max(0, pickled - max(pickling, waiting))
+        transfer = now - max(sending, waiting)
+        self._report.serialisation_ns += serialisation
+        self._report.transfer_ns += transfer
+        self._report.starved_ns += now - waiting - serialisation - transfer
+
+    def _init(self, frame: Frame) -> None:
+        try:
+            self._fns = pickle.loads(frame.body)
+        except BaseException:
+            self._channel.send(Frame(Kind.ERROR, body=traceback.format_exc().encode()))
+            return
+        self._channel.send(Frame(Kind.READY))
+
+    def _begin(self, frame: Frame) -> None:
+        surroundings: Surroundings = pickle.loads(frame.body)
+        os.environ.update(surroundings.environ)
+        for name in set(os.environ) - set(surroundings.environ):
+            del os.environ[name]
+        with contextlib.suppress(OSError):
+            os.chdir(surroundings.directory)
+        self._modes.close()
+        self._modes.enter_context(applied(surroundings.modes))
+        self._run = frame.item
+        self._report = Report(cpu_ns=[0] * len(self._fns), total_cpu_ns=-process_time_ns())
+        self._channel.send(Frame(Kind.READY, frame.item))
+        self._report.entered_ns = perf_counter_ns()
+
+    def _end(self, frame: Frame) -> None:
+        self._modes.close()
+        report = self._report
+        began, _, _ = frame.stamps
+        if report.visits:
+            # The first wait began before the run did. Without an item there was only the last one.
+            report.starved_ns -= max(0, began - report.entered_ns)
+        report.left_ns = perf_counter_ns()
+        report.total_cpu_ns += process_time_ns()
+        self._channel.send(Frame(Kind.REPORT, body=pickle.dumps(report)))
+
+    def _item(self, frame: Frame) -> None:
+        if self._cells[0] == self._run:
+            self._channel.send(Frame(Kind.SKIPPED, frame.item))
+            return
+        received = perf_counter_ns()
+        try:
+            value = self._codec.loads(frame.body, frame.buffers)
+        except BaseException as error:
+            unreadable = ShippingError(
+                f"item {frame.item} cannot be rebuilt in a worker process: {type(error).__name__}: {error}"
+            )
+            self._reply(_error_frame(self._codec, unreadable, 0, frame.item))
+            return
+        finally:
+            frame.body, frame.buffers = b"", ()
+            self._report.serialisation_ns += perf_counter_ns() - received
+        stage = 0
+        try:
+            for stage, fn in enumerate(self._fns):
+                value = self._visit(fn, value, stage, frame.item)
+        except BaseException as error:
+            self._cells[self._at] = IDLE
+            self._reply(_error_frame(self._codec, error, stage, frame.item))
+        else:
+            self._reply(self._result_frame(value, frame.item))
+
+    def _visit(self, fn: Callable[[Any], Any], value: Any, stage: int, item: int) -> Any:
+        cells, at = self._cells, self._at
+        cpu = process_time_ns()
+        started = perf_counter_ns()
+        cells[at + 1] = item
+        cells[at + 2] = started
+        cells[at] = stage
+        try:
+            return fn(value)
+        finally:
+            finished = perf_counter_ns()
+            self._report.cpu_ns[stage] += process_time_ns() - cpu
+            self._report.visits.extend((item, stage, started, finished))
+            cells[at] = IDLE
+
+    def _result_frame(self, value: Any, item: int) -> Frame:
+        began = perf_counter_ns()
+        try:
+            body, buffers = self._codec.dumps(value)
+            return Frame(Kind.RESULT, item, body=body, buffers=buffers)
+        except BaseException as error:
+            text = f"{type(error).__name__}: {error}"
+            return Frame(Kind.UNSENDABLE, item, (len(self._fns) - 1, 0, 0), text.encode())
+        finally:
+            self._report.serialisation_ns += perf_counter_ns() - began
+
+    def _reply(self, frame: Frame) -> None:
+        began = perf_counter_ns()
+        self._channel.send(frame)
+        self._report.transfer_ns += perf_counter_ns() - began
+
+
+def _error_frame(codec: Codec, error: BaseException, stage: int, item: int) -> Frame:
+    """Return the exception itself when it survives the journey, and its text in any case."""
+    text = "".join(traceback.format_exception(type(error), error, _beyond_this_module(error)))
+    summary = f"{type(error).__name__}: {error}"
+    carried = b""
+    try:
+        body, _ = codec.dumps(error, out_of_band=False)
+        twin = codec.loads(body, ())
+        if type(twin) is type(error) and str(twin) == str(error):
+            carried = body
+    except BaseException:  # noqa: S110 - the text goes instead
+        pass
+    return Frame(
+        Kind.ERROR,
+        item,
+        (stage, int(isinstance(error, Exception)), 0),
+        pickle.dumps((carried, summary, text)),
+    )
+
+
+def _beyond_this_module(error: BaseException) -> types.TracebackType | None:
+    """Return the traceback from the stage function on."""
+    link = error.__traceback__
+    while link is not None and link.tb_frame.f_code.co_filename == __file__:
+        link = link.tb_next
+    return link

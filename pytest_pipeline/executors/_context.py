@@ -1,0 +1,60 @@
+"""Carry the test's context into workers: torch's per-thread modes.
+
+`contextvars` are copied by the crew; torch keeps its modes in thread-local C++ state that no
+context copy reaches.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+_AUTOCAST_DEVICES = ("cpu", "cuda")
+
+
+@dataclass(frozen=True, slots=True)
+class TorchModes:
+    """Modes of the calling thread that differ from a fresh thread's."""
+
+    grad: bool
+    """Gradients are recorded."""
+    inference: bool
+    """Inside `torch.inference_mode()`."""
+    autocast: tuple[tuple[str, Any], ...]
+    """(device type, dtype) of every device with autocast on."""
+
+
+def capture_modes() -> TorchModes | None:
+    """Return the calling thread's torch modes; None without torch, or when all are the default."""
+    torch = sys.modules.get("torch")
+    if torch is None or not hasattr(torch, "is_grad_enabled"):
+        return None
+    modes = TorchModes(
+        grad=bool(torch.is_grad_enabled()),
+        inference=bool(torch.is_inference_mode_enabled()),
+        autocast=tuple(
+            (device, torch.get_autocast_dtype(device))
+            for device in _AUTOCAST_DEVICES
+            if torch.is_autocast_enabled(device)
+        ),
+    )
+    return None if modes == TorchModes(grad=True, inference=False, autocast=()) else modes
+
+
+@contextlib.contextmanager
+def applied(modes: TorchModes | None) -> Iterator[None]:
+    """Hold `modes` in the current thread while inside."""
+    if modes is None:
+        yield
+        return
+    import torch
+
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(torch.inference_mode(modes.inference))
+        stack.enter_context(torch.set_grad_enabled(modes.grad))
+        for device, dtype in modes.autocast:
+            stack.enter_context(torch.autocast(device, dtype=dtype))
+        yield

@@ -1,0 +1,237 @@
+"""Worker processes seen from the parent: start, talk to, watch, kill and replace them."""
+
+from __future__ import annotations
+
+import contextlib
+import multiprocessing
+import os
+import signal
+import socket
+import sys
+import time
+import types
+from collections import deque
+from collections.abc import Iterable, Iterator
+from multiprocessing.connection import wait as wait_for
+from typing import TYPE_CHECKING, Any
+
+from pytest_pipeline.errors import ShippingError, WorkerDiedError
+from pytest_pipeline.executors._board import IDLE, Board
+from pytest_pipeline.executors._channel import Frame, Kind, channel_pair, prefetch_limit
+from pytest_pipeline.executors._child import STACK_SIGNAL, main
+from pytest_pipeline.executors._records import Setup
+
+if TYPE_CHECKING:
+    from multiprocessing.process import BaseProcess
+
+_CLOSE_S = 1.0
+"""How long workers may take to end by themselves at close, all together."""
+
+_STACKS_S = 1.0
+"""How long to wait for the stacks of hung workers, all together."""
+
+_STACK_BYTES = 1 << 16
+
+
+class PoolWorker:
+    """One worker process, its channel, and the items that it has not answered yet."""
+
+    def __init__(self, slot: int, board: Board, slots: int, context: Any) -> None:
+        self.slot = slot
+        self.window: deque[tuple[int, int]] = deque()
+        """(item, bytes) sent and not answered, oldest first."""
+        self.window_bytes = 0
+        self.sent_ns = 0
+        """When it was given its current item, as far as the parent knows."""
+        self.channel, theirs = channel_pair()
+        self._stacks, stacks_end = socket.socketpair()
+        self._stacks.setblocking(False)  # noqa: FBT003 - a positional-only argument
+        self.prefetch_bytes = prefetch_limit(self.channel)
+        board.clear(slot)
+        setup = Setup(slot, slots, board.path)
+        self.process: BaseProcess = context.Process(
+            target=main, args=(theirs, stacks_end, setup), name=f"pipeline-worker-{slot}"
+        )
+        try:
+            with _nameless_main():
+                self.process.start()
+        finally:
+            theirs.close()
+            stacks_end.close()
+
+    def kill(self) -> None:
+        """End the process now and release what belongs to it."""
+        self.process.kill()
+        self.process.join()
+        self.process.close()
+        self.channel.close()
+        self._stacks.close()
+
+    def ask_stacks(self) -> None:
+        """Make the process dump its stacks, whatever it is doing."""
+        if STACK_SIGNAL is not None and self.process.pid is not None:
+            with contextlib.suppress(OSError):
+                os.kill(self.process.pid, STACK_SIGNAL)
+
+    def read_stacks(self, patience_s: float) -> str:
+        """Return what arrived, waiting for the first of it up to `patience_s`."""
+        parts = []
+        while wait_for([self._stacks], patience_s):
+            try:
+                parts.append(self._stacks.recv(_STACK_BYTES))
+            except OSError:
+                break
+            if not parts[-1]:
+                break
+            patience_s = 0.02
+        return b"".join(parts).decode(errors="replace")
+
+    def death(self, board: Board, names: tuple[str, ...]) -> WorkerDiedError:
+        """Return the error that says how the process ended, and at what."""
+        self.process.join(_CLOSE_S)
+        stage, item, _ = board.read(self.slot)
+        if stage != IDLE:
+            where = f"stage {names[stage]!r}, item {item}"
+        elif self.window:
+            where = f"between stages, item {self.window[0][0]}"
+        else:
+            where = "no item in hand"
+        pid, stacks = self.process.pid, self.read_stacks(0.0)
+        text = f"worker process {pid} ended by itself ({_ending(self.process.exitcode)}): {where}"
+        return WorkerDiedError(f"{text}\n{stacks}" if stacks else text)
+
+
+@contextlib.contextmanager
+def _nameless_main() -> Iterator[None]:
+    """Keep a child from importing the caller's `__main__`.
+
+    Whatever of `__main__` the stages need travels by value. Importing it again would cost a child
+    0.2 s under the `pytest` command, and would run an unguarded script a second time.
+    """
+    real = sys.modules["__main__"]
+    sys.modules["__main__"] = types.ModuleType("__main__")
+    try:
+        yield
+    finally:
+        sys.modules["__main__"] = real
+
+
+def _ending(exitcode: int | None) -> str:
+    if exitcode is None:
+        return "its channel is closed, but it still runs"
+    if exitcode >= 0:
+        return f"exit code {exitcode}"
+    try:
+        return f"signal {signal.Signals(-exitcode).name}"
+    except ValueError:
+        return f"signal {-exitcode}"
+
+
+class Pool:
+    """The worker processes of one open executor. Dead or killed ones are replaced on demand."""
+
+    def __init__(
+        self,
+        size: int,
+        start_method: str | None,
+        stages: bytes,
+        names: tuple[str, ...],
+        timeout_s: float,
+    ) -> None:
+        self._context: Any = multiprocessing.get_context(start_method or _default_start_method())
+        self._size = size
+        self._stages = stages
+        self._names = names
+        self._timeout_s = timeout_s
+        self._is_open = True
+        self.board = Board.create(size)
+        self.workers: list[PoolWorker] = []
+
+    def fill(self) -> bool:
+        """Start the workers that are missing and wait until they hold the stages.
+
+        Returns whether any had to be started.
+        """
+        for worker in [w for w in self.workers if not w.process.is_alive()]:
+            self.discard(worker)
+        taken = {worker.slot for worker in self.workers}
+        started = [
+            PoolWorker(slot, self.board, self._size, self._context)
+            for slot in range(self._size)
+            if slot not in taken
+        ]
+        self.workers = sorted([*self.workers, *started], key=lambda worker: worker.slot)
+        for worker in started:
+            self._send(worker, Frame(Kind.INIT, body=self._stages))
+        for worker in started:
+            self._await_stages(worker)
+        return bool(started)
+
+    def discard(self, worker: PoolWorker) -> None:
+        """Kill a worker; `fill` replaces it."""
+        self.workers.remove(worker)
+        worker.kill()
+
+    def discard_all(self) -> None:
+        """Kill every worker."""
+        while self.workers:
+            self.discard(self.workers[-1])
+
+    def handshake(self, frame: Frame) -> list[Frame]:
+        """Send `frame` to every worker and return their answers."""
+        for worker in self.workers:
+            self._send(worker, frame)
+        return [self._answer(worker) for worker in self.workers]
+
+    def stacks(self, workers: Iterable[PoolWorker]) -> str:
+        """Return the stacks of these workers, as far as they can be had."""
+        asked = list(workers)
+        for worker in asked:
+            worker.ask_stacks()
+        deadline = time.monotonic() + _STACKS_S
+        return "\n".join(
+            f"worker process {worker.process.pid}:\n{worker.read_stacks(max(0.0, deadline - time.monotonic()))}"
+            for worker in asked
+        )
+
+    def close(self) -> None:
+        """End every worker: ask, wait a moment, kill."""
+        if not self._is_open:
+            return
+        self._is_open = False
+        for worker in self.workers:
+            with contextlib.suppress(OSError):
+                worker.channel.send(Frame(Kind.CLOSE))
+        deadline = time.monotonic() + _CLOSE_S
+        for worker in self.workers:
+            worker.process.join(max(0.0, deadline - time.monotonic()))
+        self.discard_all()
+        self.board.close()
+
+    def _send(self, worker: PoolWorker, frame: Frame) -> None:
+        try:
+            worker.channel.send(frame)
+        except OSError:
+            raise worker.death(self.board, self._names) from None
+
+    def _answer(self, worker: PoolWorker) -> Frame:
+        if not wait_for([worker.channel.sock, worker.process.sentinel], self._timeout_s):
+            raise WorkerDiedError(
+                f"worker process {worker.process.pid} did not answer within {self._timeout_s:g} s\n{self.stacks([worker])}"
+            )
+        try:
+            return worker.channel.receive()
+        except (EOFError, OSError):
+            raise worker.death(self.board, self._names) from None
+
+    def _await_stages(self, worker: PoolWorker) -> None:
+        answer = self._answer(worker)
+        if answer.kind is not Kind.READY:
+            raise ShippingError(
+                f"the stages cannot be loaded in a worker process:\n{bytes(answer.body).decode()}"
+            )
+
+
+def _default_start_method() -> str:
+    """Return forkserver where it exists: it inherits neither threads nor descriptors of pytest."""
+    return "spawn" if sys.platform == "win32" else "forkserver"

@@ -1,0 +1,106 @@
+"""The state of one execution: its flags, its one failure slot, and the tokens that end it."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from queue import Empty, SimpleQueue
+from typing import TYPE_CHECKING, TypeVar
+
+if TYPE_CHECKING:
+    from pytest_pipeline.model.trace import ItemFailure
+
+_NEVER_NS = 2**63 - 1
+
+T = TypeVar("T")
+
+GO, OVER = True, False
+"""Tokens: go on, and end."""
+
+
+class Run:
+    """One execution. Fresh for every `Running.run`, so that nothing stale can leak into the next."""
+
+    def __init__(self, *, collects_errors: bool) -> None:
+        self.collects_errors = collects_errors
+        self.failed = False
+        """Read once per item by every worker: queued items of a failed run are dropped."""
+        self.error: BaseException | None = None
+        self.began_ns = 0
+        self.ended_ns = _NEVER_NS
+        self.admitted_ns: list[int] = []
+        self.send_lag_ns: list[int] = []
+        self.failures: list[ItemFailure] = []
+        self.go: SimpleQueue[bool] = SimpleQueue()
+        self.ready: SimpleQueue[int] = SimpleQueue()
+        """Workers that have begun this run report here."""
+        self.idle: SimpleQueue[int] = SimpleQueue()
+        """Workers that have left this run report here."""
+        self._halt: SimpleQueue[None] = SimpleQueue()
+        self._stops: list[Callable[[], None]] = []
+        self._lock = threading.Lock()
+
+    def on_stop(self, stop: Callable[[], None]) -> None:
+        """Call `stop` when the run ends; it must only put a token, never wait."""
+        self._stops.append(stop)
+
+    def begin(self) -> None:
+        """Start the clock and let the source go."""
+        self.began_ns = time.perf_counter_ns()
+        self.go.put(GO)
+
+    def end(self) -> None:
+        """Stop the clock after the last output, and release the workers."""
+        self.ended_ns = time.perf_counter_ns()
+        self.stop()
+
+    def stop(self) -> None:
+        """Send every worker the token that ends its loop."""
+        self.go.put(OVER)
+        self._halt.put(None)
+        for stop in self._stops:
+            stop()
+
+    def fail(self, error: BaseException, stage: str | None = None, item: int | None = None) -> None:
+        """Fill the failure slot (the first one wins) and cancel everything else."""
+        with self._lock:
+            if self.error is not None:
+                return
+            self.error = error
+        if stage is not None:
+            note_place(error, stage, item)
+        self.failed = True
+        self.stop()
+
+    def inside(self, before_ns: int, after_ns: int) -> int:
+        """Return how much of the interval lies between the start and the end of the run."""
+        return max(0, min(after_ns, self.ended_ns) - max(before_ns, self.began_ns))
+
+    def halted_within(self, seconds: float) -> bool:
+        """Sleep for `seconds`; True when the run ended meanwhile."""
+        try:
+            self._halt.get(timeout=seconds)
+        except Empty:
+            return False
+        self._halt.put(None)
+        return True
+
+
+class TimedOutError(Exception):
+    """The deadline has passed. Never reaches the user: the crew turns it into the full message."""
+
+
+def get_before(queue: SimpleQueue[T], deadline: float) -> T:
+    """Return the next element; raises `TimedOutError` at `deadline` (`time.monotonic`)."""
+    try:
+        return queue.get(timeout=max(0.0, deadline - time.monotonic()))
+    except Empty:
+        raise TimedOutError from None
+
+
+def note_place(error: BaseException, stage: str, item: int | None) -> None:
+    """Add the note that names stage and item, once."""
+    note = f"stage {stage!r}, item {item}"
+    if note not in getattr(error, "__notes__", ()):
+        error.add_note(note)

@@ -1,0 +1,178 @@
+"""Turn stages, items, outputs and exceptions into bytes and back, on both sides of a channel.
+
+Stages go by cloudpickle, once per worker. Items and outputs go by plain pickle (protocol 5, large
+buffers out of band) with one change: a class that the other side cannot import is named by
+cloudpickle's tracker id. The stages have brought the class over already, so both sides map the
+name to the class that the user's code holds: `isinstance` and `==` keep working on outputs.
+"""
+
+from __future__ import annotations
+
+import io
+import pickle
+import sys
+import types
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import cloudpickle
+from cloudpickle import cloudpickle as _tracker
+
+from pytest_pipeline.errors import ShippingError
+from pytest_pipeline.executors._byvalue import by_value_modules, shipped_by_value
+
+_NAMELESS = frozenset({type(None), type(NotImplemented), type(...)})
+"""Built-in types that pickle knows although no module names them."""
+
+_IN_BAND_BYTES = 16 * 1024
+"""Smaller buffers are cheaper to copy into the pickle than to send as a piece of their own."""
+
+
+def pickle_stages(fns: Sequence[Callable[[Any], Any]], names: Sequence[str]) -> bytes:
+    """Return the stages as bytes; raises `ShippingError` naming the one that cannot travel."""
+    with shipped_by_value(by_value_modules()):
+        try:
+            # All in one, so that objects that stages share are still shared in the worker.
+            return bytes(cloudpickle.dumps(tuple(fns), protocol=pickle.HIGHEST_PROTOCOL))
+        except Exception as error:
+            _name_culprit(fns, names)
+            raise ShippingError(
+                f"the stages cannot be sent to worker processes: {_text(error)}"
+            ) from error
+
+
+def _name_culprit(fns: Sequence[Callable[[Any], Any]], names: Sequence[str]) -> None:
+    for fn, name in zip(fns, names, strict=True):
+        try:
+            cloudpickle.dumps(fn, protocol=pickle.HIGHEST_PROTOCOL)
+        except Exception as error:
+            raise ShippingError(
+                f"stage {name!r} cannot be sent to worker processes: {_text(error)}; "
+                "create what does not pickle (locks, connections, files) inside the stage, or use threads"
+            ) from error
+
+
+class Codec:
+    """Pickles values for the other side. One per open pool, and one in each worker."""
+
+    def __init__(self, *, is_worker: bool) -> None:
+        self._modules = [] if is_worker else by_value_modules()
+        self._by_value = frozenset(module.__name__ for module in self._modules)
+        self._ships_definitions = not is_worker
+        self._known: dict[type, tuple[Any, ...] | None] = {}
+
+    def dumps(self, value: object, *, out_of_band: bool = True) -> tuple[bytes, list[memoryview]]:
+        """Return the pickle of `value` and its large buffers."""
+        smallest = _IN_BAND_BYTES if out_of_band else sys.maxsize
+        try:
+            return self._dump(_Pickler, value, smallest)
+        except Exception:  # a lambda, or an instance of something odd: the slow way takes those
+            with shipped_by_value(self._modules):
+                return self._dump(_FullPickler, value, smallest)
+
+    @staticmethod
+    def loads(body: bytes | bytearray, buffers: Sequence[Any]) -> Any:
+        """Return the value."""
+        return pickle.loads(body, buffers=buffers)
+
+    def _dump(self, pickler: Any, value: object, smallest: int) -> tuple[bytes, list[memoryview]]:
+        file, buffers = io.BytesIO(), list[memoryview]()
+
+        def keep_in_band(buffer: pickle.PickleBuffer) -> bool:
+            raw = buffer.raw()
+            if raw.nbytes < smallest:
+                return True
+            buffers.append(raw)
+            return False
+
+        made = pickler(file, protocol=pickle.HIGHEST_PROTOCOL, buffer_callback=keep_in_band)
+        made.by_value = self._by_value
+        made.reduce_class = self._reduce_class
+        made.dump(value)
+        return file.getvalue(), buffers
+
+    def _reduce_class(self, cls: type) -> tuple[Any, ...] | None:
+        """Return how to pickle `cls` when the other side cannot import it, else None."""
+        try:
+            return self._known[cls]
+        except KeyError:
+            pass
+        reduced = None
+        if cls.__module__ in self._by_value or not _is_module_attribute(cls):
+            is_new = cls not in _tracker._DYNAMIC_CLASS_TRACKER_BY_CLASS  # noqa: SLF001 - no public way
+            definition = None
+            if self._ships_definitions or is_new:
+                with shipped_by_value(self._modules):
+                    definition = cloudpickle.dumps(cls, protocol=pickle.HIGHEST_PROTOCOL)
+            reduced = (_restore_class, (_tracker._get_or_create_tracker_id(cls), definition))  # noqa: SLF001
+        self._known[cls] = reduced
+        return reduced
+
+
+class _Pickler(pickle.Pickler):
+    """The C pickler, asking about classes only, and refusing functions that need cloudpickle."""
+
+    by_value: frozenset[str]
+    reduce_class: Callable[[type], tuple[Any, ...] | None]
+
+    def reducer_override(self, obj: Any) -> Any:
+        if isinstance(obj, type):
+            return self.reduce_class(obj) or NotImplemented
+        if isinstance(obj, types.FunctionType) and (
+            obj.__module__ == "__main__" or obj.__module__ in self.by_value
+        ):
+            raise pickle.PicklingError(
+                "a function that the other side cannot import: send its code"
+            )
+        return NotImplemented
+
+
+class _FullPickler(cloudpickle.Pickler):  # type: ignore[misc]  # cloudpickle is untyped
+    """Cloudpickle, with the same names for classes."""
+
+    by_value: frozenset[str]
+    reduce_class: Callable[[type], tuple[Any, ...] | None]
+
+    def reducer_override(self, obj: Any) -> Any:
+        if isinstance(obj, type):
+            reduced = self.reduce_class(obj)
+            if reduced is not None:
+                return reduced
+        return super().reducer_override(obj)
+
+
+def _restore_class(tracker_id: str, definition: bytes | None) -> Any:
+    """Return the class of that id. A known one is left alone: loading would overwrite its state."""
+    known = _tracker._DYNAMIC_CLASS_TRACKER_BY_ID.get(tracker_id)  # noqa: SLF001 - no public way
+    if known is not None:
+        return known
+    if definition is None:
+        raise pickle.UnpicklingError("a class of the worker process is unknown here")
+    return pickle.loads(definition)
+
+
+def _is_module_attribute(cls: type) -> bool:
+    """Return whether pickling `cls` by name would find it again."""
+    found: Any = sys.modules.get(cls.__module__)
+    if cls in _NAMELESS:
+        return True
+    if found is None or cls.__module__ == "__main__":
+        return False
+    for part in cls.__qualname__.split("."):
+        found = getattr(found, part, None)
+    return found is cls
+
+
+class RemoteTraceback(Exception):  # noqa: N818 - named like the one of concurrent.futures
+    """Set as the cause of an exception from a worker process, to show where it was raised there."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text)
+        self._text = text
+
+    def __str__(self) -> str:
+        return f'\n"""\n{self._text}"""'
+
+
+def _text(error: BaseException) -> str:
+    return f"{type(error).__name__}: {error}"

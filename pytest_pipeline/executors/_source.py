@@ -1,0 +1,174 @@
+"""Take items from the source: pacing, admission, and the time of `next()` as a stage."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from queue import Empty
+from time import perf_counter_ns
+from typing import TYPE_CHECKING, Any
+
+from pytest_pipeline.executors._accounts import IDLE
+from pytest_pipeline.executors._hops import END_OF_SOURCE, Credits, Outgoing, Purse
+from pytest_pipeline.model.plan import SOURCE_STAGE
+
+if TYPE_CHECKING:
+    from pytest_pipeline.executors._accounts import Account
+    from pytest_pipeline.executors._hops import Message, Putter
+    from pytest_pipeline.executors._run import Run
+    from pytest_pipeline.model.plan import Source
+
+SPIN_NS = 300_000
+"""The last stretch before a deadline is spun: a sleeping thread wakes 50 to 150 us late."""
+
+_FIRST_WORKER = 0
+
+
+def admission_gate(source: Source, queue_sizes: int, workers: int) -> Credits:
+    """Return the credits that bound items admitted and not yet emitted in order.
+
+    An `in_flight` that the caller asked for is kept to exactly; the executor's own bound hands
+    credits back in quarters, so that the source is rarely woken.
+    """
+    bound = queue_sizes + workers
+    if source.in_flight is None:
+        return Credits(bound, max(1, bound // 4))
+    return Credits(max(1, min(bound, source.in_flight)), 1)
+
+
+class Pacer:
+    """Waits for the intended start of each item (open loop), and records how late it woke up.
+
+    The recorded lag is the generator's own: time for which the system under test made it wait is
+    in the latency already, which counts from the intended start.
+    """
+
+    def __init__(self, offsets_ns: Sequence[int], run: Run) -> None:
+        self._offsets = offsets_ns
+        self._run = run
+
+    def wait(self, item: int, account: Account) -> int:
+        """Return the intended start of `item` once it has come; 0 to stop."""
+        now = perf_counter_ns()
+        if item >= len(self._offsets):
+            return now  # the source is longer than its schedule: closed loop from here on
+        intended = self._run.began_ns + int(self._offsets[item])
+        woke = self._sleep_until(intended, now)
+        if not woke:
+            return 0
+        account.starved_ns += self._run.inside(now, woke)
+        # Late already when it came round: the system held it up, the generator was not at fault.
+        self._run.send_lag_ns.append(woke - max(intended, now))
+        return intended
+
+    def _sleep_until(self, deadline: int, now: int) -> int:
+        if deadline - now > SPIN_NS and self._run.halted_within((deadline - now - SPIN_NS) / 1e9):
+            return 0
+        while (now := perf_counter_ns()) < deadline:
+            time.sleep(0)  # give up the GIL: the stages of a busy pipeline must not wait for a spin
+        return now
+
+
+class Pump:
+    """Runs in its own worker thread and feeds the first hop."""
+
+    def __init__(
+        self,
+        source: Source,
+        run: Run,
+        account: Account,
+        *,
+        gate: Purse,
+        outlet: Outgoing,
+        ends: Putter,
+    ) -> None:
+        self._source = source
+        self._run = run
+        self._account = account
+        self._gate = gate
+        self._outlet = outlet
+        self._ends = ends
+        self._pacer = None if source.offsets_ns is None else Pacer(source.offsets_ns, run)
+
+    def __call__(self) -> None:
+        """Feed until the source is exhausted, then wait for the end of the run."""
+        account, run = self._account, self._run
+        account.enter()
+        if run.go.get():
+            self._feed()
+            waiting = perf_counter_ns()
+            run.go.get()
+            account.starved_ns += run.inside(waiting, perf_counter_ns())
+        account.leave()
+
+    def _feed(self) -> None:
+        item = 0
+        try:
+            self._account.item, self._account.since_ns = 0, perf_counter_ns()
+            iterator = self._source.factory()
+            self._account.item = IDLE
+            while self._feed_one(iterator, item):
+                item += 1
+        except BaseException as error:
+            self._account.item = IDLE
+            self._run.fail(error, SOURCE_STAGE, item)
+
+    def _feed_one(self, iterator: Iterator[Any], item: int) -> bool:
+        run, account = self._run, self._account
+        intended = self._pacer.wait(item, account) if self._pacer is not None else -1
+        started = self._gate.pay(perf_counter_ns())
+        if not intended or not started or run.failed:
+            return False
+        entered = started if intended < 0 else intended
+        account.item, account.since_ns = item, started
+        try:
+            value = next(iterator)
+        except StopIteration:
+            account.item = IDLE
+            self._ends.put((END_OF_SOURCE, item, 0))
+            return False
+        account.item = IDLE
+        finished = perf_counter_ns()
+        run.admitted_ns.append(entered)
+        if self._source.is_timed:
+            account.visits.append((item, 0, _FIRST_WORKER, entered, started, finished))
+        return self._outlet.send(item, value, finished)
+
+
+class InlineFeed:
+    """Takes items in the thread that asks for them: for a list, whose `next()` costs nothing.
+
+    A thread of its own would cost more than the items: two threads that make system calls hand
+    the GIL to and fro at every one of them.
+    """
+
+    def __init__(self, source: Source, run: Run, gate: Credits) -> None:
+        self._factory = source.factory
+        self._iterator: Iterator[Any] | None = None
+        self._run = run
+        self._tokens_now = gate.tokens.get_nowait
+        self._unspent = 0
+        self._item = 0
+
+    def take(self) -> Message | None:
+        """Return the next item, or the end of the source; None when the gate is closed."""
+        if not self._unspent:
+            try:
+                self._unspent = self._tokens_now()
+            except Empty:
+                return None
+        item = self._item
+        try:
+            if self._iterator is None:
+                self._iterator = self._factory()
+            value = next(self._iterator)
+        except StopIteration:
+            return (END_OF_SOURCE, item, 0)
+        except BaseException as error:
+            self._run.fail(error, SOURCE_STAGE, item)
+            raise
+        self._unspent -= 1
+        self._item += 1
+        now = perf_counter_ns()
+        self._run.admitted_ns.append(now)
+        return (item, value, now)

@@ -1,0 +1,215 @@
+"""Serial: the baseline. A plain depth-first loop, one item at a time."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from queue import SimpleQueue
+from time import perf_counter_ns, process_time_ns
+from typing import TYPE_CHECKING, Any
+
+from pytest_pipeline.executors._accounts import IDLE, SOURCE, Account, pooled_rows, service_by_stage
+from pytest_pipeline.executors._assemble import assemble, stage_names
+from pytest_pipeline.executors._cpu import CpuSampler
+from pytest_pipeline.executors._crew import Crew, watch_accounts
+from pytest_pipeline.executors._run import Run, get_before
+from pytest_pipeline.executors._sink import Dropped, summary
+from pytest_pipeline.executors._source import Pacer
+from pytest_pipeline.model.plan import SOURCE_STAGE
+from pytest_pipeline.model.trace import make_visits
+
+if TYPE_CHECKING:
+    from pytest_pipeline.model.plan import Plan, Source
+    from pytest_pipeline.model.trace import Trace
+
+
+class Serial:
+    """Run every item through all the stages before taking the next."""
+
+    def __init__(self, name: str = "serial") -> None:
+        self._name = name
+
+    def __repr__(self) -> str:
+        return f"Serial(name={self._name!r})"
+
+    @property
+    def name(self) -> str:
+        """The arm's name."""
+        return self._name
+
+    def workers(self, plan: Plan) -> int:  # noqa: ARG002 - the contract asks for it
+        """Return 1."""
+        return 1
+
+    def unavailable(self) -> str | None:
+        """Return None: a loop runs everywhere."""
+        return None
+
+    def open(self, plan: Plan) -> RunningSerial:
+        """Start the one worker thread."""
+        return RunningSerial(self._name, plan)
+
+
+class RunningSerial:
+    """The worker thread of the serial loop.
+
+    A thread of its own, so that the caller can wait with a timeout and be interrupted.
+    """
+
+    def __init__(self, name: str, plan: Plan) -> None:
+        began = time.perf_counter()
+        self._name = name
+        self._plan = plan
+        self._crew = Crew([f"pipeline-{name}"])
+        self._startup_s = self._unreported_s = time.perf_counter() - began
+
+    @property
+    def startup_s(self) -> float:
+        """Seconds that `open` took."""
+        return self._startup_s
+
+    @property
+    def abandoned(self) -> tuple[str, ...]:
+        """Names of the threads that hung and are still alive."""
+        return self._crew.abandoned
+
+    def run(self, source: Source) -> Trace:
+        """Execute the plan once over `source`."""
+        run, done = Run(collects_errors=source.collects_errors), SimpleQueue[None]()
+        run.on_stop(lambda: done.put(None))
+        names = stage_names(self._plan, source)
+        account = Account(SOURCE, 0)
+        loop = _Loop(self._plan, source, run, account, names)
+        self._crew.execute(
+            run,
+            [loop],
+            self._plan.timeout_s,
+            lambda deadline: _wait(run, done, deadline),
+            lambda: watch_accounts([account], names),
+        )
+        visits = make_visits(account.visits)
+        service = service_by_stage(visits, len(names))
+        startup_s, self._unreported_s = self._unreported_s, 0.0
+        return assemble(
+            self._name,
+            names,
+            run,
+            loop.outputs,
+            first_result_ns=loop.first_result_ns,
+            visits=visits,
+            rows=pooled_rows(
+                names,
+                f"({self._name})",
+                [account],
+                service,
+                run,
+                cpu_s=CpuSampler.estimate([loop.sampler], service),
+            ),
+            startup_s=startup_s,
+        )
+
+    def close(self) -> None:
+        """End the thread."""
+        self._crew.close()
+
+
+def _wait(run: Run, done: SimpleQueue[None], deadline: float) -> None:
+    get_before(done, deadline)
+    if run.error is not None:
+        raise run.error
+
+
+class _Loop:
+    """One serial execution."""
+
+    def __init__(
+        self, plan: Plan, source: Source, run: Run, account: Account, names: tuple[str, ...]
+    ) -> None:
+        self.outputs: list[Any] = []
+        self.first_result_ns = 0
+        self._source = source
+        self._run = run
+        self._account = account
+        self._names = names
+        self._first = len(names) - len(plan.stages)
+        self._stages = [(self._first + k, stage.fn) for k, stage in enumerate(plan.stages)]
+        self._pacer = None if source.offsets_ns is None else Pacer(source.offsets_ns, run)
+        # Of the process, not of the thread: helper threads of a stage (BLAS) work for it, and
+        # nothing else of this process works during a serial execution.
+        self.sampler = CpuSampler(len(names), process_time_ns)
+
+    def __call__(self) -> None:
+        """Run all the items, then end the run."""
+        self._account.enter()
+        if self._run.go.get() and self._serve():
+            self._run.end()
+        self._account.leave()
+
+    def _serve(self) -> bool:
+        """Return whether all the items went through."""
+        item = 0
+        try:
+            self._account.item, self._account.since_ns = 0, perf_counter_ns()
+            iterator = self._source.factory()
+            while not self._run.failed and self._take(iterator, item):
+                item += 1
+        except StopIteration:
+            return True
+        except BaseException as error:
+            self._run.fail(error, SOURCE_STAGE, item)
+        finally:
+            self._account.item = IDLE
+        return False
+
+    def _take(self, iterator: Iterator[Any], item: int) -> bool:
+        """Take one item and run its stages; False when the run is over."""
+        account = self._account
+        entered = self._pacer.wait(item, account) if self._pacer is not None else perf_counter_ns()
+        if not entered:
+            return False
+        account.stage, account.item = SOURCE, item
+        is_sampled = self.sampler.takes(item)
+        cpu = process_time_ns() if is_sampled and self._first else 0
+        account.since_ns = started = perf_counter_ns()
+        value = next(iterator)
+        finished = perf_counter_ns()
+        account.item = IDLE
+        self._run.admitted_ns.append(entered)
+        if self._first:
+            account.visits.append((item, 0, 0, entered, started, finished))
+            if is_sampled:
+                self.sampler.add(0, process_time_ns() - cpu, finished - started)
+        return self._visit(item, value, finished, is_sampled=is_sampled)
+
+    def _visit(self, item: int, value: Any, enqueued: int, *, is_sampled: bool) -> bool:
+        """Run one item through all the stages."""
+        account, cpu = self._account, 0
+        for stage, fn in self._stages:
+            account.stage, account.item = stage, item
+            if is_sampled:
+                cpu = process_time_ns()
+            account.since_ns = started = perf_counter_ns()
+            try:
+                value = fn(value)
+            except BaseException as error:
+                account.visits.append((item, stage, 0, enqueued, started, perf_counter_ns()))
+                return self._raised(error, stage, item)
+            finished = perf_counter_ns()
+            account.item = IDLE
+            account.visits.append((item, stage, 0, enqueued, started, finished))
+            if is_sampled:
+                self.sampler.add(stage, process_time_ns() - cpu, finished - started)
+            enqueued = finished
+        self.outputs.append(value)
+        if not self.first_result_ns:
+            self.first_result_ns = enqueued
+        return not self._run.failed
+
+    def _raised(self, error: BaseException, stage: int, item: int) -> bool:
+        """Collect the error of one item, or end the run with it."""
+        self._account.item = IDLE
+        if self._run.collects_errors and isinstance(error, Exception):
+            self._run.failures.append(Dropped(self._names[stage], item, summary(error)).failure)
+            return True
+        self._run.fail(error, self._names[stage], item)
+        return False

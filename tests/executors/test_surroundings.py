@@ -1,0 +1,122 @@
+"""What workers see of the test: context variables, torch modes, cores."""
+
+import contextvars
+import os
+
+import pytest
+
+from pytest_pipeline.executors._cores import usable_cores
+from pytest_pipeline.executors._hops import Credits, Hop
+
+REQUEST = contextvars.ContextVar("request", default="none")
+
+
+@pytest.fixture(params=["serial", "threads", "threads-shared"])
+def in_process(request):
+    from pytest_pipeline.executors.serial import Serial
+    from pytest_pipeline.executors.threads import Threads
+
+    return {"serial": Serial(), "threads": Threads(), "threads-shared": Threads(layout="shared")}[
+        request.param
+    ]
+
+
+def test_workers_see_the_context_variables_of_each_run(in_process, opened, source):
+    running = opened(in_process, [lambda x: REQUEST.get()])
+    assert running.run(source([1])).outputs == ["none"]
+    token = REQUEST.set("mine")
+    assert running.run(source([1])).outputs == ["mine"]
+    REQUEST.reset(token)
+    assert running.run(source([1])).outputs == ["none"]
+
+
+@pytest.mark.slow
+def test_workers_run_under_the_torch_modes_of_the_test(executor, opened, source):
+    torch = pytest.importorskip("torch")
+
+    def modes(x):
+        import torch
+
+        return (
+            torch.is_grad_enabled(),
+            torch.is_inference_mode_enabled(),
+            torch.is_autocast_enabled("cpu"),
+        )
+
+    running = opened(executor, [modes])
+    assert running.run(source([1])).outputs == [(True, False, False)]
+    with torch.no_grad():
+        assert running.run(source([1])).outputs == [(False, False, False)]
+    with torch.inference_mode():
+        assert running.run(source([1])).outputs == [(False, True, False)]
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        assert running.run(source([1])).outputs == [(True, False, True)]
+    assert running.run(source([1])).outputs == [(True, False, False)]
+
+
+@pytest.fixture
+def cgroup(tmp_path):
+    def make(lines, files):
+        own, root = tmp_path / "own", tmp_path / "root"
+        own.write_text("".join(f"{line}\n" for line in lines))
+        for name, text in files.items():
+            path = root / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text)
+        return {"own": own, "root": root}
+
+    return make
+
+
+ALL = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+
+
+@pytest.mark.parametrize(
+    ("lines", "files", "cores"),
+    [
+        (["0::/a/b"], {}, ALL),
+        (["0::/a/b"], {"a/b/cpu.max": "max 100000\n"}, ALL),
+        (["0::/a/b"], {"a/b/cpu.max": "max 100000\n", "a/cpu.max": "100000 100000\n"}, 1),
+        (["0::/"], {"cpu.max": "50000 100000\n"}, 1),
+        (["0::/"], {"cpu.max": "150000 100000\n"}, 1),
+        (
+            ["4:cpu,cpuacct:/job"],
+            {"cpu/job/cpu.cfs_quota_us": "100000\n", "cpu/job/cpu.cfs_period_us": "100000\n"},
+            1,
+        ),
+        (
+            ["4:cpu:/job"],
+            {"cpu/job/cpu.cfs_quota_us": "-1\n", "cpu/job/cpu.cfs_period_us": "100000\n"},
+            ALL,
+        ),
+        (["3:memory:/job"], {"cpu/job/cpu.cfs_quota_us": "100000\n"}, ALL),
+    ],
+)
+def test_usable_cores_respect_the_cgroup_quota(cgroup, lines, files, cores):
+    assert usable_cores(**cgroup(lines, files)) == cores
+
+
+def test_usable_cores_respect_affinity_where_there_is_no_cgroup(tmp_path):
+    assert usable_cores(own=tmp_path / "missing") == ALL
+
+
+@pytest.mark.parametrize("producers", [1, 2, 5])
+@pytest.mark.parametrize("consumers", [1, 3])
+def test_credits_that_lie_idle_never_use_up_a_hop(producers, consumers):
+    for depth in range(1, 100):
+        credit = Hop(depth, producers, consumers).credits
+        worths = []
+        while not credit.tokens.empty():
+            worths.append(credit.tokens.get())
+        assert sum(worths) == depth
+        assert (producers - 1 + consumers) * (credit.block - 1) < depth
+
+
+def test_one_producer_and_one_consumer_wake_each_other_every_eight_items():
+    assert Hop(16, 1, 1).credits.block == 8
+
+
+def test_a_gate_of_one_item_lets_one_item_in():
+    credit = Credits(1, 1)
+    assert credit.tokens.get() == 1
+    assert credit.tokens.empty()
