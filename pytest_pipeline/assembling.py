@@ -108,11 +108,12 @@ class Assembly:
                 "alpha_met": trial.errors.met,
                 "sub_pairs": 0 if measured.shape is None else measured.shape.sub_pairs,
                 "cpu_share": measured.cpu_share,
+                "exclusive": not self._trial.company,
             },
         )
 
     def _warnings(self, measured: Measured) -> tuple[str, ...]:
-        notes = []
+        notes = [f"not measured alone: {self._trial.company}"] if self._trial.company else []
         if measured.instruments.traced:
             notes.append(f"{measured.instruments.traced} could not be stopped: no gate is decided")
         notes += [f"worker thread {name} hung and was abandoned" for name in measured.abandoned]
@@ -195,7 +196,8 @@ class Assembly:
         return _merge_best(findings)
 
     def _finding(self, gate: Gate, measured: Measured, arms: dict[str, Arm]) -> Finding:
-        finding = conclude(gate, self._estimate(gate, measured), measured.circumstances(gate))
+        around = measured.circumstances(gate, self._trial.company)
+        finding = conclude(gate, self._estimate(gate, measured), around)
         if finding.verdict is Verdict.MET:
             return finding
         advice = self._advice(gate, measured, arms)

@@ -9,9 +9,9 @@ from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from pytest_pipeline.assembling import Assembly
-from pytest_pipeline.errors import UsageError
+from pytest_pipeline.errors import UsageError, WorkerDiedError
 from pytest_pipeline.executors.protocol import Executor
-from pytest_pipeline.executors.registry import resolve
+from pytest_pipeline.executors.registry import hung_workers, resolve
 from pytest_pipeline.judge.gate import Errors, Gate
 from pytest_pipeline.judge.latency import LatencyGate
 from pytest_pipeline.judge.ratio import RatioGate
@@ -29,9 +29,14 @@ from pytest_pipeline.model.units import positive_number
 DEFAULT_EXECUTORS = ("threads",)
 """Arms compared with the baseline when none are named."""
 
+_DIED = "the process that ran this test died in the middle of the measurement"
+
 
 class Observer(Protocol):
     """Hears what a long comparison is doing. Every method must return quickly and must not raise."""
+
+    def began(self, so_far: Callable[[], Comparison]) -> None:
+        """Take the way to ask, between two rounds, what has been measured so far."""
 
     def progress(self, text: str) -> None:
         """Show one short line about what is being measured now."""
@@ -42,6 +47,9 @@ class Observer(Protocol):
 
 class Unobserved:
     """Hears nothing."""
+
+    def began(self, so_far: Callable[[], Comparison]) -> None:
+        """Do nothing."""
 
     def progress(self, text: str) -> None:
         """Do nothing."""
@@ -93,6 +101,7 @@ def compare(
     mode: str = "measure",
     extra_executors: Mapping[str, Executor] | None = None,
     machine: Machine | None = None,
+    company: str = "",
     observer: Observer | None = None,
 ) -> Comparison:
     """Run the same `stages` on the same `items` under every arm, in interleaved rounds, and decide.
@@ -100,7 +109,8 @@ def compare(
     `stages` are callables or `Stage`s; `items` a list, or a callable returning a fresh iterator;
     `executors` names or configured executors (default: threads); `timeout` seconds per execution;
     `budget_s` seconds of measuring (soft, see `measure.budget`); `max_rounds` clean rounds;
-    `mode` is "measure", or "off" to run each arm once and compare outputs only.
+    `mode` is "measure", or "off" to run each arm once and compare outputs only; `company` says why
+    others may be measured at the same time (then a gate may be met, never missed).
 
     Raises `UsageError` for a declaration that cannot work, and whatever a stage raises, with a note
     naming stage and item. Missed requirements do not raise: they stand in `Comparison.findings`.
@@ -128,6 +138,7 @@ def compare(
         budget_s=budget_s,
         max_rounds=max_rounds,
         progress=hears.progress,
+        company=company,
     )
     return _run(trial, Assembly(trial, gates, requirements, arms.unavailable, check), hears, mode)
 
@@ -141,19 +152,22 @@ def default_machine() -> Machine:
 
 
 def _run(trial: Trial, assembly: Assembly, observer: Observer, mode: str) -> Comparison:
-    measured = Measured()
+    measured = Measured(abandoned=hung_workers())
     began_ns = trial.machine.clock.now_ns()
+
+    def seconds() -> float:
+        return (trial.machine.clock.now_ns() - began_ns) / 1e9
+
+    observer.began(lambda: assembly.interrupted(measured, seconds(), WorkerDiedError(_DIED)))
     try:
         measure(trial, measured, once=mode == "off")
     except BaseException as error:
-        seconds = (trial.machine.clock.now_ns() - began_ns) / 1e9
-        observer.finished(assembly.interrupted(measured, seconds, error))
+        observer.finished(assembly.interrupted(measured, seconds(), error))
         raise
     finally:
         for lane in trial.lanes:
             lane.close()
-    seconds = (trial.machine.clock.now_ns() - began_ns) / 1e9
-    comparison = assembly.complete(measured, seconds, is_off=mode == "off")
+    comparison = assembly.complete(measured, seconds(), is_off=mode == "off")
     observer.finished(comparison)
     return comparison
 

@@ -21,7 +21,7 @@ from typing import Any
 from pytest_pipeline.errors import ShippingError
 from pytest_pipeline.executors._board import IDLE, Board
 from pytest_pipeline.executors._channel import Channel, Frame, Kind
-from pytest_pipeline.executors._context import applied
+from pytest_pipeline.executors._context import applied, capped_blas
 from pytest_pipeline.executors._records import Report, Setup, Surroundings
 from pytest_pipeline.executors._shipping import Codec
 
@@ -120,6 +120,7 @@ class Worker:
             os.chdir(surroundings.directory)
         self._modes.close()
         self._modes.enter_context(applied(surroundings.modes))
+        self._modes.enter_context(capped_blas(surroundings.blas_cap))
         self._run = frame.item
         self._report = Report(cpu_ns=[0] * len(self._fns), total_cpu_ns=-process_time_ns())
         self._channel.send(Frame(Kind.READY, frame.item))

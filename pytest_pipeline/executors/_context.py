@@ -1,4 +1,4 @@
-"""Carry the test's context into workers: torch's per-thread modes.
+"""Carry the test's context into workers: torch's per-thread modes, and the cap on BLAS threads.
 
 `contextvars` are copied by the crew; torch keeps its modes in thread-local C++ state that no
 context copy reaches.
@@ -57,4 +57,27 @@ def applied(modes: TorchModes | None) -> Iterator[None]:
         stack.enter_context(torch.set_grad_enabled(modes.grad))
         for device, dtype in modes.autocast:
             stack.enter_context(torch.autocast(device, dtype=dtype))
+        yield
+
+
+def blas_cap() -> int | None:
+    """Return the cap on the BLAS pools of this process; None while nobody has looked at them.
+
+    Measurement caps them with threadpoolctl. A worker process starts with pools of its own, and
+    would compute on more cores than the baseline.
+    """
+    control = sys.modules.get("threadpoolctl")
+    pools = [] if control is None else control.threadpool_info()
+    return max((int(pool["num_threads"]) for pool in pools), default=None)
+
+
+@contextlib.contextmanager
+def capped_blas(cap: int | None) -> Iterator[None]:
+    """Hold the BLAS pools of this process at `cap` threads while inside."""
+    if cap is None or "numpy" not in sys.modules:
+        yield
+        return
+    import threadpoolctl
+
+    with threadpoolctl.threadpool_limits(limits=cap):
         yield

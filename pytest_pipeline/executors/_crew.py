@@ -34,6 +34,9 @@ _INTERRUPT_GRACE_S = 0.2
 _IDLE_S = 10.0
 """The same when no stage is at work, and at close: only a starved machine takes so long."""
 
+_HUNG: list[threading.Thread] = []
+"""Every thread of this process that was given up on."""
+
 Job = Callable[[], None]
 Inbox = SimpleQueue[Job | None]
 
@@ -57,6 +60,12 @@ def watch_accounts(accounts: Sequence[Account], names: Sequence[str]) -> Watch:
             for a in inside
         ]
     )
+
+
+def hung_threads() -> tuple[str, ...]:
+    """Return the names of all abandoned worker threads of this process that still live."""
+    _HUNG[:] = [thread for thread in _HUNG if thread.is_alive()]
+    return tuple(thread.name for thread in _HUNG)
 
 
 class Member:
@@ -126,7 +135,11 @@ class Crew:
         for member in self._members:
             member.thread.join(max(0.0, deadline - time.monotonic()))
             if member.thread.is_alive() and member not in self._lost:
-                self._lost.append(member)
+                self._lose(member)
+
+    def _lose(self, member: Member) -> None:
+        self._lost.append(member)
+        _HUNG.append(member.thread)
 
     def _launch(self, run: Run, jobs: Sequence[Job], deadline: float) -> None:
         """Give each member its job and wait until all have begun."""
@@ -154,7 +167,7 @@ class Crew:
         for number in sorted(self._busy):
             lost = self._members[number]
             lost.inbox.put(None)
-            self._lost.append(lost)
+            self._lose(lost)
             self._members[number] = Member(lost.name)
         self._busy.clear()
 

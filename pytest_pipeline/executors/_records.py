@@ -30,6 +30,8 @@ class Surroundings:
     """Environment variables."""
     modes: TorchModes | None
     """Torch modes, when they are not the default."""
+    blas_cap: int | None = None
+    """Most threads of a BLAS pool, when the caller's process caps them."""
 
 
 @dataclass(slots=True)

@@ -11,6 +11,7 @@ import weakref
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from pytest_pipeline.cores import usable_cores
 from pytest_pipeline.errors import UsageError
 from pytest_pipeline.executors._accounts import (
     SOURCE,
@@ -22,8 +23,7 @@ from pytest_pipeline.executors._accounts import (
 from pytest_pipeline.executors._assemble import assemble, stage_names
 from pytest_pipeline.executors._board import IDLE
 from pytest_pipeline.executors._channel import Frame, Kind
-from pytest_pipeline.executors._context import capture_modes
-from pytest_pipeline.executors._cores import usable_cores
+from pytest_pipeline.executors._context import blas_cap, capture_modes
 from pytest_pipeline.executors._crew import Crew, Watch, watch_accounts
 from pytest_pipeline.executors._dispatch import Dispatcher
 from pytest_pipeline.executors._hops import STOP, FreeOutlet, Purse
@@ -187,7 +187,7 @@ class RunningProcesses:
 
     def _begin(self) -> None:
         self._pool.fill()
-        surroundings = Surroundings(str(Path.cwd()), dict(os.environ), capture_modes())
+        surroundings = Surroundings(str(Path.cwd()), dict(os.environ), capture_modes(), blas_cap())
         self._pool.handshake(Frame(Kind.BEGIN, self._runs, body=pickle.dumps(surroundings)))
 
     def _execute(self, run: Run, pumps: list[Job], dispatcher: Dispatcher, feeder: Account) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import importlib
+import sys
 from collections.abc import Mapping
 
 from pytest_pipeline.errors import UsageError
@@ -62,3 +63,9 @@ def _checked(executor: object) -> Executor:
             f"or pass one of the names {', '.join(NAMES)}"
         )
     return executor
+
+
+def hung_workers() -> tuple[str, ...]:
+    """Return the names of abandoned worker threads that still live in this process."""
+    crew = sys.modules.get("pytest_pipeline.executors._crew")
+    return () if crew is None else tuple(crew.hung_threads())

@@ -21,6 +21,8 @@ class Circumstances:
 
     shortfall: str = ""
     """Why this host cannot give what is asked; empty when it can."""
+    company: str = ""
+    """Why other tests may have run at the same time; empty when this one was alone."""
     traced: str = ""
     """The tracing tool that could not be stopped; empty when none."""
     self_disturbed: bool = False
@@ -56,6 +58,8 @@ def _verdict(gate: Gate, around: Circumstances) -> tuple[Verdict, Reason]:
         return Verdict.INCONCLUSIVE, Reason.TRACED
     if gate.status is Status.MET:
         return Verdict.MET, Reason.NONE
+    if around.company:
+        return Verdict.INCONCLUSIVE, Reason.NOT_EXCLUSIVE
     if gate.status is Status.MISSED and not around.shortfall:
         return Verdict.MISSED, Reason.NONE
     if around.budget_short:
@@ -139,6 +143,7 @@ def show_value(requirement: Requirement, value: float) -> str:
 def _evidence(gate: Gate, around: Circumstances, reason: Reason) -> tuple[str, ...]:
     lines = {
         Reason.CAPACITY: around.shortfall,
+        Reason.NOT_EXCLUSIVE: around.company,
         Reason.BUDGET: around.budget_short,
         Reason.SAMPLES: around.budget_short,
         Reason.TRACED: f"{around.traced} is on and cannot be stopped while measuring",

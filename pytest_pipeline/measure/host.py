@@ -8,30 +8,10 @@ import sys
 from importlib import metadata
 from pathlib import Path
 
+from pytest_pipeline.cores import cpu_quota, usable_cores
 from pytest_pipeline.model.environment import Environment
 
 _PACKAGES = ("pytest", "numpy", "pandas", "torch", "cloudpickle")
-
-
-def usable_cores() -> int:
-    """Return the CPUs this process may use: affinity, cut by the whole part of a cgroup quota."""
-    affinity = (
-        len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    )
-    quota = cpu_quota()
-    return affinity if quota is None else max(1, min(affinity, int(quota)))
-
-
-def cpu_quota() -> float | None:
-    """Return the cgroup CPU quota in cores, or None (cgroup v2 `cpu.max`, v1 `cpu.cfs_*`)."""
-    text = _read("/sys/fs/cgroup/cpu.max").split()
-    if len(text) == 2 and text[0] != "max":
-        return int(text[0]) / int(text[1])
-    quota = _read("/sys/fs/cgroup/cpu/cpu.cfs_quota_us").strip()
-    period = _read("/sys/fs/cgroup/cpu/cpu.cfs_period_us").strip()
-    if quota and period and int(quota) > 0:
-        return int(quota) / int(period)
-    return None
 
 
 def throttled_count() -> int:

@@ -22,10 +22,11 @@ WARM_UP_ROUNDS = 2
 def measure(trial: Trial, measured: Measured, *, once: bool = False) -> None:
     """Fill `measured`; with `once`, stop after each arm ran and its outputs were compared.
 
-    Whatever a stage raises passes through, with what was measured so far left in `measured`.
+    Nothing is timed while a hung worker thread of an earlier run lives in this process. Whatever a
+    stage raises passes through, with what was measured so far left in `measured`.
     """
     _first_executions(trial, measured)
-    if once or measured.wrong:
+    if once or measured.wrong or measured.abandoned:
         return
     monitor = None
     with quiet_instruments() as instruments:
@@ -34,6 +35,7 @@ def measure(trial: Trial, measured: Measured, *, once: bool = False) -> None:
         measured.reference = monitor.reference
         makespans = _size(trial, measured)
         runner = _runner(trial, measured, monitor, makespans)
+        measured.rounds = runner.rounds  # the same list: who asks in the middle sees them
         try:
             _warm_up(trial, runner, makespans)
             RatioPhase(trial, measured, runner, monitor).run()
@@ -139,4 +141,5 @@ def _keep_profiles(trial: Trial, measured: Measured) -> None:
     measured.profiles = {
         lane.name: lane.profile for lane in trial.lanes if lane.profile is not None
     }
-    measured.abandoned = tuple(name for lane in trial.lanes for name in lane.abandoned)
+    hung = [name for lane in trial.lanes for name in lane.abandoned]
+    measured.abandoned = tuple(dict.fromkeys([*measured.abandoned, *hung]))

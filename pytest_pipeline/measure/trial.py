@@ -47,6 +47,8 @@ class Trial:
     """Clean rounds after which an open gate is near its limit."""
     progress: Callable[[str], None]
     """Shows one line about what happens now."""
+    company: str = ""
+    """Why others may run at the same time; empty when this test is alone."""
 
     @property
     def lanes(self) -> list[Lane]:
@@ -103,9 +105,10 @@ class Measured:
     abandoned: tuple[str, ...] = ()
     """Hung worker threads."""
 
-    def circumstances(self, gate: Gate) -> Circumstances:
+    def circumstances(self, gate: Gate, company: str = "") -> Circumstances:
         """Return what may explain why `gate` stayed open."""
         return Circumstances(
+            company=company,
             shortfall=self.shortfalls.get(id(gate), ""),
             traced=self.instruments.traced,
             self_disturbed=self.self_disturbed,

@@ -5,8 +5,10 @@ import os
 
 import pytest
 
-from pytest_pipeline.executors._cores import usable_cores
+from pytest_pipeline.cores import usable_cores
 from pytest_pipeline.executors._hops import Credits, Hop
+from pytest_pipeline.executors.processes import Processes
+from pytest_pipeline.model.plan import Source, make_plan
 
 REQUEST = contextvars.ContextVar("request", default="none")
 
@@ -120,3 +122,22 @@ def test_a_gate_of_one_item_lets_one_item_in():
     credit = Credits(1, 1)
     assert credit.tokens.get() == 1
     assert credit.tokens.empty()
+
+
+def blas_threads(_: int) -> int:
+    import numpy as np  # noqa: F401 - loads the pool
+    import threadpoolctl
+
+    return max(pool["num_threads"] for pool in threadpoolctl.threadpool_info())
+
+
+def test_worker_processes_have_the_callers_cap_on_blas_threads():
+    import threadpoolctl
+
+    running = Processes(workers=1).open(make_plan([blas_threads]))
+    try:
+        running.run(Source(lambda: iter([0])))  # loads numpy in the worker
+        with threadpoolctl.threadpool_limits(limits=1):
+            assert running.run(Source(lambda: iter([0]))).outputs == [1]
+    finally:
+        running.close()

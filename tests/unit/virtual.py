@@ -21,6 +21,7 @@ class Lab:
         self.threads = VirtualExecutor("threads", self.machine, cpu_share=cpu_share)
         self.progress: list[str] = []
         self.partial: Comparison | None = None
+        self.so_far: Callable[[], Comparison] | None = None
 
     def stage(self, name: str, seconds: float, **options: Any) -> Stage:
         def run(item: Any) -> Any:
@@ -61,6 +62,9 @@ class Lab:
 class _Notes:
     def __init__(self, lab: Lab) -> None:
         self._lab = lab
+
+    def began(self, so_far: Callable[[], Comparison]) -> None:
+        self._lab.so_far = so_far
 
     def progress(self, text: str) -> None:
         self._lab.progress.append(text)

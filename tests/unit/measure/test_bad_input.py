@@ -125,3 +125,13 @@ def test_setup_and_teardown_surround_every_execution_also_a_failing_one():
             [parse], setup=lambda: calls.append("up"), teardown=lambda: calls.append("down")
         )
     assert calls == ["up", "down"]
+
+
+def test_while_a_hung_thread_lives_nothing_is_judged(monkeypatch):
+    monkeypatch.setattr("pytest_pipeline.comparing.hung_workers", lambda: ("pipeline-threads",))
+    lab = Lab()
+    result = lab.compare(requirements=[speedup(1.5)])
+    (finding,) = result.findings
+    assert (finding.verdict, finding.reason) == (Verdict.INCONCLUSIVE, Reason.BUSY)
+    assert "hung worker threads still run in this process: pipeline-threads" in finding.text
+    assert not result.rounds

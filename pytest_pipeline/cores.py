@@ -15,7 +15,7 @@ def usable_cores(*, own: Path = _OWN, root: Path = _CGROUP) -> int:
     Only the whole part of a quota counts: a worker more would spend its time throttled.
     """
     cores = _affinity()
-    quota = _quota(own, root)
+    quota = cpu_quota(own=own, root=root)
     return cores if quota is None else max(1, min(cores, int(quota)))
 
 
@@ -25,7 +25,7 @@ def _affinity() -> int:
     return os.cpu_count() or 1
 
 
-def _quota(own: Path, root: Path) -> float | None:
+def cpu_quota(*, own: Path = _OWN, root: Path = _CGROUP) -> float | None:
     """Return the tightest CPU quota of this process's cgroup and its ancestors, in cores."""
     try:
         lines = own.read_text().splitlines()
