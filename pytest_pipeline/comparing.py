@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
-from pytest_pipeline.assembling import Assembly
+from pytest_pipeline.assembling.assembly import Assembly
 from pytest_pipeline.errors import UsageError, WorkerDiedError
 from pytest_pipeline.executors.protocol import Executor
 from pytest_pipeline.executors.registry import hung_workers, resolve

@@ -31,7 +31,7 @@ MAY_IMPORT = {
         "judge",
         "executors.protocol",
     },
-    "assembling": {"errors", "model", "judge", "measure", "explain"},
+    "assembling": {"assembling", "errors", "model", "judge", "measure", "explain"},
     "comparing": {"assembling", "errors", "model", "judge", "measure", "executors"},
     "report": {"report", "errors", "model"},
     "testing": {"clock", "model", "measure", "executors.protocol"},

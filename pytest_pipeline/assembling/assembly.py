@@ -1,35 +1,25 @@
-"""Measured times -> comparison: estimates per arm, findings with cause and next step."""
+"""One comparison put together: arms, findings with cause and next step, what a reader must know."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from statistics import median
 
+from pytest_pipeline.assembling.arms import ArmMaker
 from pytest_pipeline.errors import StageTimeoutError, WorkerDiedError
-from pytest_pipeline.explain.advice import Advice, advise, find_bottleneck
-from pytest_pipeline.explain.ceiling import Line, fused_line, staged_line
-from pytest_pipeline.explain.profile import overlap, stage_summaries
+from pytest_pipeline.explain.advice import Advice, advise
 from pytest_pipeline.explain.tail import late_cause
 from pytest_pipeline.judge.conclude import conclude, without_rounds
-from pytest_pipeline.judge.estimates import (
-    fastest_arms,
-    latency_estimate,
-    speedup_estimate,
-    summarise_latency,
-    usable_rounds,
-)
+from pytest_pipeline.judge.estimates import fastest_arms, latency_estimate, speedup_estimate
 from pytest_pipeline.judge.gate import Gate
 from pytest_pipeline.judge.latency import LatencyGate
 from pytest_pipeline.measure.equality import Check, check_name
 from pytest_pipeline.measure.lane import Lane
 from pytest_pipeline.measure.trial import Measured, Trial, Wrong
 from pytest_pipeline.model.comparison import Arm, Comparison
-from pytest_pipeline.model.estimate import Estimate, Latency
+from pytest_pipeline.model.estimate import Estimate
 from pytest_pipeline.model.finding import Finding, Reason, Verdict
-from pytest_pipeline.model.plan import SOURCE_STAGE
 from pytest_pipeline.model.requirement import BEST, Requirement
-from pytest_pipeline.model.trace import Trace
 
 _ERROR_REASONS: tuple[tuple[type[BaseException], Reason], ...] = (
     (KeyboardInterrupt, Reason.INTERRUPTED),
@@ -112,84 +102,19 @@ class Assembly:
             },
         )
 
+    def _arms(self, measured: Measured) -> dict[str, Arm]:
+        maker = ArmMaker(self._trial, measured)
+        arms = {lane.name: maker.make(lane) for lane in self._trial.lanes}
+        for name, cause in self._unavailable.items():
+            arms[name] = Arm(name, workers=0, is_baseline=False, unavailable=cause)
+        return arms
+
     def _warnings(self, measured: Measured) -> tuple[str, ...]:
         notes = [f"not measured alone: {self._trial.company}"] if self._trial.company else []
         if measured.instruments.traced:
             notes.append(f"{measured.instruments.traced} could not be stopped: no gate is decided")
         notes += [f"worker thread {name} hung and was abandoned" for name in measured.abandoned]
         return tuple(notes)
-
-    # Arms
-
-    def _arms(self, measured: Measured) -> dict[str, Arm]:
-        arms = {lane.name: self._arm(lane, measured) for lane in self._trial.lanes}
-        for name, cause in self._unavailable.items():
-            arms[name] = Arm(name, workers=0, is_baseline=False, unavailable=cause)
-        return arms
-
-    def _arm(self, lane: Lane, measured: Measured) -> Arm:
-        trace = measured.profiles.get(lane.name)
-        is_baseline = lane is self._trial.baseline
-        if trace is None:
-            return Arm(lane.name, lane.width, is_baseline)
-        makespan = self._makespan_s(lane, measured, trace)
-        speedup = self._speedup(lane, measured)
-        stages = stage_summaries(trace)
-        line = self._line(lane, measured)
-        return Arm(
-            executor=lane.name,
-            workers=lane.width,
-            is_baseline=is_baseline,
-            speedup=speedup,
-            cold_speedup=speedup_estimate(
-                measured.rounds, self._trial.baseline.name, lane.name, cold=True
-            ),
-            latency=self._latency(lane, measured, trace),
-            makespan_s=makespan,
-            throughput_per_s=measured.num_items / makespan if makespan > 0 else None,
-            first_result_s=trace.first_result_s,
-            startup_s=lane.startup_s,
-            efficiency=speedup.value / lane.width if speedup is not None else None,
-            overlap=overlap(trace),
-            stages=stages,
-            ledger=trace.ledger,
-            bottleneck=None if is_baseline or line is None else find_bottleneck(stages, line),
-            trace=trace,
-        )
-
-    def _speedup(self, lane: Lane, measured: Measured) -> Estimate | None:
-        return speedup_estimate(measured.rounds, self._trial.baseline.name, lane.name)
-
-    def _makespan_s(self, lane: Lane, measured: Measured, trace: Trace) -> float:
-        usable = usable_rounds(measured.rounds, lane.name)
-        if not usable:
-            return trace.makespan_s
-        return median(median(each.makespans_s[lane.name]) for each in usable)
-
-    def _latency(self, lane: Lane, measured: Measured, trace: Trace) -> Latency | None:
-        blocks = [block for block in measured.blocks if block.executor == lane.name]
-        clean = [block for block in blocks if block.is_clean] or blocks
-        if clean:
-            samples = [value for block in clean for value in block.latencies_s]
-            return summarise_latency(samples, "open" if clean[0].rate_per_s else "closed")
-        return summarise_latency(trace.latency_s.tolist(), "closed")
-
-    def _line(self, lane: Lane, measured: Measured) -> Line | None:
-        baseline = measured.profiles.get(self._trial.baseline.name)
-        if baseline is None:
-            return None
-        trace = measured.profiles[lane.name]
-        cores = float(self._trial.machine.environment().cores_usable)
-        has_own_workers = all(
-            trace.stages[name].workers
-            for name in trace.stage_names
-            if name != SOURCE_STAGE and name in trace.stages
-        )
-        if has_own_workers:
-            return staged_line(self._trial.plan, baseline, cores=cores)
-        return fused_line(self._trial.plan, baseline, workers=lane.width, cores=cores)
-
-    # Findings
 
     def _decided(self, measured: Measured, arms: dict[str, Arm]) -> list[Finding]:
         findings = [self._finding(gate, measured, arms) for gate in self._gates]
@@ -218,7 +143,7 @@ class Assembly:
             trace = self._lane(gate.executor).latency_profile
             limit = gate.requirement.effective_limit
             return Advice("" if trace is None else late_cause(trace, limit), "")
-        line = self._line(self._lane(gate.executor), measured)
+        line = ArmMaker(self._trial, measured).line(self._lane(gate.executor))
         baseline = arms[self._trial.baseline.name]
         if line is None:
             return Advice("", "")

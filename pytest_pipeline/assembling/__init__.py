@@ -1,0 +1,1 @@
+"""Measured times -> comparison: estimates per arm, findings with cause and next step."""
