@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from pytest_pipeline.errors import ShippingError, StageError
 from pytest_pipeline.executors._channel import Frame, Kind
 from pytest_pipeline.executors._hops import END_OF_SOURCE, STOP
-from pytest_pipeline.executors._run import TimedOutError
+from pytest_pipeline.executors._run import SIGNAL_S, TimedOutError
 from pytest_pipeline.executors._shipping import RemoteTraceback
 from pytest_pipeline.executors._sink import Dropped, summary
 from pytest_pipeline.executors._waiting import Waiter
@@ -93,7 +93,7 @@ class Dispatcher:
             if self._sink.is_complete:
                 self._run.end()
                 return
-            ready = self._waiter.wait(deadline - time.monotonic())
+            ready = self._waiter.wait(min(SIGNAL_S, deadline - time.monotonic()))
             if not ready and time.monotonic() >= deadline:
                 raise TimedOutError
             self._handle(ready)

@@ -87,16 +87,28 @@ class Run:
         return True
 
 
+SIGNAL_S = 0.5
+"""How long the calling thread waits before it looks for signals again.
+
+A signal that arrives after the interpreter's last look and before the kernel's wait begins does
+not interrupt that wait: Ctrl-C was lost so now and then when it came just as a run began.
+No item is held up by this: a message ends the wait at once.
+"""
+
+
 class TimedOutError(Exception):
     """The deadline has passed. Never reaches the user: the crew turns it into the full message."""
 
 
 def get_before(queue: SimpleQueue[T], deadline: float) -> T:
     """Return the next element; raises `TimedOutError` at `deadline` (`time.monotonic`)."""
-    try:
-        return queue.get(timeout=max(0.0, deadline - time.monotonic()))
-    except Empty:
-        raise TimedOutError from None
+    while True:
+        left_s = deadline - time.monotonic()
+        try:
+            return queue.get(timeout=max(0.0, min(left_s, SIGNAL_S)))
+        except Empty:
+            if left_s <= SIGNAL_S:
+                raise TimedOutError from None
 
 
 def note_place(error: BaseException, stage: str, item: int | None) -> None:

@@ -128,7 +128,8 @@ class Trace:
     emitted_ns: Ints
     """Per item: when its last stage finished; 0 for failed items."""
     send_lag_s: Floats
-    """Per item, open loop: actual minus intended entry, seconds; empty in closed loop."""
+    """Per item, open loop: how late the generator itself woke up, seconds (waiting for room is part of the
+    latency, not of the lag); empty in closed loop."""
     ledger: Ledger
     """Where the worker time went."""
     failures: tuple[ItemFailure, ...] = ()

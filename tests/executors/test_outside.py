@@ -14,8 +14,9 @@ from pytest_pipeline.model.plan import Source, make_plan
 
 def wait(x):
     if x == 1:
-        with open(sys.argv[2]):
-            pass
+        # Blocks until there is a writer, and then until it closes.
+        with open(sys.argv[2]) as pipe:
+            pipe.read()
     return os.getpid()
 """
 
