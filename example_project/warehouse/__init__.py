@@ -1,0 +1,1 @@
+"""Two small ETL pipelines: `flights` computes on real data, `sensors` mostly waits."""
