@@ -70,7 +70,8 @@ class ArmMaker:
         if clean:
             samples = [value for block in clean for value in block.latencies_s]
             return summarise_latency(samples, "open" if clean[0].rate_per_s else "closed")
-        return summarise_latency(trace.latency_s.tolist(), "closed")
+        kind = "closed" if lane is self._trial.baseline else "saturated"
+        return summarise_latency(trace.latency_s.tolist(), kind)
 
     def line(self, lane: Lane) -> Line | None:
         """Return the plan as the simulation sees it under this arm, on the baseline's service times."""

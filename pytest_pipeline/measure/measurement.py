@@ -54,6 +54,8 @@ def _first_executions(trial: Trial, measured: Measured) -> None:
     """Run every arm once: the baseline watched for modified items, the others compared with it."""
     trial.progress("comparing outputs")
     marks = _watched_baseline(trial, measured)
+    if measured.wrong:
+        return  # modified items are other items: nothing else can be compared
     for lane in trial.candidates:
         try:
             trace = lane.first_execution(trial.source)

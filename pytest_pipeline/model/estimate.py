@@ -44,4 +44,5 @@ class Latency:
     count: int
     """Samples."""
     loop: str
-    """`closed` (from admission), or `open` (from the intended start)."""
+    """`open` (from the intended start), `closed` (from admission, at most one item per worker inside),
+    or `saturated` (from admission into full queues: it measures them, not the service)."""

@@ -24,7 +24,7 @@ from pytest_pipeline.plugin.fixture_defs import (
     threads_executor,
 )
 from pytest_pipeline.plugin.names import STATE, concerns_us, register_markers
-from pytest_pipeline.plugin.options import add_options, is_any_given
+from pytest_pipeline.plugin.options import LOCK, add_options, find, is_any_given
 from pytest_pipeline.plugin.rival import refuse_rival
 from pytest_pipeline.plugin.workers import is_worker
 
@@ -58,6 +58,17 @@ def pytest_configure(config: pytest.Config) -> None:
         settings_of(config)
     if not is_worker(config):
         config.pluginmanager.register(Controller(config), "pipeline-controller")
+    if config.getoption("parallel_threads", None) is not None:
+        from pytest_pipeline.plugin.run_parallel import OneThread
+
+        config.pluginmanager.register(OneThread(), "pipeline-one-thread")
+    if is_worker(config) or find(config, LOCK)[0] is not None:
+        from pytest_pipeline.plugin.shared import needs_lock
+
+        if needs_lock(config):
+            from pytest_pipeline.plugin.exclusive import guard
+
+            guard(config)
 
 
 @pytest.hookimpl(wrapper=True)

@@ -5,6 +5,8 @@ A plugin object of its own, because workers hear the same hooks about their own 
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from pytest_pipeline.plugin.names import PROBLEM, RESULT, RESULTS
@@ -16,6 +18,22 @@ class Controller:
 
     def __init__(self, config: pytest.Config) -> None:
         self._config = config
+        self._folder = ""
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_configure_node(self, node: Any) -> None:
+        """Tell an xdist worker, before it starts, which folder it shares with the others."""
+        from pytest_pipeline.plugin.shared import FOLDER, make_folder
+
+        self._folder = self._folder or make_folder()
+        node.workerinput[FOLDER] = self._folder
+
+    def pytest_unconfigure(self) -> None:
+        """Remove the folder."""
+        if self._folder:
+            import shutil
+
+            shutil.rmtree(self._folder, ignore_errors=True)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
@@ -35,11 +53,15 @@ class Controller:
 
             from pytest_pipeline.plugin.session import results_of
 
-            results_of(self._config).add(json.loads(getattr(report, RESULT)))
+            results = results_of(self._config)
+            results.add(json.loads(getattr(report, RESULT)))
+            if report.failed:
+                results.failed.append(report)
 
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         """Write the report, also after `-x`, Ctrl-C or an internal error."""
+        self._take_what_workers_lost()
         if self._has_something_to_say():
             from pytest_pipeline.plugin.finish import finish
 
@@ -51,6 +73,19 @@ class Controller:
             from pytest_pipeline.plugin.finish import print_summary
 
             print_summary(terminalreporter, self._config)
+
+    def _take_what_workers_lost(self) -> None:
+        """Add the results whose report never came: their worker died, or Ctrl-C ended it."""
+        if not self._folder:
+            return
+        import os
+
+        if os.listdir(self._folder) in ([], ["lock"]):  # noqa: PTH208 - cheap: asked in every xdist session
+            return
+        from pytest_pipeline.plugin.session import results_of
+        from pytest_pipeline.plugin.spool import spooled
+
+        results_of(self._config).add_lost(spooled(self._folder))
 
     def _has_something_to_say(self) -> bool:
         return RESULTS in self._config.stash or is_any_given(self._config)

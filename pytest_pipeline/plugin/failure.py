@@ -8,6 +8,7 @@ import pytest
 
 from pytest_pipeline.errors import PipelineRegression
 from pytest_pipeline.plugin.paths import report_link
+from pytest_pipeline.plugin.workers import nodeid_of
 
 
 def native_failure(text: str, path: str, line: int, message: str) -> Any:
@@ -29,7 +30,7 @@ def show_regression(
         return
     line = _line(item, call)
     text = str(error)
-    link = report_link(item.config, item.nodeid)
+    link = report_link(item.config, nodeid_of(item))
     lines = [
         text,
         f"  report: {link}" if link else "",

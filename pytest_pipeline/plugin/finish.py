@@ -8,6 +8,13 @@ from typing import Any
 
 import pytest
 
+from pytest_pipeline.plugin.github import (
+    MAX_ANNOTATIONS,
+    annotation,
+    append_summary,
+    should_annotate,
+    summary_path,
+)
 from pytest_pipeline.plugin.paths import report_path, shown
 from pytest_pipeline.plugin.session import Results, results_of
 from pytest_pipeline.plugin.settings import settings_of
@@ -29,6 +36,7 @@ def finish(session: pytest.Session) -> None:
     results.document = _document(config, results)
     for path, writer in _outputs(config, results.document):
         _write(config, results, path, writer)
+    _append_summary(results)
     _require_decided(session, results)
 
 
@@ -43,6 +51,9 @@ def print_summary(terminal: pytest.TerminalReporter, config: pytest.Config) -> N
             terminal.line(text, **({style: True} if style else {}))
     for notice in results.notices:
         terminal.line(f"pipeline: {notice}", yellow=True)
+    if results.failed and should_annotate(config):
+        for report in results.failed[:MAX_ANNOTATIONS]:
+            terminal.line(annotation(report, config.rootpath))
     for path in results.written:
         terminal.line(f"pipeline: wrote {path}")
 
@@ -90,6 +101,18 @@ def _write(config: pytest.Config, results: Results, path: Path, writer: Writer) 
         results.notices.append(f"could not write {name}: {type(problem).__name__}: {problem}")
     else:
         results.written.append(name)
+
+
+def _append_summary(results: Results) -> None:
+    path = summary_path()
+    if path is None or results.document is None:
+        return
+    try:
+        append_summary(results.document, path)
+    except Exception as problem:  # as for the files
+        results.notices.append(
+            f"could not append to $GITHUB_STEP_SUMMARY ({path}): {type(problem).__name__}: {problem}"
+        )
 
 
 def _write_json(document: dict[str, Any], path: Path) -> None:

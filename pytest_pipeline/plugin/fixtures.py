@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from pytest_pipeline.errors import UsageError
-from pytest_pipeline.plugin.names import third_party_executors
+from pytest_pipeline.plugin.exclusive import measuring
+from pytest_pipeline.plugin.names import DEFAULT_EXECUTORS, third_party_executors
 from pytest_pipeline.plugin.request import Wanted, arms_wanted, split_requirements
 from pytest_pipeline.plugin.session import MACHINE, keep_interrupted
 from pytest_pipeline.plugin.settings import settings_of
 from pytest_pipeline.plugin.state import Run, state_of
+from pytest_pipeline.plugin.timeouts import cut_budget
 from pytest_pipeline.plugin.tracebacks import trimmed
 
 if TYPE_CHECKING:
@@ -21,6 +24,7 @@ if TYPE_CHECKING:
     from pytest_pipeline.model.comparison import Comparison
     from pytest_pipeline.model.plan import Arrivals, Close
     from pytest_pipeline.model.trace import Trace
+    from pytest_pipeline.plugin.spool import Journal
 
 
 class PipelineFixture:
@@ -53,7 +57,7 @@ class PipelineFixture:
         Raises `pytest_pipeline.errors.UsageError` for a declaration that cannot work.
         """
         __tracebackhide__ = True
-        wanted = self._wanted(executors, baseline, is_gated=gates)
+        wanted = self._in_time(self._wanted(executors, baseline, is_gated=gates))
         arguments = {
             "executors": wanted.executors,
             "baseline": baseline,
@@ -74,6 +78,14 @@ class PipelineFixture:
         binding, dropped = split_requirements(demanded, arms, baseline, is_forced=is_forced)
         return Wanted(arms, binding, dropped, settings.budget_s.over(declared.budget_s))
 
+    def _in_time(self, wanted: Wanted) -> Wanted:
+        """Keep the measurement within the timeout of the test."""
+        arms = len(wanted.executors or DEFAULT_EXECUTORS)
+        cut = cut_budget(self._item, wanted.budget_s, wanted.requirements, arms)
+        return (
+            wanted if cut is None else dataclasses.replace(wanted, budget_s=cut.budget_s, cut=cut)
+        )
+
     def _compare(
         self,
         stages: Sequence[Any],
@@ -86,25 +98,29 @@ class PipelineFixture:
         __tracebackhide__ = True
         from pytest_pipeline.comparing import compare
         from pytest_pipeline.plugin.progress import LiveLine, RunObserver
+        from pytest_pipeline.plugin.spool import journal_of
 
         live = LiveLine(self._config)
-        observer = RunObserver(live)
+        journal = journal_of(self._item)
+        observer = RunObserver(live, journal)
         try:
-            comparison = compare(
-                stages,
-                items,
-                **arguments,
-                **self._surroundings(wanted),
-                observer=observer,
-            )
+            with measuring(self._config) as company:
+                comparison = compare(
+                    stages,
+                    items,
+                    **arguments,
+                    **self._surroundings(wanted),
+                    company=company,
+                    observer=observer,
+                )
         except UsageError as error:
             raise error.with_traceback(None)  # noqa: B904 - the user's own line is what is wrong
         except BaseException as error:
-            self._keep_partial(observer.latest, error, is_gated=is_gated)
+            self._keep_partial(observer.latest, error, journal, is_gated=is_gated)
             raise trimmed(error)  # noqa: B904 - the same exception
         finally:
             live.erase()
-        return self._record(wanted.complete(comparison), is_gated=is_gated)
+        return self._record(wanted.complete(comparison), journal, is_gated=is_gated)
 
     def _surroundings(self, wanted: Wanted) -> dict[str, Any]:
         """Return what a user of the fixture does not pass: markers, options, hooks, the machine."""
@@ -119,15 +135,24 @@ class PipelineFixture:
             **{name: value for name, value in optional.items() if value is not None},
         }
 
-    def _record(self, comparison: Comparison, *, is_gated: bool) -> Comparison:
+    def _record(
+        self, comparison: Comparison, journal: Journal | None, *, is_gated: bool
+    ) -> Comparison:
         from pytest_pipeline.plugin.gated import gated
 
         run = Run(comparison, is_gated)
         state_of(self._item).runs.append(run)
+        if journal is not None:
+            journal.finished()
         return gated(comparison, run, is_off=settings_of(self._config).is_off)
 
     def _keep_partial(
-        self, comparison: Comparison | None, error: BaseException, *, is_gated: bool
+        self,
+        comparison: Comparison | None,
+        error: BaseException,
+        journal: Journal | None,
+        *,
+        is_gated: bool,
     ) -> None:
         if comparison is not None:
             # The body gets the error: uncaught it fails the test, caught it was expected.
@@ -135,12 +160,15 @@ class PipelineFixture:
             state_of(self._item).runs.append(run)
         if not isinstance(error, Exception):  # Ctrl-C: pytest makes no report of this test any more
             keep_interrupted(self._item, error)
+        if journal is not None:
+            journal.finished()
 
 
 class DirectExecutor:
     """One executor for direct use: each `run` opens it, executes once, and closes it."""
 
-    def __init__(self, executor: Executor) -> None:
+    def __init__(self, config: pytest.Config, executor: Executor) -> None:
+        self._config = config
         self._executor = executor
         self._open = contextlib.ExitStack()
 
@@ -160,10 +188,11 @@ class DirectExecutor:
         from pytest_pipeline.model.plan import make_plan
 
         source = make_source(items)
-        running = self._executor.open(make_plan(stages, timeout_s=timeout))
-        self._open.callback(running.close)
         try:
-            return running.run(source)
+            with measuring(self._config):
+                running = self._executor.open(make_plan(stages, timeout_s=timeout))
+                self._open.callback(running.close)
+                return running.run(source)
         except BaseException as error:
             raise trimmed(error)  # noqa: B904 - the same exception
         finally:
@@ -185,7 +214,7 @@ def direct_executor(request: pytest.FixtureRequest, name: str) -> Iterator[Direc
         if name in settings_of(request.config).require:
             pytest.fail(f"{text} (and --pipeline-require names it)", pytrace=False)
         pytest.skip(text)
-    direct = DirectExecutor(executor)
+    direct = DirectExecutor(request.config, executor)
     try:
         yield direct
     finally:

@@ -21,6 +21,8 @@ class Option(NamedTuple):
     """One sentence."""
     kind: Any = None
     """Type of the ini value: None for text, `args` for lists, `bool` for switches."""
+    default: str = ""
+    """What holds when it is not given, in words; empty: nothing happens."""
 
     @property
     def flag(self) -> str:
@@ -32,32 +34,60 @@ class Option(NamedTuple):
         """Return the spelling in the ini file, also argparse's destination."""
         return f"pipeline_{self.name.replace('-', '_')}"
 
+    @property
+    def description(self) -> str:
+        """Return the line of `pytest --help`."""
+        return f"{self.help} (default: {self.default})" if self.default else self.help
+
 
 OPTIONS = (
-    Option("report", "PATH", "write the HTML report there; 'off' writes none, whatever happens"),
+    Option(
+        "report",
+        "PATH",
+        "write the HTML report there; 'off' writes none, whatever happens",
+        default="only after a non-pass, in pytest's cache directory",
+    ),
     Option("json", "PATH", "write the results there as JSON (schema pytest-pipeline/1)"),
     Option("markdown", "PATH", "write the results there as Markdown"),
-    Option("executors", "NAMES", "compare these executors, whatever the tests ask for", "args"),
-    Option("inconclusive", "skip|fail|pass", "what an inconclusive gate does (default: skip)"),
+    Option(
+        "executors",
+        "NAMES",
+        "compare these executors, whatever the tests ask for",
+        "args",
+        default="what the test asks for, else threads",
+    ),
+    Option("inconclusive", "skip|fail|pass", "what an inconclusive gate does", default="skip"),
     Option("min-decided", "SHARE", "fail the session when fewer gates were decided, e.g. 0.9"),
     Option("require", "NAMES", "fail, not skip, when these executors cannot run here", "args"),
-    Option("budget", "TIME", "time to measure one comparison, e.g. 30s"),
-    Option("lock", "run|machine|off", "whom measuring tests exclude (default: run; provisional)"),
+    Option("budget", "TIME", "time to measure one comparison, e.g. 30s", default="30s"),
+    Option(
+        "lock",
+        "run|machine|off",
+        "measuring tests are alone: among the workers of this run, on this machine, not at all",
+        default="run",
+    ),
     Option("off", "", "run each arm once and compare outputs, measure nothing", "bool"),
 )
+
+LOCK = next(option for option in OPTIONS if option.name == "lock")
+"""Asked for in every xdist worker, before the settings are read."""
+
+OFF_SWITCH = next(option for option in OPTIONS if option.name == "off")
+"""The same."""
 
 
 def add_options(parser: pytest.Parser) -> None:
     """Register the table with pytest."""
     group = parser.getgroup("pipeline", "parallelism regression testing (pytest-pipeline-speedup)")
     for option in OPTIONS:
+        text = option.description.replace("%", "%%")
         if option.kind == "bool":
             group.addoption(
-                option.flag, dest=option.key, action="store_const", const="true", help=option.help
+                option.flag, dest=option.key, action="store_const", const="true", help=text
             )
         else:
-            group.addoption(option.flag, dest=option.key, metavar=option.metavar, help=option.help)
-        parser.addini(option.key, option.help, type=option.kind, default=None)
+            group.addoption(option.flag, dest=option.key, metavar=option.metavar, help=text)
+        parser.addini(option.key, option.description, type=option.kind, default=None)
 
 
 def find(config: pytest.Config, option: Option) -> tuple[Any, bool]:

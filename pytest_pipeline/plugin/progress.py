@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,6 +12,7 @@ from pytest_pipeline.plugin.workers import is_worker
 
 if TYPE_CHECKING:
     from pytest_pipeline.model.comparison import Comparison
+    from pytest_pipeline.plugin.spool import Journal
 
 
 _LEAST_ROOM = 20
@@ -72,14 +74,22 @@ def _write(text: str) -> None:
 class RunObserver:
     """Hears `compare`: shows progress, and keeps what there is when it ends by an exception."""
 
-    def __init__(self, live: LiveLine) -> None:
+    def __init__(self, live: LiveLine, journal: Journal | None = None) -> None:
         self._live = live
+        self._journal = journal
         self.latest: Comparison | None = None
         """What `compare` last reported, complete or not."""
+
+    def began(self, so_far: Callable[[], Comparison]) -> None:
+        """Take the way to ask what has been measured so far."""
+        if self._journal is not None:
+            self._journal.began(so_far)
 
     def progress(self, text: str) -> None:
         """Show one short line about what is being measured now."""
         self._live.show(text)
+        if self._journal is not None:
+            self._journal.progress(text)
 
     def finished(self, comparison: Comparison) -> None:
         """Keep the result."""

@@ -14,6 +14,7 @@ from pytest_pipeline.plugin.settings import Settings
 
 if TYPE_CHECKING:
     from pytest_pipeline.model.comparison import Comparison
+    from pytest_pipeline.plugin.timeouts import Cut
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,9 +29,13 @@ class Wanted:
     """Gates of arms that the command line left out."""
     budget_s: float | None
     """Seconds; None = the default."""
+    cut: Cut | None = None
+    """How the budget was cut for the timeout of the test, when it was."""
 
     def complete(self, comparison: Comparison) -> Comparison:
         """Return `comparison` with a `not-run` finding for each gate that was left out."""
+        if self.cut is not None:
+            comparison = self.cut.explain(comparison)
         if not self.not_run:
             return comparison
         from pytest_pipeline.model.finding import Finding, Reason, Verdict

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +11,7 @@ import pytest
 from pytest_pipeline.plugin.markers import location
 from pytest_pipeline.plugin.names import RESULT, RESULTS
 from pytest_pipeline.plugin.state import ItemState, state_of
-from pytest_pipeline.plugin.workers import worker_id
+from pytest_pipeline.plugin.workers import nodeid_of, worker_id
 
 if TYPE_CHECKING:
     from pytest_pipeline.measure.machine import Machine
@@ -31,6 +32,8 @@ class Results:
     """Of the first comparison that described one."""
     document: dict[str, Any] | None = None
     """The JSON document, once the session has ended."""
+    failed: list[pytest.TestReport] = field(default_factory=list)
+    """Reports of failed tests among them; neither expected failures nor attempts that were repeated."""
     notices: list[str] = field(default_factory=list)
     """Warnings to print in the summary."""
     written: list[str] = field(default_factory=list)
@@ -42,6 +45,13 @@ class Results:
         if environment and not self.environment:
             self.environment = environment
         self.tests[plain["nodeid"], plain["worker"], plain["attempt"]] = plain
+
+    def add_lost(self, spooled: Iterable[dict[str, Any]]) -> None:
+        """Take what workers wrote down, last line last, where no report has come."""
+        reported = set(self.tests)
+        for plain in spooled:
+            if (plain["nodeid"], plain["worker"], plain["attempt"]) not in reported:
+                self.add(plain)
 
 
 _RAISED = {"stage-raised", "timeout", "worker-died"}
@@ -87,7 +97,7 @@ def result_of(item: pytest.Item, state: ItemState, *, seconds: float) -> dict[st
     environments = [each.environment for each in comparisons if each.environment is not None]
     plain: dict[str, Any] = to_plain(
         {
-            "nodeid": item.nodeid,
+            "nodeid": nodeid_of(item),
             "location": location(item),
             "outcome": outcome_of(state),
             "attempt": state.attempt,

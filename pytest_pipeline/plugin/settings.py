@@ -33,7 +33,7 @@ class Policy(StrEnum):
 
 
 class Lock(StrEnum):
-    """Whom a measuring test keeps away while it measures (stored; enforced in a later release)."""
+    """Whom a measuring test keeps away while it runs; `plugin.shared` acts on it."""
 
     RUN = "run"
     MACHINE = "machine"
@@ -79,7 +79,7 @@ class Settings:
     budget_s: Choice[float] = Choice()
     """Seconds for one comparison."""
     lock: Lock = Lock.RUN
-    """Stored only."""
+    """Whom measuring tests keep away."""
     is_off: bool = False
     """Run each arm once, measure nothing."""
 

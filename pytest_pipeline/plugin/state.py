@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -37,6 +38,8 @@ class ItemState:
     """What the markers demand."""
     attempt: int = 1
     """Counts reruns, from 1."""
+    began_s: float = field(default_factory=time.monotonic)
+    """When the first attempt began: a timer of the test runs through all of them."""
     runs: list[Run] = field(default_factory=list)
     """In order of execution."""
     error: str = ""
@@ -63,10 +66,11 @@ def begin_attempt(item: pytest.Item) -> None:
     """
     attempt = item.stash.get(_ATTEMPTS, 0) + 1
     item.stash[_ATTEMPTS] = attempt
+    began_s = item.stash[STATE].began_s if STATE in item.stash else time.monotonic()
     item.user_properties[:] = [
         each for each in item.user_properties if not str(each[0]).startswith("pipeline.")
     ]
-    item.stash[STATE] = ItemState(Declared(), attempt)
+    item.stash[STATE] = ItemState(Declared(), attempt, began_s)
     item.stash[STATE].declared = declared_by(item)
 
 

@@ -113,8 +113,12 @@ def _row(arm: Json) -> tuple[str, ...]:
         units.seconds(arm["startup_s"]),
         units.seconds(arm["first_result_s"]),
         units.seconds(latency.get("p50_s")),
-        units.seconds(latency.get("p99_s")),
+        units.seconds(latency.get("p99_s")) + _loop_note(latency),
     )
+
+
+def _loop_note(latency: Json) -> str:
+    return " (full queues)" if latency.get("loop") == "saturated" else ""
 
 
 def _lead(arm: Json) -> str:

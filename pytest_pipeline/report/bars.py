@@ -131,9 +131,9 @@ def latency_chart(run: Json) -> BarChart | None:
             if each["quantity"] == "p99_latency" and each["executor"] == arm["executor"]
         ]
         estimate = next((each["estimate"] for each in found if each["estimate"]), None)
-        if estimate is None and arm["latency"] and arm["latency"]["p99_s"] is not None:
-            value = arm["latency"]["p99_s"]
-            estimate = {"value": value, "lower": None, "upper": None, "unit": "s"}
+        latency = arm["latency"]
+        if estimate is None and latency and latency["loop"] != "saturated":
+            estimate = {"value": latency["p99_s"], "lower": None, "upper": None, "unit": "s"}
         if estimate is not None:
             entries.append(_Entry(_arm_label(arm), estimate, found))
     if not any(entry.findings for entry in entries):

@@ -133,7 +133,9 @@ def _p99_text(arm: Json, findings: list[Json]) -> str:
     if gated:
         return f"p99 {units.seconds(gated[0]['estimate']['value'])}"
     latency = arm.get("latency")
-    return f"p99 {units.seconds(latency['p99_s'])}" if latency else ""
+    if not latency or latency["loop"] == "saturated":
+        return ""  # full queues measure themselves
+    return f"p99 {units.seconds(latency['p99_s'])}"
 
 
 def _rounds_text(run: Json, findings: list[Json]) -> str:

@@ -21,9 +21,9 @@ import pytest_pipeline.report
 # would be read again in every test. So it is all here before they start.
 for package in (pytest_pipeline.plugin, pytest_pipeline.report):
     for found in pkgutil.iter_modules(package.__path__, f"{package.__name__}."):
+        if found.name.endswith(".windows_locks") and sys.platform != "win32":
+            continue
         importlib.import_module(found.name)
-
-pytest_plugins = ["pytester"]
 
 HERE = Path(__file__).parent
 ROOT = HERE.parent.parent
@@ -42,6 +42,8 @@ def _only_our_plugin(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
     monkeypatch.setenv("PYTHONPATH", f"{ROOT}{os.pathsep}{HERE}")
     for name in ("PYTEST_ADDOPTS", "PYTEST_XDIST_WORKER", "CI", "BUILD_NUMBER", "COLUMNS"):
+        monkeypatch.delenv(name, raising=False)
+    for name in ("GITHUB_ACTIONS", "GITHUB_STEP_SUMMARY", "GITHUB_WORKSPACE"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("COLUMNS", "160")
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib
 import time
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -37,11 +38,19 @@ def compare(stages: Any, items: Any, **options: Any) -> Comparison:
     observer.progress(f"round 1: {script}")
     names = [getattr(each, "name", each) for each in options["executors"] or ("threads",)]
     comparison = _comparison(script.split(), names, options)
+    observer.began(lambda: comparison)
+    observer.progress(f"round 2: {script}")
     observer.finished(comparison)
+    if "dies" in script:
+        import os
+        import signal
+
+        os.kill(os.getpid(), signal.SIGKILL)
     if "ctrl-c" in script:
         raise KeyboardInterrupt
     if "sleep" in script:
         print("sleeping", flush=True)
+        Path("sleeping").touch()
         time.sleep(30)
     if "stage" in script:
         raise ValueError("cannot parse item 3")

@@ -1,0 +1,49 @@
+"""Locks on single bytes of one file: shared or exclusive, and gone when the process dies by any means.
+
+Each file is opened once per process and by nobody else, see `posix_locks`.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import Protocol
+
+_OPEN: set[str] = set()
+"""Files this process holds open: a nested pytest session must not open, and close, one again."""
+
+
+class ByteLocks(Protocol):
+    """What the entrance needs of a lock file. Asking never waits."""
+
+    def take(self, byte: int) -> bool:
+        """Take `byte` exclusively; False when another process has it."""
+
+    def share(self, byte: int) -> bool:
+        """Take `byte` together with others who share it; False when somebody has it exclusively."""
+
+    def free(self, byte: int) -> None:
+        """Give `byte` back; only for one that this process holds."""
+
+    def close(self) -> None:
+        """Give everything back."""
+
+
+def open_locks(path: str) -> ByteLocks:
+    """Return the locks of the file at `path`, which is made when it is missing.
+
+    Raises `OSError` where there can be none: an unwritable folder, a file system without locks, or a
+    file that this very process uses already.
+    """
+    if path in _OPEN:
+        raise OSError(f"{path} is in use by an enclosing session of this process")
+    made: ByteLocks
+    if sys.platform == "win32":
+        from pytest_pipeline.plugin.windows_locks import WindowsLocks
+
+        made = WindowsLocks(path, _OPEN.discard)
+    else:
+        from pytest_pipeline.plugin.posix_locks import PosixLocks
+
+        made = PosixLocks(path, _OPEN.discard)
+    _OPEN.add(path)
+    return made

@@ -1,0 +1,143 @@
+"""A worker dies, or Ctrl-C ends all of them: what was measured so far is in the report."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+
+import pytest
+
+COMMAND = [sys.executable, "-m", "pytest", "-p", "pytest_pipeline.plugin", "-p", "xdist.plugin"]
+SUITE = """
+import pytest
+
+@pytest.mark.speedup(min=2.0)
+@pytest.mark.parametrize("script", {scripts})
+def test_gate(pipeline, script):
+    pipeline.run([script], [])
+"""
+
+
+@pytest.fixture
+def write(pytester):
+    def write(*scripts: str) -> None:
+        pytester.makeconftest("from scripted import pytest_configure")
+        pytester.makepyfile(test_it=SUITE.format(scripts=list(scripts)))
+
+    return write
+
+
+def outcomes_of(pytester):
+    return json.loads((pytester.path / "out.json").read_text())["tests"]
+
+
+def test_a_worker_that_dies_while_measuring_leaves_its_name_and_what_it_measured(write, pytester):
+    write("met", "met dies", "missed")
+    result = pytester.run(*COMMAND, "-n2", "--pipeline-json=out.json", timeout=60)
+    result.assert_outcomes(passed=1, failed=2)
+    dead, met, missed = outcomes_of(pytester)
+    assert (met["outcome"], missed["outcome"]) == ("met", "missed")
+    assert dead["nodeid"] == "test_it.py::test_gate[met dies]"
+    assert dead["outcome"] == "invalid"
+    assert dead["error"].endswith("died in the middle of a measurement (round 1: met dies)")
+    assert dead["worker"] in dead["error"]
+    result.stdout.fnmatch_lines(["*met dies*invalid: worker gw? died in the middle*"])
+
+
+def test_a_worker_that_dies_after_measuring_loses_nothing(write, pytester):
+    write("met")
+    test = pytester.path / "test_it.py"
+    killed = "\n    import os, signal\n    os.kill(os.getpid(), signal.SIGKILL)\n"
+    test.write_text(test.read_text().rstrip() + killed)
+    pytester.run(*COMMAND, "-n2", "--pipeline-json=out.json", timeout=60)
+    (dead,) = outcomes_of(pytester)
+    assert dead["error"].endswith("died before this test ended")
+    assert dead["runs"][0]["arms"][1]["speedup"]["value"] == 2.61
+
+
+def test_a_real_measurement_that_dies_shows_its_rounds(pytester, monkeypatch):
+    pytester.makepyfile("""
+        import glob, os, signal, tempfile, threading, time
+        import pytest
+
+        def wait_for_rounds():
+            while True:
+                time.sleep(0.1)
+                for path in glob.glob(os.environ["TMPDIR"] + "/pytest-pipeline-*/*.spool.jsonl"):
+                    if '"makespans_s"' in open(path).read():
+                        os.kill(os.getpid(), signal.SIGKILL)
+
+        @pytest.mark.speedup(min=1.5)
+        def test_dies(pipeline):
+            threading.Thread(target=wait_for_rounds, daemon=True).start()
+            while True:
+                pipeline.run([lambda item: time.sleep(0.01)] * 3, list(range(10)))
+        """)
+    folder = pytester.mkdir("temporary")
+    monkeypatch.setenv("TMPDIR", str(folder))
+    result = pytester.run(*COMMAND, "-n1", "--pipeline-json=out.json", timeout=120)
+    result.assert_outcomes(failed=1)
+    (dead,) = outcomes_of(pytester)
+    assert dead["runs"][-1]["rounds"]
+    assert "died" in dead["error"]
+
+
+@pytest.mark.parametrize("whom", ["the controller", "everybody"])
+def test_ctrl_c_under_xdist_keeps_the_interrupted_measurement(write, pytester, whom):
+    write("met", "met sleep")
+    process = subprocess.Popen(
+        [*COMMAND, "-n1", "-v", "--pipeline-json=out.json"],
+        stdout=subprocess.PIPE,
+        text=True,
+        cwd=pytester.path,
+        start_new_session=True,
+    )
+    for line in process.stdout:
+        if "PASSED" in line:
+            break
+    _wait_for_sleep(pytester)
+    if whom == "everybody":
+        os.killpg(process.pid, signal.SIGINT)
+    else:
+        process.send_signal(signal.SIGINT)
+    output, _ = process.communicate(timeout=60)
+    assert process.returncode == pytest.ExitCode.INTERRUPTED
+    assert "pipeline: wrote out.json" in output
+    interrupted, first = outcomes_of(pytester)
+    assert first["outcome"] == "met"
+    assert interrupted["nodeid"] == "test_it.py::test_gate[met sleep]"
+    assert interrupted["error"]
+    assert interrupted["runs"][0]["arms"][1]["speedup"]["value"] == 2.61
+
+
+def _wait_for_sleep(pytester):
+    import time
+
+    deadline = time.monotonic() + 20
+    while not (pytester.path / "sleeping").exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    time.sleep(0.2)
+
+
+def test_a_line_that_was_cut_by_the_crash_is_left_out(tmp_path):
+    from pytest_pipeline.plugin.spool import spooled
+
+    (tmp_path / "gw0.spool.jsonl").write_text('{"nodeid": "a"}\n{"nodeid": "b", "ru')
+    assert list(spooled(str(tmp_path))) == [{"nodeid": "a"}]
+
+
+def test_a_full_disk_does_not_hurt_the_measurement(write, pytester):
+    pytester.makepyfile(
+        breaking="""
+        import pytest_pipeline.plugin.spool as spool
+        def refuse(config):
+            raise OSError(28, "No space left on device")
+        spool.worker_folder = refuse
+        """
+    )
+    write("met")
+    result = pytester.run(*COMMAND, "-p", "breaking", "-n2", timeout=60)
+    result.assert_outcomes(passed=1)

@@ -1,0 +1,124 @@
+"""The extension points: a user's own executor as an arm, by hook and by entry point; a finding sink."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+from pytest_pipeline.executors.protocol import Executor
+
+STUDY = """
+import time
+import pytest
+
+def fetch(item):
+    time.sleep(0.003)
+    return item * 2
+
+@pytest.mark.executors("pool")
+@pytest.mark.measure(budget="10s", max_rounds=8)
+@pytest.mark.speedup(min=1.2)
+def test_fetch(pipeline):
+    result = pipeline.run([fetch], list(range(24)))
+    assert result.outputs == [item * 2 for item in range(24)]
+    assert result["pool"].workers == 4
+"""
+BY_HOOK = """
+from futures_executor import PoolExecutor
+
+def pytest_pipeline_executors(config):
+    return {"pool": PoolExecutor()}
+"""
+COMMAND = [sys.executable, "-m", "pytest", "-p", "pytest_pipeline.plugin", "-p", "xdist.plugin"]
+
+
+def run_study(pytester, *options):
+    pytester.makepyfile(test_study=STUDY)
+    options = (*options, "--pipeline-inconclusive=pass", "--pipeline-json=out.json")
+    result = pytester.run(*COMMAND, *options, timeout=120)
+    result.assert_outcomes(passed=1)
+    (test,) = json.loads((pytester.path / "out.json").read_text())["tests"]
+    return test["runs"][0]
+
+
+def check(measured):
+    serial, pool = measured["arms"]
+    assert (serial["executor"], pool["executor"]) == ("serial", "pool")
+    assert pool["speedup"]["value"] > 1.2  # four sleep side by side
+    assert [each["executor"] for each in measured["findings"]] == ["pool"]
+    assert measured["findings"][0]["verdict"] in {"met", "inconclusive"}
+
+
+@pytest.mark.parametrize("options", [(), ("-n2",)])
+def test_an_executor_of_the_project_s_own_is_an_arm_like_any_other(pytester, options):
+    pytester.makeconftest(BY_HOOK)
+    check(run_study(pytester, *options))
+
+
+def test_an_installed_executor_is_found_by_its_entry_point(pytester, monkeypatch):
+    info = pytester.mkdir("site") / "my_pools-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: my-pools\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text(
+        "[pytest_pipeline.executors]\npool = futures_executor:PoolExecutor\n"
+    )
+    monkeypatch.setenv("PYTHONPATH", os.environ["PYTHONPATH"] + os.pathsep + str(info.parent))
+    check(run_study(pytester))
+
+
+def test_the_example_keeps_the_contract_of_an_executor():
+    from futures_executor import PoolExecutor
+
+    assert isinstance(PoolExecutor(), Executor)
+
+
+def test_a_stage_that_raises_under_it_names_stage_and_item(pytester):
+    pytester.makeconftest(BY_HOOK)
+    pytester.makepyfile("""
+        import threading
+        def parse(item):
+            if item == 3 and threading.current_thread() is not threading.main_thread():
+                raise ValueError("cannot parse")
+            return item
+        def test_it(pipeline):
+            pipeline.run([parse], list(range(8)), executors=["pool"])
+        """)
+    result = pytester.run(*COMMAND, timeout=60)
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["*ValueError: cannot parse*", "*stage 'parse', item 3*"])
+
+
+SINK = """
+import json
+from pathlib import Path
+from scripted import pytest_configure
+
+def pytest_pipeline_finding(config, finding):
+    line = {"verdict": finding.verdict, "executor": finding.executor, "line": finding.headline}
+    with Path("findings.jsonl").open("a") as file:
+        file.write(json.dumps(line) + "\\n")
+"""
+
+
+@pytest.mark.parametrize("options", [(), ("-n2",)])
+def test_a_sink_hears_every_finding_once(pytester, options):
+    pytester.makeconftest(SINK)
+    pytester.makepyfile("""
+        import pytest
+
+        @pytest.mark.speedup(min=2.0)
+        @pytest.mark.parametrize("script", ["met", "missed", "near"])
+        def test_gate(pipeline, script):
+            pipeline.run([script], [])
+        """)
+    pytester.run(*COMMAND, *options, timeout=60)
+    lines = Path(pytester.path / "findings.jsonl").read_text().splitlines()
+    assert sorted(json.loads(line)["verdict"] for line in lines) == [
+        "inconclusive",
+        "met",
+        "missed",
+    ]

@@ -1,0 +1,120 @@
+"""Measuring tests are alone: real processes on a real lock file, with their clocks compared."""
+
+from __future__ import annotations
+
+import statistics
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+SCRIPT = Path(__file__).with_name("lock_process.py")
+
+
+class Visit(NamedTuple):
+    role: str
+    asked: float
+    began: float
+    ended: float
+    in_company: bool
+
+
+@pytest.fixture
+def start(tmp_path):
+    """Start one process; all that are left are killed after the test."""
+    processes = []
+
+    def start(role: str, inside_s: float = 0.02, all_s: float = 60.0) -> subprocess.Popen[str]:
+        log = tmp_path / f"log-{len(processes)}"
+        arguments = [tmp_path / "lock", log, role, inside_s, all_s]
+        process = subprocess.Popen(
+            [sys.executable, SCRIPT, *map(str, arguments)], stdout=subprocess.PIPE, text=True
+        )
+        processes.append(process)
+        assert process.stdout.readline() == "ready\n"
+        return process
+
+    yield start
+    for process in processes:
+        process.kill()
+        process.communicate()
+
+
+def visits(folder: Path) -> list[Visit]:
+    found = []
+    for log in sorted(folder.glob("log-*")):
+        for line in log.read_text().splitlines():
+            role, asked, began, ended, company = line.split()
+            found.append(Visit(role, float(asked), float(began), float(ended), company == "1"))
+    return found
+
+
+def overlapping(found: list[Visit]) -> list[tuple[Visit, Visit]]:
+    alone = [each for each in found if each.role != "share"]
+    return [
+        (one, other)
+        for one in alone
+        for other in found
+        if other is not one and one.began < other.ended and other.began < one.ended
+    ]
+
+
+def test_nobody_is_inside_while_one_is_alone(start, tmp_path):
+    roles = ["share", "share", "share", "alone", "measure"]
+    processes = [start(role, 0.005, 2.0) for role in roles]
+    assert [process.wait(30) for process in processes] == [0] * len(roles)
+    found = visits(tmp_path)
+    assert {each.role for each in found} == set(roles)
+    assert overlapping(found) == []
+    assert not any(each.in_company for each in found)
+
+
+def test_a_crowd_does_not_starve_the_one_and_it_waits_for_one_test_only(start, tmp_path):
+    crowd = [start("share", 0.02, 3.0) for _ in range(8)]
+    writer = start("alone", 0.001, 1.5)
+    assert writer.wait(30) == 0
+    for process in crowd:
+        assert process.wait(30) == 0
+    found = visits(tmp_path)
+    waits = [each.began - each.asked for each in found if each.role == "alone"]
+    print(f"median wait {statistics.median(waits) * 1e3:.1f} ms, longest {max(waits) * 1e3:.1f} ms")
+    assert len(waits) > 5
+    assert statistics.median(waits) < 0.2  # < 0.05 on a quiet machine: 8 busy processes on 2 cores
+    assert overlapping(found) == []
+
+
+@pytest.mark.parametrize("victim", ["share", "alone", "measure"])
+def test_a_killed_process_frees_its_place_at_once(start, tmp_path, victim):
+    killed = start(victim, 600.0)
+    assert killed.stdout.readline() == "in\n"
+    other = start("alone", 0.001, 0.01)
+    time.sleep(0.3)
+    assert other.poll() is None
+    before = time.monotonic()
+    killed.kill()
+    assert other.wait(10) == 0
+    freed_s = visits(tmp_path)[0].began - before
+    print(f"freed after {freed_s * 1e3:.1f} ms")
+    assert freed_s < 0.5  # < 0.03 on a quiet machine: one pause of the waiting process
+
+
+def test_an_ordinary_test_pays_microseconds(tmp_path):
+    code = f"""
+import statistics, time
+from pytest_pipeline.plugin.bytelocks import open_locks
+from pytest_pipeline.plugin.lock import Exclusivity
+one = Exclusivity(open_locks({str(tmp_path / "lock")!r}))
+def took():
+    began = time.perf_counter()
+    for _ in range(2000):
+        one.share()
+        one.leave()
+    return (time.perf_counter() - began) / 2000 * 1e6
+print(min(took() for _ in range(9)))
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    print(f"{float(done.stdout):.2f} us per ordinary test")
+    assert float(done.stdout) < 20  # < 5 on a quiet machine

@@ -1,0 +1,136 @@
+"""With pytest-timeout a measurement ends before its test's timer does, and says what it gave up."""
+
+from __future__ import annotations
+
+import json
+import sys
+
+import pytest
+
+pytest.importorskip("pytest_timeout")
+
+SOURCE = """
+import conftest
+import pytest
+
+@pytest.mark.timeout({timeout})
+@pytest.mark.speedup(min=2.0)
+def test_gate(pipeline):
+    pipeline.run(["{script}"], [])
+    assert {check}
+"""
+BUDGET = "conftest.CALLS[-1].get('budget_s')"
+PLUGINS = ("-p", "pytest_timeout")
+
+
+@pytest.mark.parametrize(
+    ("timeout", "check"),
+    [
+        ("1000", f"{BUDGET} is None"),
+        ("60", f"8.5 < {BUDGET} <= 60 * 0.6 / 4"),
+        ("timeout=60", f"8.5 < {BUDGET} <= 60 * 0.6 / 4"),
+        ("60, method='thread'", f"8.5 < {BUDGET} <= 60 * 0.6 / 4"),
+        ("0", f"{BUDGET} is None"),
+    ],
+)
+def test_the_budget_with_its_extensions_stays_within_the_share(run, timeout, check):
+    run(SOURCE.format(timeout=timeout, script="met", check=check), *PLUGINS).assert_outcomes(
+        passed=1
+    )
+
+
+@pytest.mark.parametrize("where", ["--timeout=60", "ini", "environment"])
+def test_a_timeout_of_the_whole_session_counts_too(run, pytester, monkeypatch, where):
+    source = SOURCE.replace("@pytest.mark.timeout({timeout})", "").format(
+        script="met", check=f"8.5 < {BUDGET} <= 9"
+    )
+    options = [where] if where.startswith("-") else []
+    if where == "ini":
+        pytester.makeini("[pytest]\ntimeout = 60")
+    if where == "environment":
+        monkeypatch.setenv("PYTEST_TIMEOUT", "60")
+    run(source, *PLUGINS, *options).assert_outcomes(passed=1)
+
+
+def test_a_smaller_budget_is_left_as_it_is(run):
+    source = SOURCE.format(timeout="60", script="met", check=f"{BUDGET} == 2.0")
+    run(source, *PLUGINS, "--pipeline-budget=2s").assert_outcomes(passed=1)
+
+
+def test_a_second_measurement_gets_what_the_first_left(run):
+    source = """
+        import conftest, time
+        import pytest
+
+        @pytest.mark.timeout(4)
+        def test_gate(pipeline):
+            pipeline.run(["met"], [])
+            time.sleep(1)
+            pipeline.run(["met"], [])
+            first, second = (each["budget_s"] for each in conftest.CALLS[-2:])
+            assert 0.04 < second < first - 0.2
+        """
+    run(source, *PLUGINS).assert_outcomes(passed=1)
+
+
+def test_an_undecided_gate_says_that_the_timeout_cut_its_budget(run, pytester):
+    source = SOURCE.format(timeout="60", script="near", check="True")
+    run(source, *PLUGINS, "--pipeline-json=out.json").assert_outcomes(skipped=1)
+    finding = json.loads((pytester.path / "out.json").read_text())["tests"][0]["runs"][0][
+        "findings"
+    ][0]
+    assert "the budget was cut from 30 s to " in finding["evidence"][-1]
+    assert "within 0.6 of this test's timeout of 60 s: raise the timeout" in finding["evidence"][-1]
+
+
+def test_without_the_plugin_its_marker_cuts_nothing(run):
+    source = SOURCE.format(timeout="1", script="met", check=f"{BUDGET} is None")
+    run(source, "-p", "no:timeout").assert_outcomes(passed=1)
+
+
+def test_waiting_to_be_alone_does_not_count_against_the_timeout(pytester):
+    pytester.makepyfile(
+        test_long="""
+            import time
+            def test_long():
+                time.sleep(3)
+            """,
+        test_measuring="""
+            import time
+            import pytest
+
+            @pytest.mark.timeout(1.5)
+            def test_measuring(pipeline):
+                pass
+            """,
+    )
+    plugins = ("-p", "pytest_pipeline.plugin", "-p", "xdist.plugin", *PLUGINS)
+    result = pytester.run(sys.executable, "-m", "pytest", *plugins, "-n2", timeout=60)
+    result.assert_outcomes(passed=2)
+
+
+def test_a_grouped_test_keeps_its_name_in_the_document(pytester):
+    pytester.makeconftest("from scripted import pytest_configure")
+    pytester.makepyfile(
+        test_it="""
+            import pytest
+
+            @pytest.mark.xdist_group("db")
+            @pytest.mark.parametrize("script", ["met", "missed"])
+            @pytest.mark.speedup(min=2.0)
+            def test_gate(pipeline, script):
+                pipeline.run([script], [])
+            """
+    )
+    plugins = ("-p", "pytest_pipeline.plugin", "-p", "xdist.plugin")
+    options = ("-n2", "--dist=loadgroup", "--pipeline-json=out.json", "--pipeline-report=o.html")
+    result = pytester.run(sys.executable, "-m", "pytest", *plugins, *options, timeout=60)
+    result.assert_outcomes(passed=1, failed=1)
+    tests = json.loads((pytester.path / "out.json").read_text())["tests"]
+    assert [each["nodeid"] for each in tests] == [
+        "test_it.py::test_gate[met]",
+        "test_it.py::test_gate[missed]",
+    ]
+    from pytest_pipeline.report.text import anchor
+
+    result.stdout.fnmatch_lines([f"*o.html#{anchor('test_it.py::test_gate[missed]')}"])
