@@ -35,6 +35,7 @@ def quiet_instruments() -> Iterator[Instruments]:
             notes.append("coverage was stopped while measuring")
         if _stop_trace_functions(stack):
             notes.append("trace or profile functions were stopped while measuring")
+        _freeze_heap(stack)
         if _cap_blas(stack):
             notes.append("BLAS and OpenMP pools of this process were capped at one thread")
         traced = _unstoppable()
@@ -94,6 +95,18 @@ def _stop_trace_functions(stack: contextlib.ExitStack) -> bool:
         set_function(None)
         stack.callback(set_function, function)
     return True
+
+
+def _freeze_heap(stack: contextlib.ExitStack) -> None:
+    """Keep what lives already out of the collections between rounds.
+
+    A test session holds millions of objects: a full collection per round would cost more than it.
+    """
+    if gc.get_freeze_count():
+        return  # somebody else froze it, and unfreezing is all or nothing
+    gc.collect()
+    gc.freeze()
+    stack.callback(gc.unfreeze)
 
 
 def _cap_blas(stack: contextlib.ExitStack) -> bool:
