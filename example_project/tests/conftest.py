@@ -6,8 +6,8 @@ from warehouse.flights import Delivery, Enrich, Load, data_folder, split
 
 @pytest.fixture(scope="session")
 def year(tmp_path_factory: pytest.TempPathFactory) -> list[Delivery]:
-    """All 336,776 flights in twelve deliveries."""
-    return split(tmp_path_factory.mktemp("year"), rows=28_065)
+    """All 336,776 flights, twelve deliveries a month."""
+    return split(tmp_path_factory.mktemp("year"), rows=2_339)
 
 
 @pytest.fixture(scope="session")

@@ -141,7 +141,7 @@ class Load:
         """Store the delivery under its own name; loading it again overwrites it."""
         name, flights = enriched
         columns = [flights[column].to_numpy(dtype=np.float32) for column in STORED]
-        packed = zlib.compress(np.stack(columns).tobytes())
+        packed = zlib.compress(np.stack(columns).tobytes(), level=4)
         (self.folder / name).with_suffix(".f32.z").write_bytes(packed)
         by_carrier = flights.groupby("carrier")[["arr_delay", "precip", "age"]].mean()
         return Loaded(name, len(flights), zlib.crc32(packed), by_carrier)

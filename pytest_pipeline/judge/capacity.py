@@ -8,10 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from pytest_pipeline.model.rounds import Reference
-
-VALID_EFFICIENCY = 0.85
-"""Control speedup / width below which the reference was learned on a disturbed machine (A9.1)."""
+from pytest_pipeline.model.rounds import VALID_EFFICIENCY, Reference
 
 WAITING_DEMAND = 0.5
 """Cores' worth of parallel CPU work below which a plan mostly waits (A9.4)."""
@@ -63,7 +60,7 @@ class Capacity:
         if self.is_waiting_plan:
             return ""
         reference = self.reference
-        if reference.efficiency < VALID_EFFICIENCY:
+        if not reference.is_valid:
             return (
                 f"the control kernel reaches {reference.speedup:.2f}x on {reference.width} workers "
                 f"(at least {VALID_EFFICIENCY * reference.width:.2f}x needed): the machine is shared or busy"

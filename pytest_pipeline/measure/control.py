@@ -6,9 +6,9 @@ from it alone, never from the makespans it guards (project's study, A2, A7, A8, 
 
 from __future__ import annotations
 
-import math
 import time
 import zlib
+from statistics import median
 from typing import Protocol
 
 from pytest_pipeline.executors.protocol import Executor, Running
@@ -22,7 +22,7 @@ KERNEL_S = 0.010
 LEARNING_RUNS = 20
 """Control runs, serial and parallel interleaved, before the reference is used."""
 
-RECHECK_RUNS = 3
+RECHECK_RUNS = 10
 """Interleaved runs of a re-check, every 20 rounds and before any missed verdict."""
 
 _BLOCK = bytes((i * i * 31 + i // 7) & 0xFF for i in range(40_000))
@@ -91,24 +91,24 @@ class ExecutorControl:
 class ControlMonitor:
     """Keeps the reference of one control kernel over the session.
 
-    The reference is the best window so far (5 % quantile of each learning or re-check window) and
-    never rises: with a quantile over *all* samples a long disturbance would slowly become the
-    reference, and the disturbed machine would pass for an idle one.
+    A window of interleaved serial and parallel runs gives the lower quartile of the parallel times
+    and the median of the serial ones: extremes would be luck, since a boosted core runs 1.4x faster
+    for a moment (measured: 7.8 ms at best, 10.5 ms on an idle machine). The newest *valid* window
+    is the reference, so that it follows the machine's clock; one that shows too little parallel
+    speedup was taken beside a neighbour and never replaces it.
     """
 
     def __init__(self, control: Control, executor: str) -> None:
         self.control = control
         self._executor = executor
-        self._parallel_s = math.inf
-        self._serial_s = math.inf
+        self._reference: Reference | None = None
 
     def learn(self) -> None:
-        """Take the first reference; does nothing when it was taken already."""
-        if math.isinf(self._parallel_s):
-            self._window(LEARNING_RUNS)
+        """Take a window; a long one when it is the first."""
+        self._window(LEARNING_RUNS if self._reference is None else RECHECK_RUNS)
 
     def recheck(self) -> None:
-        """Take one more window; one that was quieter than those before replaces the reference."""
+        """Take a short window."""
         self._window(RECHECK_RUNS)
 
     def sample_s(self) -> float:
@@ -117,14 +117,19 @@ class ControlMonitor:
 
     @property
     def reference(self) -> Reference:
-        """What the control shows in its best window so far."""
-        return Reference(self._executor, self.control.width, self._parallel_s, self._serial_s)
+        """What the control shows: the newest valid window, or the newest when none is."""
+        assert self._reference is not None
+        return self._reference
 
     def _window(self, runs: int) -> None:
         pairs = [(self.control.serial_s(), self.control.parallel_s()) for _ in range(runs)]
         serial, parallel = zip(*pairs, strict=True)
-        self._serial_s = min(self._serial_s, quantile(serial, 0.05))
-        self._parallel_s = min(self._parallel_s, quantile(parallel, 0.05))
+        newest = Reference(
+            self._executor, self.control.width, quantile(parallel, 0.25), median(serial)
+        )
+        kept = self._reference
+        if kept is None or newest.is_valid or not kept.is_valid:
+            self._reference = newest
 
 
 def _open(executor: Executor, width: int) -> Running:

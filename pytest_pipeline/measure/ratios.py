@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from statistics import median
 
-from pytest_pipeline.judge.capacity import VALID_EFFICIENCY, Capacity
+from pytest_pipeline.judge.capacity import Capacity
 from pytest_pipeline.judge.gate import Status
 from pytest_pipeline.judge.ratio import RatioGate
 from pytest_pipeline.measure.budget import (
@@ -113,10 +113,7 @@ class RatioPhase:
     def _wait_for_quiet(self) -> None:
         """Give a passing neighbour some time before calling the machine too small."""
         for _ in range(PATIENCE):
-            if (
-                not self._measured.shortfalls
-                or self._monitor.reference.efficiency >= VALID_EFFICIENCY
-            ):
+            if not self._measured.shortfalls or self._monitor.reference.is_valid:
                 return
             self._trial.progress("waiting for a quiet moment: the machine is shared or busy")
             self._trial.machine.clock.sleep(QUIET_S)

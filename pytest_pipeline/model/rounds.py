@@ -6,6 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+VALID_EFFICIENCY = 0.85
+"""Control speedup / width below which a reference was learned on a disturbed machine (A9.1)."""
+
 
 class Phase(StrEnum):
     """What a round was for."""
@@ -24,9 +27,9 @@ class Reference:
     width: int
     """Workers the control kernel kept busy."""
     parallel_s: float
-    """Reference time: running 5 % quantile of the parallel control, seconds."""
+    """Reference time: lower quartile of the parallel control in one window, seconds."""
     serial_s: float
-    """The same work done serially, 5 % quantile, seconds."""
+    """The same work done serially, median, seconds."""
 
     @property
     def speedup(self) -> float:
@@ -37,6 +40,11 @@ class Reference:
     def efficiency(self) -> float:
         """Control speedup / width. Below 0.85 the reference was learned on a disturbed machine."""
         return self.speedup / self.width
+
+    @property
+    def is_valid(self) -> bool:
+        """Whether it may serve as reference: a neighbour that was there first must not."""
+        return self.efficiency >= VALID_EFFICIENCY
 
 
 @dataclass(frozen=True, slots=True)
