@@ -21,7 +21,7 @@ demo: $(VENV)/.demo
 
 quick: $(VENV)/.demo
 	@cd example_project && $(BIN)/python ../scripts/run_example.py --report $(REPORT) \
-		-k "second_worker or small_deliveries"
+		-k "second_worker or two_processes"
 
 regressions: $(VENV)/.demo
 	@cd example_project && $(BIN)/python ../scripts/check_regressions.py

@@ -62,7 +62,10 @@ def _test_rows(test: Json) -> list[_Row]:
     ]
     if rows and not test.get("error"):
         return rows
-    first_line = (test.get("error") or "nothing was measured").split("\n", 1)[0]
+    headlines = [each["headline"] for run in test["runs"] for each in run["findings"]]
+    first_line = (test.get("error") or next(iter(headlines), "nothing was measured")).split(
+        "\n", 1
+    )[0]
     return [*rows, _message_row(name, "", outcome_of(test["outcome"]), first_line)]
 
 

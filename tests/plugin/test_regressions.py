@@ -109,7 +109,10 @@ def test_broken(pipeline, stage, machine):
         return len(row)
     pipeline.run([stage("fetch", .001), normalise], [[i] for i in range(40)])
 """,
-        ["*FAILED*test_broken - stage 'normalise' modified item 0: items are re-used*"],
+        [
+            "*invalid: stage 'normalise' modified item 0*",
+            "*FAILED*test_broken - stage 'normalise' modified item 0: items are re-used*",
+        ],
     ),
 }
 
