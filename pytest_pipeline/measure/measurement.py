@@ -28,7 +28,6 @@ def measure(trial: Trial, measured: Measured, *, once: bool = False) -> None:
     _first_executions(trial, measured)
     if once or measured.wrong or measured.abandoned:
         return
-    monitor = None
     with quiet_instruments() as instruments:
         measured.instruments = instruments
         monitor = _learn_reference(trial)
@@ -43,7 +42,6 @@ def measure(trial: Trial, measured: Measured, *, once: bool = False) -> None:
         except Mismatch as difference:
             measured.wrong.append(Wrong(_culprit(trial), "outputs", str(difference)))
         finally:
-            measured.rounds = runner.rounds
             measured.reference = monitor.reference
             measured.disturbance = runner.most_frequent_disturbance()
             measured.throttled = any("throttled" in each.disturbance for each in runner.rounds)
@@ -71,7 +69,9 @@ def _first_executions(trial: Trial, measured: Measured) -> None:
 
 def _watched_baseline(trial: Trial, measured: Measured) -> list[bytes | None]:
     watch = ItemWatch(trial.plan, trial.source)
-    running = trial.baseline.executor.open(watch.plan)
+    # Stages can say which item they are at only where one worker takes one item at a time.
+    is_one_by_one = trial.baseline.width == 1
+    running = trial.baseline.executor.open(watch.plan if is_one_by_one else trial.plan)
     try:
         trace = trial.baseline.execute_on(running, watch.source)
     finally:
@@ -81,8 +81,9 @@ def _watched_baseline(trial: Trial, measured: Measured) -> list[bytes | None]:
     measured.outputs = trace.outputs
     measured.num_items = len(watch.marks)
     trial.baseline.keep_profile(trace)
-    if watch.modified:
-        measured.wrong.append(Wrong(trial.baseline.name, "items", watch.modified))
+    modified = watch.modified or modified_since(trial.source, watch.marks, trial.baseline.name)
+    if modified:
+        measured.wrong.append(Wrong(trial.baseline.name, "items", modified))
     return watch.marks
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from unit.virtual import Lab, speedup
 
+from pytest_pipeline.comparing import compare
 from pytest_pipeline.errors import UsageError
 from pytest_pipeline.model.finding import Reason, Verdict
 from pytest_pipeline.model.plan import Close, Stage
@@ -113,3 +114,17 @@ def test_fresh_items_from_a_callable_may_be_modified():
 def test_the_outputs_are_the_baselines_in_input_order():
     lab = Lab()
     assert lab.compare(items=list("abc")).outputs == ["a", "b", "c"]
+
+
+def append_seen(row: list) -> int:
+    row.append("seen")
+    return len(row)
+
+
+def test_a_baseline_of_worker_processes_is_not_asked_which_stage_modified_an_item():
+    result = compare(
+        [append_seen], [[1], [2]], baseline="processes", executors=["serial"], mode="off"
+    )
+    (finding,) = result.findings
+    assert finding.reason is Reason.ITEMS_MODIFIED
+    assert "a stage under serial modified item 0" in finding.headline
