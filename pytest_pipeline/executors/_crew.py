@@ -179,7 +179,10 @@ class Crew:
             spent_s = (time.perf_counter_ns() - since) / 1e9
             where = f"stage {stage!r}, item {item} has been running for {spent_s:.3g} s"
         text = f"the execution did not end within {timeout_s:g} s: {where}"
-        return StageTimeoutError(f"{text}\n{watch.stacks}\n{self._stacks()}")
+        step = (
+            "next: see below where it waits; if it is only slow, raise timeout= or use fewer items"
+        )
+        return StageTimeoutError(f"{text}\n{step}\n{watch.stacks}\n{self._stacks()}")
 
     def _stacks(self) -> str:
         frames = sys._current_frames()  # noqa: SLF001 - the only way to see another thread's stack

@@ -98,7 +98,14 @@ class PoolWorker:
             where = "no item in hand"
         pid, stacks = self.process.pid, self.read_stacks(0.0)
         text = f"worker process {pid} ended by itself ({_ending(self.process.exitcode)}): {where}"
-        return WorkerDiedError(f"{text}\n{stacks}" if stacks else text)
+        lines = [text, _next_step(self.process.exitcode), stacks]
+        return WorkerDiedError("\n".join(line for line in lines if line))
+
+
+def _next_step(exitcode: int | None) -> str:
+    if exitcode == -9:  # SIGKILL, a name that Windows lacks
+        return "next: if nobody killed it, memory ran out: use smaller items or fewer workers"
+    return "next: run the stage on this item with serial_executor; a crash or exit shows there"
 
 
 @contextlib.contextmanager
