@@ -30,7 +30,7 @@ def finish(session: pytest.Session) -> None:
     results = results_of(config)
     settings = settings_of(config)
     if not results.tests:
-        if any((settings.report, settings.json, settings.markdown)):
+        if any((settings.report, settings.json, settings.markdown, settings.trace)):
             results.notices.append("no performance test ran, no report was written")
         return
     results.document = _document(config, results)
@@ -84,6 +84,7 @@ def _outputs(config: pytest.Config, document: dict[str, Any]) -> list[tuple[Path
     outputs: list[tuple[Path | None, Writer]] = [
         (settings.json, _write_json),
         (settings.markdown, _write_markdown),
+        (settings.trace, _write_traces),
     ]
     is_bad = any(test["outcome"] in _BAD for test in document["tests"])
     if settings.report is not None or is_bad:
@@ -126,6 +127,12 @@ def _write_markdown(document: dict[str, Any], path: Path) -> None:
     from pytest_pipeline.report.markdown import render
 
     write_text(render(document), path)
+
+
+def _write_traces(document: dict[str, Any], directory: Path) -> None:
+    from pytest_pipeline.report.trace_events import write_all
+
+    write_all(document, directory)
 
 
 def _write_html(document: dict[str, Any], path: Path) -> None:

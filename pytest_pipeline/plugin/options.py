@@ -49,6 +49,7 @@ OPTIONS = (
     ),
     Option("json", "PATH", "write the results there as JSON (schema pytest-pipeline/1)"),
     Option("markdown", "PATH", "write the results there as Markdown"),
+    Option("trace", "DIR", "write one Trace Event file per test there, for Perfetto or speedscope"),
     Option(
         "executors",
         "NAMES",

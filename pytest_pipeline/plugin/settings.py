@@ -68,6 +68,8 @@ class Settings:
     """Where the JSON document goes."""
     markdown: Path | None = None
     """Where the Markdown goes."""
+    trace: Path | None = None
+    """Directory for the Trace Event files."""
     executors: Choice[tuple[str, ...]] = Choice()
     """Arms to run."""
     inconclusive: Policy = Policy.SKIP
@@ -105,6 +107,7 @@ def read_settings(config: pytest.Config) -> Settings:
         is_report_off=is_report_off,
         json=_path(config, found["json"])[0],
         markdown=_path(config, found["markdown"])[0],
+        trace=_path(config, found["trace"])[0],
         executors=Choice(executors or None, is_forced=found["executors"].is_forced),
         inconclusive=found["inconclusive"].read(lambda raw: _member(Policy, raw)) or Policy.SKIP,
         min_decided=found["min-decided"].read(_share) or 0.0,

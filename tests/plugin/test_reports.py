@@ -8,6 +8,8 @@ import sys
 
 import pytest
 
+from tests.plugin.conftest import PLUGINS
+
 MET = """
 import pytest
 
@@ -185,3 +187,13 @@ def test_the_document_keeps_to_its_schema(run, pytester):
     )
     document = json.loads((pytester.path / "out.json").read_text())
     jsonschema.validate(document, json.loads(SCHEMA_FILE.read_text()))
+
+
+def test_a_trace_directory_gets_a_file_that_perfetto_can_open(pytester):
+    pytester.makepyfile(test_it="def test_it(pipeline): pipeline.run([abs, str], [1, 2, 3])")
+    result = pytester.runpytest_inprocess(*PLUGINS, "--pipeline-off", "--pipeline-trace=traces")
+    result.stdout.fnmatch_lines(["pipeline: wrote traces"])
+    (file,) = (pytester.path / "traces").iterdir()
+    events = json.loads(file.read_text())["traceEvents"]
+    names = {event["name"] for event in events if event["ph"] == "X"}
+    assert names == {"abs", "str"}
