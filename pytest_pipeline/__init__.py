@@ -25,10 +25,12 @@ _HOMES = {
     "Quantity": "pytest_pipeline.model.requirement",
     "Serial": "pytest_pipeline.executors.serial",
     "Stage": "pytest_pipeline.model.plan",
+    "Sweep": "pytest_pipeline.model.sweep",
     "Threads": "pytest_pipeline.executors.threads",
     "Trace": "pytest_pipeline.model.trace",
     "Verdict": "pytest_pipeline.model.finding",
     "compare": "pytest_pipeline.comparing",
+    "sweep": "pytest_pipeline.sweeping",
 }
 
 if TYPE_CHECKING:
@@ -50,8 +52,10 @@ if TYPE_CHECKING:
         Quantity as Quantity,
         Requirement as Requirement,
     )
+    from pytest_pipeline.model.sweep import Sweep as Sweep
     from pytest_pipeline.model.trace import Trace as Trace
     from pytest_pipeline.plugin.fixtures import PipelineFixture as PipelineFixture
+    from pytest_pipeline.sweeping import sweep as sweep
 
 
 def __getattr__(name: str) -> Any:

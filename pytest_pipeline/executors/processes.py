@@ -89,6 +89,10 @@ class Processes:
         """Return the worker processes."""
         return usable_cores() if self._workers is None else self._workers
 
+    def with_workers(self, workers: int) -> Processes:
+        """Return the same arm with a pool of `workers`."""
+        return Processes(self._name, workers, self._start_method)
+
     def unavailable(self) -> str | None:
         """Return None: every supported platform starts processes."""
         return None

@@ -65,6 +65,12 @@ class Threads:
         """Return the threads that run stages."""
         return plan.total_workers if self._workers is None else self._workers
 
+    def with_workers(self, workers: int) -> Threads:
+        """Return the same arm with a shared pool of `workers`; staged pools take `Stage.workers`."""
+        if self._layout == "staged":
+            return self
+        return Threads(self._name, self._layout, workers)
+
     def unavailable(self) -> str | None:
         """Return None: threads run everywhere."""
         return None

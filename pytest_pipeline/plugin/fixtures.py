@@ -20,6 +20,8 @@ from pytest_pipeline.plugin.timeouts import cut_budget
 from pytest_pipeline.plugin.tracebacks import trimmed
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from pytest_pipeline.executors.protocol import Executor
     from pytest_pipeline.model.comparison import Comparison
     from pytest_pipeline.model.plan import Arrivals, Close
@@ -68,6 +70,44 @@ class PipelineFixture:
             "timeout": timeout,
         }
         return self._compare(stages, items, wanted, arguments, is_gated=gates)
+
+    def sweep(
+        self,
+        stages: Sequence[Any],
+        items: Any,
+        *,
+        workers: Sequence[int] = (1, 2, 4),
+        queue_size: Sequence[int] | None = None,
+        executors: Sequence[str | Executor] | None = None,
+        baseline: str | Executor = "serial",
+        check: str | Close | Callable[[Any, Any], None] | None = "equal",
+        setup: Callable[[], object] | None = None,
+        teardown: Callable[[], object] | None = None,
+        timeout: float = 60.0,
+        budget: str | float = 60.0,
+    ) -> pd.DataFrame:
+        """Measure the plan for every combination of workers, queue size and executor; nothing is gated.
+
+        Returns one row per point: executor, workers, queue_size, total_workers, speedup with its
+        interval, efficiency, makespan_s, baseline_s, throughput_per_s. The report draws the curves.
+        `budget` (seconds or "60s") is shared out among the settings. Needs the `pandas` extra; raises
+        `UsageError` without it, for an empty grid, and when outputs differ.
+        """
+        __tracebackhide__ = True
+        from pytest_pipeline.plugin.studies import run_sweep
+
+        wanted = self._wanted(executors, baseline, is_gated=False)
+        grid = {"workers": workers, "queue_size": queue_size, "budget": budget}
+        arguments = {
+            "executors": wanted.executors,
+            "baseline": baseline,
+            "check": check,
+            "setup": setup,
+            "teardown": teardown,
+            "timeout": timeout,
+        }
+        surroundings = self._surroundings(wanted)
+        return run_sweep(self._item, stages, items, grid, {**surroundings, **arguments})
 
     def _wanted(self, executors: Sequence[Any] | None, baseline: Any, *, is_gated: bool) -> Wanted:
         __tracebackhide__ = True

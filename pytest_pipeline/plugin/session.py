@@ -83,7 +83,7 @@ def attach_result(item: pytest.Item, report: pytest.TestReport) -> None:
 def keep_interrupted(item: pytest.Item, error: BaseException) -> None:
     """Keep what an interrupted test has measured: pytest makes no report of it any more."""
     state = state_of(item)
-    if not state.runs:
+    if not (state.runs or state.sweeps):
         return
     state.error = f"interrupted ({type(error).__name__})"
     results_of(item.config).add(result_of(item, state, seconds=0.0))
@@ -105,6 +105,7 @@ def result_of(item: pytest.Item, state: ItemState, *, seconds: float) -> dict[st
             "seconds": seconds or sum(each.seconds for each in comparisons),
             "error": state.error,
             "runs": [each.to_dict() for each in comparisons],
+            "sweeps": state.sweeps,
             "environment": environments[0] if environments else None,
         }
     )

@@ -15,6 +15,7 @@ from pytest_pipeline.plugin.names import STATE
 if TYPE_CHECKING:
     from pytest_pipeline.model.comparison import Comparison
     from pytest_pipeline.model.finding import Finding
+    from pytest_pipeline.model.sweep import Sweep
 
 
 @dataclass(slots=True)
@@ -42,6 +43,8 @@ class ItemState:
     """When the first attempt began: a timer of the test runs through all of them."""
     runs: list[Run] = field(default_factory=list)
     """In order of execution."""
+    sweeps: list[Sweep] = field(default_factory=list)
+    """Ungated studies, in order of execution."""
     error: str = ""
     """Why the test failed when it was not a finding."""
 
@@ -53,7 +56,7 @@ class ItemState:
     @property
     def is_relevant(self) -> bool:
         """True when the session's report has something to say about this test."""
-        return bool(self.runs or self.error)
+        return bool(self.runs or self.sweeps or self.error)
 
 
 _ATTEMPTS = pytest.StashKey[int]()

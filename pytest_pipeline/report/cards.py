@@ -19,6 +19,7 @@ from pytest_pipeline.report.bars import BarChart, latency_chart, speedup_chart
 from pytest_pipeline.report.curve import LatencyChart, latency_curves
 from pytest_pipeline.report.gates import Gate, gate_order, make_gate, margin
 from pytest_pipeline.report.rounds import RoundChart, round_charts
+from pytest_pipeline.report.sweeps import SweepView, make_sweep
 from pytest_pipeline.report.words import Json, Outcome, outcome_of
 
 NEXT = "Do next"
@@ -64,6 +65,8 @@ class Card:
     rerun: str
     """Command that runs this test again."""
     runs: tuple[RunView, ...]
+    sweeps: tuple[SweepView, ...]
+    """Ungated studies of the test."""
     brief: str
     """First sentence, for cards that start closed."""
     is_open: bool
@@ -82,7 +85,9 @@ def make_card(test: Json, anchor: str, *, is_final: bool, with_charts: bool) -> 
         _run_view(run, f"Run {k} of {len(runs)}" if len(runs) > 1 else "", with_charts=with_charts)
         for k, run in enumerate(runs, start=1)
     )
+    sweeps = tuple(make_sweep(each) for each in test.get("sweeps", ()))
     sentences = [gate.sentence for view in views for gate in view.gates]
+    sentences += [each.lead for each in sweeps]
     return Card(
         anchor=anchor,
         nodeid=test["nodeid"],
@@ -92,6 +97,7 @@ def make_card(test: Json, anchor: str, *, is_final: bool, with_charts: bool) -> 
         error=_error(test),
         rerun=f"pytest {shlex.quote(test['nodeid'])}",
         runs=views,
+        sweeps=sweeps,
         brief="" if outcome.has_card else " ".join(sentences[:1]),
         is_open=outcome.has_card,
         omitted=""

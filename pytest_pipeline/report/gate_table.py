@@ -54,6 +54,7 @@ def table_rows(test: Json, anchor: str, search: str) -> tuple[GateRow, ...]:
 
 def _bare_row(test: Json, anchor: str, search: str) -> GateRow:
     outcome = outcome_of(test["outcome"])
+    sweeps = test.get("sweeps", ())
     arms = [arm for run in test["runs"] for arm in run["arms"] if not arm["is_baseline"]]
     known = [arm for arm in arms if arm["speedup"]]
     return GateRow(
@@ -61,7 +62,7 @@ def _bare_row(test: Json, anchor: str, search: str) -> GateRow:
         nodeid=one_line(test["nodeid"]),
         outcome=outcome,
         arm=", ".join(one_line(arm["executor"]) for arm in arms),
-        what="speedup" if known else "",
+        what="speedup" if known else "sweep" if sweeps else "",
         value=", ".join(units.ratio(arm["speedup"]["value"]) for arm in known),
         range="",
         limit="",

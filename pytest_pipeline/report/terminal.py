@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 from pytest_pipeline.report import units
 from pytest_pipeline.report.gate_counts import count_gates
+from pytest_pipeline.report.sweeps import lead_sentence
 from pytest_pipeline.report.text import one_line, shorten
 from pytest_pipeline.report.words import Json, Outcome, outcome_of, worst
 
@@ -59,6 +60,10 @@ def _test_rows(test: Json) -> list[_Row]:
         for run in test["runs"]
         for arm in run["arms"]
         if not arm["is_baseline"] and _says_something(arm, run)
+    ]
+    rows += [
+        _message_row(name, "", outcome_of("ungated"), lead_sentence(each))
+        for each in test.get("sweeps", ())
     ]
     if rows and not test.get("error"):
         return rows

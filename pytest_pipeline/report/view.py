@@ -18,6 +18,7 @@ from pytest_pipeline.report.facts import (
     environment_facts,
     noise_of,
 )
+from pytest_pipeline.report.families import Family, make_families
 from pytest_pipeline.report.gate_counts import count_gates
 from pytest_pipeline.report.gate_table import GateRow, table_rows
 from pytest_pipeline.report.text import anchor, one_line
@@ -59,6 +60,8 @@ class Page:
     """Tests that did not pass, most urgent first."""
     passing: tuple[Card, ...]
     rows: tuple[GateRow, ...]
+    families: tuple[Family, ...]
+    """Charts over the parameters of parametrised tests."""
     notices: tuple[str, ...]
     """Everything that was left out, in words."""
     environment: tuple[Fact, ...]
@@ -103,6 +106,7 @@ def make_page(document: Json) -> Page:
         cards=tuple(open_cards),
         passing=tuple(closed_cards),
         rows=tuple(rows),
+        families=make_families(document["tests"]),
         notices=tuple(_notices(open_cards, closed_cards, data)),
         environment=environment_facts(document),
         method=METHOD,

@@ -10,13 +10,14 @@ from typing import Any
 import numpy as np
 
 from pytest_pipeline.model.comparison import Arm, Bottleneck, Comparison, StageSummary
-from pytest_pipeline.model.document import comparison_to_dict, make_document
+from pytest_pipeline.model.document import comparison_to_dict, make_document, to_plain
 from pytest_pipeline.model.environment import Environment
 from pytest_pipeline.model.estimate import Estimate, Latency
 from pytest_pipeline.model.finding import Finding, Reason, Verdict
 from pytest_pipeline.model.plan import Stage, make_plan
 from pytest_pipeline.model.requirement import Quantity, Requirement
 from pytest_pipeline.model.rounds import LatencyBlock, Phase, Reference, Round
+from pytest_pipeline.model.sweep import Point, Scaling, Sweep
 from pytest_pipeline.model.trace import Ledger, LedgerRow, Trace, make_visits
 
 STAGES = ("generate", "preprocess", "transform", "metrics")
@@ -475,6 +476,56 @@ def ungated(nodeid: str = "tests/test_shop.py::test_look_only") -> dict[str, Any
     return test_entry(nodeid, "ungated", [run])
 
 
+def swept(nodeid: str = "tests/test_shop.py::test_how_far_it_scales") -> dict[str, Any]:
+    """A sweep of threads and processes over three worker counts; no cuda here."""
+    speedups = {"threads": {1: 2.3, 2: 3.4, 4: 3.5}, "processes": {1: 0.8, 2: 1.5, 4: 2.6}}
+    points = [
+        Point(
+            executor=name,
+            workers=workers,
+            queue_size=None,
+            total_workers=workers * (4 if name == "threads" else 1),
+            speedup=speedup_estimate(value, 9),
+            makespan_s=2.2 / value,
+            baseline_s=2.2,
+            throughput_per_s=40 * value / 2.2,
+        )
+        for name, by_workers in speedups.items()
+        for workers, value in by_workers.items()
+    ]
+    scaling = Scaling("processes", 0.07, 0.05, 0.1, 0.02, 0.05, 0.004, 0.02)
+    sweep = Sweep(
+        stages=STAGES,
+        baseline="serial",
+        num_items=40,
+        points=tuple(points),
+        scalings=(scaling,),
+        unavailable={"cuda": "no CUDA device"},
+        seconds=42.0,
+    )
+    return test_entry(nodeid, "ungated", [], sweeps=to_plain([sweep]))
+
+
+def family(name: str = "tests/test_shop.py::test_size") -> list[dict[str, Any]]:
+    """One test under three sizes and two executors."""
+    tests = []
+    for rows, (threads, processes) in {
+        "25_000": (2.5, 0.4),
+        "50_000": (2.6, 0.9),
+        "100_000": (2.6, 1.4),
+    }.items():
+        arms = [
+            serial_arm(),
+            make_arm("threads", speedup_estimate(threads, 9), makespan_s=1.0),
+            make_arm("processes", speedup_estimate(processes, 9), makespan_s=2.0),
+        ]
+        rounds = make_rounds({"threads": threads, "processes": processes}, 9, 0)
+        tests.append(
+            test_entry(f"{name}[{rows}]", "ungated", [comparison(arms, [], rounds=rounds)])
+        )
+    return tests
+
+
 def document(*tests: dict[str, Any], **fields: Any) -> dict[str, Any]:
     made = make_document(
         list(tests),
@@ -498,3 +549,8 @@ def full() -> dict[str, Any]:
         cold_processes(),
         ungated(),
     )
+
+
+def studies() -> dict[str, Any]:
+    """Tests without gates that vary something."""
+    return document(swept(), *family())

@@ -20,7 +20,11 @@ def test_the_schema_itself_is_valid_and_names_the_models_version():
     assert SCHEMA["properties"]["schema"]["const"] == model_document.SCHEMA
 
 
-@pytest.mark.parametrize("made", [documents.full(), documents.document()], ids=["full", "empty"])
+@pytest.mark.parametrize(
+    "made",
+    [documents.full(), documents.studies(), documents.document()],
+    ids=["full", "studies", "empty"],
+)
 def test_documents_are_valid(made):
     assert [error.message for error in VALIDATOR.iter_errors(made)] == []
 

@@ -33,6 +33,7 @@ MAY_IMPORT = {
     },
     "assembling": {"assembling", "errors", "model", "judge", "measure", "explain"},
     "comparing": {"assembling", "errors", "model", "judge", "measure", "executors"},
+    "sweeping": {"comparing", "errors", "stats", "model", "executors"},
     "report": {"report", "errors", "model"},
     "testing": {"clock", "model", "measure", "executors.protocol"},
 }

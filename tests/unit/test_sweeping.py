@@ -1,0 +1,127 @@
+"""`sweep`: a grid of settings on virtual time."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import pytest
+from unit.virtual import Lab
+
+from pytest_pipeline.errors import UsageError
+from pytest_pipeline.model.sweep import Sweep
+from pytest_pipeline.sweeping import sweep
+
+
+def swept(lab: Lab | None = None, **options: Any) -> Sweep:
+    lab = lab or Lab(cores=4.0)
+    options = {"workers": [1, 2, 4], "executors": [lab.threads]} | options
+    return sweep(lab.stages(), range(40), baseline=lab.serial, machine=lab.machine, **options)
+
+
+def test_every_worker_count_is_measured_against_the_same_baseline():
+    made = swept()
+    assert [point.workers for point in made.points] == [1, 2, 4]
+    speedups = [point.speedup.value for point in made.points if point.speedup]
+    assert speedups == sorted(speedups)
+    # 40 items, 1 + 2 + 1 ms, one worker each: n x sum / (sum + (n - 1) x max)
+    assert speedups[0] == pytest.approx(40 * 4 / (4 + 39 * 2), rel=0.01)
+    assert {round(point.baseline_s or 0, 6) for point in made.points} == {0.16}
+
+
+def test_the_best_point_is_the_fastest_one():
+    assert swept().best.workers == 4
+
+
+def test_queue_sizes_multiply_the_grid():
+    made = swept(workers=[1, 2], queue_size=[1, 16])
+    assert [(point.queue_size, point.workers) for point in made.points] == [
+        (1, 1),
+        (1, 2),
+        (16, 1),
+        (16, 2),
+    ]
+
+
+def test_scaling_is_relative_to_the_executors_own_single_worker():
+    (scaling,) = swept().scalings
+    assert scaling.executor == "threads"
+    assert scaling.serial_share < 0.1
+    assert scaling.contention is not None
+
+
+def test_without_a_single_worker_nothing_is_extrapolated():
+    assert swept(workers=[2, 4]).scalings == ()
+
+
+def test_a_frame_has_one_row_per_point():
+    frame = swept(workers=[1, 2]).to_frame()
+    assert list(frame["workers"]) == [1, 2]
+    assert frame["speedup"].iloc[1] > frame["speedup"].iloc[0]
+    assert frame["efficiency"].iloc[0] == pytest.approx(frame["speedup"].iloc[0] / 3)
+
+
+def test_an_executor_that_cannot_run_here_is_named_and_the_rest_measured():
+    class Absent:
+        name = "absent"
+
+        def workers(self, plan):
+            return 1
+
+        def unavailable(self):
+            return "no such device"
+
+        def open(self, plan):
+            raise AssertionError("must not be opened")
+
+    lab = Lab(cores=4.0)
+    made = swept(lab, workers=[1], executors=[lab.threads, Absent()])
+    assert made.unavailable == {"absent": "no such device"}
+    assert [point.executor for point in made.points] == ["threads"]
+
+
+def test_progress_says_which_setting_is_measured():
+    heard: list[str] = []
+
+    class Listener:
+        def began(self, so_far):
+            pass
+
+        def progress(self, text):
+            heard.append(text)
+
+        def finished(self, comparison):
+            pass
+
+    swept(workers=[1, 2], observer=Listener())
+    assert any(text.startswith("sweep 2 of 2 (workers=2): ") for text in heard)
+
+
+@pytest.mark.parametrize("workers", [[], [0], ["2"], 2, "12", [True]])
+def test_a_grid_that_means_nothing_is_refused_before_measuring(workers):
+    with pytest.raises(UsageError, match="expected a list of whole numbers from 1"):
+        swept(workers=workers)
+
+
+def test_a_grid_of_hundreds_of_settings_is_refused():
+    with pytest.raises(UsageError, match="at most 200"):
+        swept(workers=list(range(1, 30)), queue_size=list(range(1, 30)))
+
+
+def test_wrong_outputs_stop_the_sweep_and_name_the_setting():
+    lab = Lab(cores=4.0)
+    calls: list[int] = []
+
+    def drifting(item):
+        calls.append(item)
+        return len(calls)
+
+    with pytest.raises(UsageError, match=r"sweep stopped at workers=1: wrong result"):
+        sweep(
+            [drifting], range(5), executors=[lab.threads], baseline=lab.serial, machine=lab.machine
+        )
+
+
+def test_points_are_frozen_records():
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        swept(workers=[1]).points[0].workers = 3
