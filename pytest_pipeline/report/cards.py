@@ -20,6 +20,7 @@ from pytest_pipeline.report.curve import LatencyChart, latency_curves
 from pytest_pipeline.report.gates import Gate, gate_order, make_gate, margin
 from pytest_pipeline.report.rounds import RoundChart, round_charts
 from pytest_pipeline.report.sweeps import SweepView, make_sweep
+from pytest_pipeline.report.text import one_line
 from pytest_pipeline.report.words import Json, Outcome, outcome_of
 
 NEXT = "Do next"
@@ -129,7 +130,7 @@ def _error(test: Json) -> str:
 
 
 def _meta(test: Json, *, is_final: bool) -> str:
-    parts = []
+    parts = [f"shard {one_line(test['shard'])}"] if test.get("shard") else []
     attempt = test.get("attempt") or 1
     if attempt > 1 or not is_final:
         parts.append(f"attempt {attempt}" + ("" if is_final else ", superseded by a later one"))

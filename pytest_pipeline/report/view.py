@@ -22,7 +22,14 @@ from pytest_pipeline.report.families import Family, make_families
 from pytest_pipeline.report.gate_counts import count_gates
 from pytest_pipeline.report.gate_table import GateRow, table_rows
 from pytest_pipeline.report.text import anchor, one_line
-from pytest_pipeline.report.words import OUTCOMES, Json, Outcome, final_indices, outcome_of
+from pytest_pipeline.report.words import (
+    OUTCOMES,
+    Json,
+    Outcome,
+    final_indices,
+    identity,
+    outcome_of,
+)
 
 MAX_FULL_PASSING = 150
 """Up to this many passing tests, every one has its charts."""
@@ -107,7 +114,10 @@ def make_page(document: Json) -> Page:
         passing=tuple(closed_cards),
         rows=tuple(rows),
         families=make_families(document["tests"]),
-        notices=tuple(_notices(open_cards, closed_cards, data)),
+        notices=(
+            *document.get("notices", ()),
+            *_notices(open_cards, closed_cards, data),
+        ),
         environment=environment_facts(document),
         method=METHOD,
         glossary=GLOSSARY,
@@ -120,7 +130,7 @@ def _numbered(tests: Sequence[Json]) -> Iterator[_Numbered]:
     finals = final_indices(tests)
     seen: Counter[str] = Counter()
     for index, test in enumerate(tests):
-        name = anchor(test["nodeid"])
+        name = anchor(identity(test))
         if index in finals:
             yield _Numbered(test, name, is_final=True)
         else:

@@ -82,7 +82,10 @@ def reason_words(reason: object) -> str:
 
 def final_indices(tests: Iterable[Json]) -> frozenset[int]:
     """Return the positions of each test's last attempt: earlier ones are shown but never counted."""
-    last: dict[str, int] = {}
-    for index, test in enumerate(tests):
-        last[str(test.get("nodeid", ""))] = index
-    return frozenset(last.values())
+    return frozenset({identity(test): index for index, test in enumerate(tests)}.values())
+
+
+def identity(test: Json) -> str:
+    """Return what tells a test from all others: its id, and its shard when several ran it."""
+    shard = test.get("shard", "")
+    return f"{test.get('nodeid', '')} @ {shard}" if shard else str(test.get("nodeid", ""))

@@ -1,0 +1,69 @@
+"""Several documents become one: the shards of a CI matrix in one report."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from pytest_pipeline.report.text import one_line
+from pytest_pipeline.report.words import Json
+
+_MACHINE = ("cpu", "cores_usable", "system", "python")
+"""Facts of the environment that decide whether absolute times can be compared."""
+
+
+def merge(documents: Mapping[str, Json], *, unreadable: Sequence[str] = ()) -> dict[str, Any]:
+    """Return one document with the tests of all, in the order given.
+
+    `documents` maps a name (the file's) to its document; `unreadable` are sentences about files that
+    could not be read. A test that several shards ran is kept once per shard and carries the shard's
+    name, so that a pass on one machine never hides a miss on another. The rest comes from the first
+    document; where shards disagree, a notice says so. Raises `ValueError` for no documents.
+    """
+    if not documents:
+        raise ValueError("; ".join(["nothing to merge", *unreadable]))
+    first = next(iter(documents.values()))
+    shared = _ran_in_several(documents)
+    tests = [
+        {**test, "shard": name} if test["nodeid"] in shared else test
+        for name, document in documents.items()
+        for test in document["tests"]
+    ]
+    return {
+        **first,
+        "created": max(str(document["created"]) for document in documents.values()),
+        "tests": tests,
+        "notices": [*_notices(documents), *unreadable],
+    }
+
+
+def _ran_in_several(documents: Mapping[str, Json]) -> frozenset[str]:
+    shards = Counter(
+        nodeid
+        for document in documents.values()
+        for nodeid in {test["nodeid"] for test in document["tests"]}
+    )
+    return frozenset(nodeid for nodeid, count in shards.items() if count > 1)
+
+
+def _notices(documents: Mapping[str, Json]) -> list[str]:
+    notices = [note for document in documents.values() for note in document.get("notices", ())]
+    if len(documents) > 1:
+        notices.append(f"merged from {', '.join(map(one_line, documents))}")
+    machines = {_machine(document): name for name, document in reversed(list(documents.items()))}
+    if len(machines) > 1:
+        described = "; ".join(f"{one_line(name)}: {text}" for text, name in machines.items())
+        notices.append(
+            f"measured on different machines, so compare ratios, never seconds: {described}"
+        )
+    commits = {str(document["context"].get("commit") or "") for document in documents.values()}
+    if len(commits - {""}) > 1:
+        shown = ", ".join(sorted(commit[:12] for commit in commits - {""}))
+        notices.append(f"measured at different commits: {shown}")
+    return notices
+
+
+def _machine(document: Json) -> str:
+    environment = document["environment"]
+    return ", ".join(str(environment[fact]) for fact in _MACHINE if fact in environment)

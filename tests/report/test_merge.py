@@ -1,0 +1,71 @@
+"""Shards of a CI matrix in one report."""
+
+from __future__ import annotations
+
+import copy
+
+import documents
+import pages
+import pytest
+from jsonschema import Draft202012Validator
+from test_schema import SCHEMA
+
+from pytest_pipeline.report import html
+from pytest_pipeline.report.gate_counts import count_gates
+from pytest_pipeline.report.merge import merge
+
+
+def shard(*tests, **environment):
+    made = copy.deepcopy(documents.document(*tests))
+    made["environment"] |= environment
+    return made
+
+
+def test_tests_of_all_shards_stand_in_one_valid_document():
+    merged = merge({"a.json": shard(documents.met()), "b.json": shard(documents.missed())})
+    assert [test["outcome"] for test in merged["tests"]] == ["met", "missed"]
+    assert [error.message for error in Draft202012Validator(SCHEMA).iter_errors(merged)] == []
+    assert merged["notices"] == ["merged from a.json, b.json"]
+
+
+def test_a_pass_on_one_machine_never_hides_a_miss_on_another():
+    nodeid = "tests/test_shop.py::test_both"
+    merged = merge(
+        {"linux.json": shard(documents.missed(nodeid)), "mac.json": shard(documents.met(nodeid))}
+    )
+    assert count_gates(merged).by_verdict["missed"] == 1
+    text = pages.body_text(pages.parse(html.render(merged)))
+    assert "shard linux.json" in text
+    assert "superseded" not in text
+
+
+def test_attempts_within_one_shard_still_supersede_each_other():
+    first, second = documents.missed("t.py::test"), documents.met("t.py::test")
+    second["attempt"] = 2
+    merged = merge({"a.json": shard(first, second), "b.json": shard(documents.met("t.py::other"))})
+    assert "missed" not in count_gates(merged).by_verdict
+
+
+def test_different_machines_and_commits_are_named_in_the_page():
+    other = shard(documents.missed(), cpu="Xeon Gold", cores_usable=16)
+    other["context"]["commit"] = "deadbeef0000"
+    merged = merge({"a.json": shard(documents.met()), "b.json": other})
+    text = pages.body_text(pages.parse(html.render(merged)))
+    assert "measured on different machines, so compare ratios, never seconds" in text
+    assert "Xeon Gold, 16" in text
+    assert "measured at different commits: 4f1c2ab90d77, deadbeef0000" in text
+
+
+def test_a_file_that_could_not_be_read_is_named_in_the_page():
+    merged = merge({"a.json": shard(documents.met())}, unreadable=["b.json is cut off"])
+    assert "b.json is cut off" in pages.body_text(pages.parse(html.render(merged)))
+
+
+def test_merging_nothing_says_why():
+    with pytest.raises(ValueError, match="nothing to merge; b.json is cut off"):
+        merge({}, unreadable=["b.json is cut off"])
+
+
+def test_one_document_alone_renders_the_same_page():
+    alone = shard(documents.met(), documents.missed())
+    assert html.render({**alone, "notices": []}) == html.render(merge({"a.json": alone}))
