@@ -57,14 +57,14 @@ def arm_table(run: Json) -> Table:
     )
 
 
-def arm_view(arm: Json, *, with_timeline: bool) -> ArmView:
-    """Return the stage table, ledger and timeline of one arm."""
+def arm_view(arm: Json, address: str = "") -> ArmView:
+    """Return the stage table, ledger and timeline of one arm, which stands at `address` (`test/run/arm`)."""
     return ArmView(
         name=one_line(arm["executor"]),
         lead=_lead(arm),
         stages=_stage_table(arm),
         ledger=make_ledger(arm["ledger"]),
-        timeline=make_timeline(arm) if with_timeline else None,
+        timeline=make_timeline(arm, address),
     )
 
 

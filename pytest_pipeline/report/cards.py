@@ -78,13 +78,20 @@ class Card:
     """Lower-case words the filter looks at."""
 
 
-def make_card(test: Json, anchor: str, *, is_final: bool, with_charts: bool) -> Card:
-    """Return the card of `test`."""
+def make_card(
+    test: Json, anchor: str, *, is_final: bool, with_charts: bool, position: int = 0
+) -> Card:
+    """Return the card of `test`, which is number `position` in the document."""
     outcome = outcome_of(test["outcome"])
     runs = test["runs"]
     views = tuple(
-        _run_view(run, f"Run {k} of {len(runs)}" if len(runs) > 1 else "", with_charts=with_charts)
-        for k, run in enumerate(runs, start=1)
+        _run_view(
+            run,
+            f"Run {k + 1} of {len(runs)}" if len(runs) > 1 else "",
+            f"{position}/{k}",
+            with_charts=with_charts,
+        )
+        for k, run in enumerate(runs)
     )
     sweeps = tuple(make_sweep(each) for each in test.get("sweeps", ()))
     sentences = [gate.sentence for view in views for gate in view.gates]
@@ -149,7 +156,7 @@ def _search_words(test: Json, outcome: Outcome) -> str:
     return f"{test['nodeid']} {' '.join(tags)}".lower()
 
 
-def _run_view(run: Json, title: str, *, with_charts: bool) -> RunView:
+def _run_view(run: Json, title: str, address: str, *, with_charts: bool) -> RunView:
     findings = sorted(run["findings"], key=gate_order)
     charts = (speedup_chart(run, cold=False), speedup_chart(run, cold=True), latency_chart(run))
     return RunView(
@@ -164,7 +171,7 @@ def _run_view(run: Json, title: str, *, with_charts: bool) -> RunView:
         arms=arm_table(run),
         rounds=round_charts(run) if with_charts else (),
         latency=latency_curves(run) if with_charts else None,
-        views=tuple(arm_view(arm, with_timeline=True) for arm in run["arms"])
+        views=tuple(arm_view(arm, f"{address}/{k}") for k, arm in enumerate(run["arms"]))
         if with_charts
         else (),
     )

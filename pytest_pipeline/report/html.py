@@ -30,7 +30,7 @@ def render(document: Json) -> str:
     from markupsafe import Markup
 
     page = make_page(document)
-    style, script = _style(), _static("report.js")
+    style, script = _style(), _script()
     # Both assets are files of this package and the data is escaped by `embed`: the only places
     # in the page where text is not escaped by the template engine.
     return (
@@ -84,6 +84,10 @@ def _finalize(value: Any) -> Any:
 
 def _px(value: float) -> str:
     return f"{value:g}"
+
+
+def _script() -> str:
+    return f"{_static('report.js')}\n{_static('timeline.js')}"
 
 
 def _style() -> str:

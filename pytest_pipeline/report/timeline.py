@@ -41,6 +41,8 @@ class Lane:
 class Timeline:
     """All lanes of one arm."""
 
+    address: str
+    """`test/run/arm`: where the embedded document has the same visits, for the zoomable viewer."""
     title: str
     summary: str
     width: float
@@ -56,8 +58,8 @@ class Timeline:
     """Subsampling and lanes left out, in words."""
 
 
-def make_timeline(arm: Json) -> Timeline | None:
-    """Return the lanes of one arm; None when no execution was recorded."""
+def make_timeline(arm: Json, address: str = "") -> Timeline | None:
+    """Return the lanes of one arm, which stands at `address`; None when no execution was recorded."""
     timeline = arm["timeline"]
     if not timeline or not timeline["item"]:
         return None
@@ -73,6 +75,7 @@ def make_timeline(arm: Json) -> Timeline | None:
     bottom = len(lanes) * LANE + 4
     title = f"Timeline of {shorten(str(arm['executor']), 40)}"
     return Timeline(
+        address=address,
         title=title,
         summary=f"{title}: {'; '.join(lane.label for lane in lanes)}",
         width=WIDTH,

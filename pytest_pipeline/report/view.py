@@ -79,6 +79,7 @@ class Page:
 
 @dataclass(frozen=True, slots=True)
 class _Numbered:
+    position: int
     test: Json
     anchor: str
     is_final: bool
@@ -132,16 +133,22 @@ def _numbered(tests: Sequence[Json]) -> Iterator[_Numbered]:
     for index, test in enumerate(tests):
         name = anchor(identity(test))
         if index in finals:
-            yield _Numbered(test, name, is_final=True)
+            yield _Numbered(index, test, name, is_final=True)
         else:
             seen[name] += 1
-            yield _Numbered(test, f"{name}-{seen[name]}", is_final=False)
+            yield _Numbered(index, test, f"{name}-{seen[name]}", is_final=False)
 
 
 def _cards(ordered: Sequence[_Numbered], *, has_card: bool, most: int) -> Iterator[Card]:
     chosen = [each for each in ordered if outcome_of(each.test["outcome"]).has_card is has_card]
-    for position, each in enumerate(chosen):
-        yield make_card(each.test, each.anchor, is_final=each.is_final, with_charts=position < most)
+    for number, each in enumerate(chosen):
+        yield make_card(
+            each.test,
+            each.anchor,
+            is_final=each.is_final,
+            with_charts=number < most,
+            position=each.position,
+        )
 
 
 def _paired(

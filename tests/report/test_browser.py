@@ -126,3 +126,33 @@ def test_a_host_that_forbids_scripts_still_shows_the_page(page, tmp_path):
 def is_painted(picture):
     data = picture.read_bytes()
     return struct.unpack(">II", data[16:24]) == (1280, 720) and len(data) > 40_000
+
+
+def test_a_timeline_becomes_zoomable_only_when_its_test_is_opened(tmp_path):
+    from pytest_pipeline.report.text import anchor
+
+    path = tmp_path / "report.html"
+    html.write(documents.document(documents.met()), path)
+    closed, _ = browse(tmp_path, path.as_uri(), "--dump-dom")
+    assert pages.elements(pages.parse(closed), "canvas") == []
+    name = anchor(documents.met()["nodeid"])
+    opened, messages = browse(tmp_path, f"{path.as_uri()}#{name}", "--dump-dom")
+    assert messages == []
+    (canvas,) = pages.elements(pages.parse(opened), "canvas")
+    assert "Timeline of threads" in canvas.get("aria-label")
+    assert canvas.get("tabindex") == "0"
+
+
+def test_a_timeline_that_is_not_embedded_stays_a_picture(tmp_path):
+    from pytest_pipeline.report.text import anchor
+
+    test = documents.met()
+    path = tmp_path / "report.html"
+    html.write(documents.document(test), path)
+    data = path.read_text()
+    path.write_text(data.replace('"timeline":{', '"timeline_of_another":{'))
+    opened, messages = browse(tmp_path, f"{path.as_uri()}#{anchor(test['nodeid'])}", "--dump-dom")
+    assert messages == []
+    root = pages.parse(opened)
+    assert pages.elements(root, "canvas") == []
+    assert not pages.with_class(root, "replaced")
