@@ -31,6 +31,8 @@ from pytest_pipeline.report.words import (
     outcome_of,
 )
 
+MAX_TITLE = 70
+"""Characters of the page's title: what tabs and bookmarks show."""
 MAX_FULL_PASSING = 150
 """Up to this many passing tests, every one has its charts."""
 MAX_FULL_FAILING = 60
@@ -171,8 +173,12 @@ def _counts(tests: Sequence[Json]) -> tuple[Count, ...]:
 
 def _title(counts: Sequence[Count], document: Json) -> str:
     parts = [f"{count.outcome.symbol} {count.text}" for count in counts] or ["nothing measured"]
-    project = one_line(str(document["context"].get("project") or ""))
-    return f"{', '.join(parts)} - {project or 'pytest-pipeline report'}"
+    kept = parts[:1]
+    for part in parts[1:]:
+        kept += [part] if len(", ".join([*kept, part])) <= MAX_TITLE else []
+    name = one_line(str(document["context"].get("project") or "")) or "pytest-pipeline report"
+    title = f"{', '.join(kept)} - {name}"
+    return title if len(title) <= MAX_TITLE else ", ".join(kept)
 
 
 def _lead(cards: Sequence[Card]) -> str:
