@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 
 _GIT_TIMEOUT_S = 2.0
+_SHORTEST_HOME = 3
+"""`/` and `C:` are homes of containers and would turn up everywhere."""
 
 
 def describe(config: pytest.Config) -> dict[str, Any]:
@@ -20,6 +22,23 @@ def describe(config: pytest.Config) -> dict[str, Any]:
         "branch": _git(config.rootpath, "rev-parse", "--abbrev-ref", "HEAD"),
         "command": shlex.join(["pytest", *map(str, config.invocation_params.args)]),
     }
+
+
+def without_home(value: Any, home: str | None = None) -> Any:
+    """Return plain JSON data with the user's home directory written as `~`: reports travel.
+
+    `home` is that directory, by default this user's; one as short as `/` is left alone.
+    """
+    home = str(Path.home()) if home is None else home
+    if len(home) < _SHORTEST_HOME:
+        return value
+    if isinstance(value, str):
+        return value.replace(home, "~")
+    if isinstance(value, dict):
+        return {key: without_home(each, home) for key, each in value.items()}
+    if isinstance(value, list):
+        return [without_home(each, home) for each in value]
+    return value
 
 
 def _git(folder: Path, *arguments: str) -> str:

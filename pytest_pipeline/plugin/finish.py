@@ -17,7 +17,7 @@ from pytest_pipeline.plugin.github import (
 )
 from pytest_pipeline.plugin.paths import report_path, shown
 from pytest_pipeline.plugin.session import Results, results_of
-from pytest_pipeline.plugin.settings import settings_of
+from pytest_pipeline.plugin.settings import Charts, Settings, settings_of
 
 _BAD = {"invalid", "missed", "inconclusive", "unavailable"}
 
@@ -62,14 +62,16 @@ def _document(config: pytest.Config, results: Results) -> dict[str, Any]:
     from datetime import UTC, datetime
 
     from pytest_pipeline.model.document import make_document
-    from pytest_pipeline.plugin.context import describe
+    from pytest_pipeline.plugin.context import describe, without_home
 
-    return make_document(
+    document = make_document(
         sorted(results.tests.values(), key=_order),
         environment=results.environment,
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         context=describe(config),
     )
+    redacted: dict[str, Any] = without_home(document)
+    return redacted
 
 
 def _order(test: dict[str, Any]) -> tuple[str, int, str, str, int]:
@@ -88,7 +90,7 @@ def _outputs(config: pytest.Config, document: dict[str, Any]) -> list[tuple[Path
     ]
     is_bad = any(test["outcome"] in _BAD for test in document["tests"])
     if settings.report is not None or is_bad:
-        outputs.append((report_path(config), _write_html))
+        outputs.append((report_path(config), _html_writer(settings)))
     return [(path, writer) for path, writer in outputs if path is not None]
 
 
@@ -135,10 +137,13 @@ def _write_traces(document: dict[str, Any], directory: Path) -> None:
     write_all(document, directory)
 
 
-def _write_html(document: dict[str, Any], path: Path) -> None:
-    from pytest_pipeline.report.html import write
+def _html_writer(settings: Settings) -> Writer:
+    def write_html(document: dict[str, Any], path: Path) -> None:
+        from pytest_pipeline.report.html import write
 
-    write(document, path)
+        write(document, path, all_charts=settings.charts is Charts.ALL)
+
+    return write_html
 
 
 def _require_decided(session: pytest.Session, results: Results) -> None:

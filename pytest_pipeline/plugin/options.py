@@ -47,6 +47,12 @@ OPTIONS = (
         "write the HTML report there; 'off' writes none, whatever happens",
         default="only after a non-pass, in pytest's cache directory",
     ),
+    Option(
+        "charts",
+        "auto|all",
+        "draw the charts of every test, or leave some out to keep a large HTML report small",
+        default="auto",
+    ),
     Option("json", "PATH", "write the results there as JSON (schema pytest-pipeline/1)"),
     Option("markdown", "PATH", "write the results there as Markdown"),
     Option("trace", "DIR", "write one Trace Event file per test there, for Perfetto or speedscope"),

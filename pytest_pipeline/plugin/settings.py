@@ -32,6 +32,13 @@ class Policy(StrEnum):
     PASS = "pass"  # noqa: S105 - a policy, not a password
 
 
+class Charts(StrEnum):
+    """Which tests have charts in the HTML report."""
+
+    AUTO = "auto"
+    ALL = "all"
+
+
 class Lock(StrEnum):
     """Whom a measuring test keeps away while it runs; `plugin.shared` acts on it."""
 
@@ -64,6 +71,8 @@ class Settings:
     """Where the HTML report goes; None: only after a non-pass, into the cache directory."""
     is_report_off: bool = False
     """True: no HTML report is written at all."""
+    charts: Charts = Charts.AUTO
+    """Whether a large report leaves charts out."""
     json: Path | None = None
     """Where the JSON document goes."""
     markdown: Path | None = None
@@ -105,6 +114,7 @@ def read_settings(config: pytest.Config) -> Settings:
     return Settings(
         report=report,
         is_report_off=is_report_off,
+        charts=found["charts"].read(lambda raw: _member(Charts, raw)) or Charts.AUTO,
         json=_path(config, found["json"])[0],
         markdown=_path(config, found["markdown"])[0],
         trace=_path(config, found["trace"])[0],

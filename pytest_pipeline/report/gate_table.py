@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -10,6 +11,8 @@ from pytest_pipeline.report.axis import make_axis
 from pytest_pipeline.report.text import one_line
 from pytest_pipeline.report.words import Json, Outcome, outcome_of
 
+MAX_UNGROUPED = 100
+"""Up to this many rows the table goes without headings."""
 SPARK = 90
 _EDGE = 3
 
@@ -42,6 +45,33 @@ class GateRow:
     rounds: str
     spark: Spark | None
     search: str
+
+
+@dataclass(frozen=True, slots=True)
+class RowGroup:
+    """Rows under one heading."""
+
+    heading: str
+    """Module and its counts; empty when the table is short enough to go without headings."""
+    rows: tuple[GateRow, ...]
+
+
+def group_rows(rows: Sequence[GateRow]) -> tuple[RowGroup, ...]:
+    """Return the rows by module, in order of their most urgent row; one group without heading when few."""
+    if len(rows) <= MAX_UNGROUPED:
+        return (RowGroup("", tuple(rows)),) if rows else ()
+    modules: dict[str, list[GateRow]] = {}
+    for row in rows:
+        modules.setdefault(row.nodeid.partition("::")[0], []).append(row)
+    return tuple(
+        RowGroup(f"{module}: {_counted(members)}", tuple(members))
+        for module, members in modules.items()
+    )
+
+
+def _counted(rows: Sequence[GateRow]) -> str:
+    numbers = Counter(row.outcome.word for row in rows)
+    return ", ".join(f"{number} {word}" for word, number in numbers.items())
 
 
 def table_rows(test: Json, anchor: str, search: str) -> tuple[GateRow, ...]:

@@ -20,16 +20,19 @@ if TYPE_CHECKING:
 _HERE = Path(__file__).parent
 
 
-def write(document: Json, path: str | Path) -> None:
+def write(document: Json, path: str | Path, *, all_charts: bool = False) -> None:
     """Write the report of `document` to `path`; raises `OSError` naming the file when that fails."""
-    write_text(render(document), path)
+    write_text(render(document, all_charts=all_charts), path)
 
 
-def render(document: Json) -> str:
-    """Return the page: same document, same bytes. No clock, no environment, no network is used."""
+def render(document: Json, *, all_charts: bool = False) -> str:
+    """Return the page: same document, same bytes. No clock, no environment, no network is used.
+
+    `all_charts` draws every test, however large the page becomes.
+    """
     from markupsafe import Markup
 
-    page = make_page(document)
+    page = make_page(document, all_charts=all_charts)
     style, script = _style(), _script()
     # Both assets are files of this package and the data is escaped by `embed`: the only places
     # in the page where text is not escaped by the template engine.

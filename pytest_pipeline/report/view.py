@@ -20,7 +20,7 @@ from pytest_pipeline.report.facts import (
 )
 from pytest_pipeline.report.families import Family, make_families
 from pytest_pipeline.report.gate_counts import count_gates
-from pytest_pipeline.report.gate_table import GateRow, table_rows
+from pytest_pipeline.report.gate_table import RowGroup, group_rows, table_rows
 from pytest_pipeline.report.text import anchor, one_line
 from pytest_pipeline.report.words import (
     OUTCOMES,
@@ -68,7 +68,8 @@ class Page:
     cards: tuple[Card, ...]
     """Tests that did not pass, most urgent first."""
     passing: tuple[Card, ...]
-    rows: tuple[GateRow, ...]
+    groups: tuple[RowGroup, ...]
+    """The rows of the table, by module when there are many."""
     families: tuple[Family, ...]
     """Charts over the parameters of parametrised tests."""
     notices: tuple[str, ...]
@@ -87,14 +88,11 @@ class _Numbered:
     is_final: bool
 
 
-def make_page(document: Json) -> Page:
-    """Turn the document into the view model."""
+def make_page(document: Json, *, all_charts: bool = False) -> Page:
+    """Turn the document into the view model; `all_charts` leaves none out, however many tests there are."""
     ordered = sorted(_numbered(document["tests"]), key=lambda each: card_order(each.test))
-    is_large = len(ordered) > MAX_FULL_PASSING
-    most_failing = MAX_FULL_FAILING_OF_MANY if is_large else MAX_FULL_FAILING
+    most_failing, most_passing = _with_charts(ordered, all_charts=all_charts)
     open_cards = list(_cards(ordered, has_card=True, most=most_failing))
-    passing = [each for each in ordered if not outcome_of(each.test["outcome"]).has_card]
-    most_passing = len(passing) if len(passing) <= MAX_FULL_PASSING else 0
     closed_cards = list(_cards(ordered, has_card=False, most=most_passing))
     rows = [
         row
@@ -115,7 +113,7 @@ def make_page(document: Json) -> Page:
         else "No performance test ran in this session: nothing was measured.",
         cards=tuple(open_cards),
         passing=tuple(closed_cards),
-        rows=tuple(rows),
+        groups=group_rows(rows),
         families=make_families(document["tests"]),
         notices=(
             *document.get("notices", ()),
@@ -125,6 +123,18 @@ def make_page(document: Json) -> Page:
         method=METHOD,
         glossary=GLOSSARY,
         data=data,
+    )
+
+
+def _with_charts(ordered: Sequence[_Numbered], *, all_charts: bool) -> tuple[int, int]:
+    """Return how many non-passing and how many passing tests have their charts."""
+    if all_charts:
+        return len(ordered), len(ordered)
+    is_large = len(ordered) > MAX_FULL_PASSING
+    passing = sum(not outcome_of(each.test["outcome"]).has_card for each in ordered)
+    return (
+        MAX_FULL_FAILING_OF_MANY if is_large else MAX_FULL_FAILING,
+        passing if passing <= MAX_FULL_PASSING else 0,
     )
 
 
@@ -190,9 +200,9 @@ def _lead(cards: Sequence[Card]) -> str:
 def _notices(open_cards: Sequence[Card], closed: Sequence[Card], data: Embedded) -> Iterator[str]:
     bare = sum(1 for card in closed if card.omitted)
     if bare:
-        yield f"Charts of {units.count(bare, 'passing test')} are left out to keep this page small; the JSON file has their data."
+        yield f"Charts of {units.count(bare, 'passing test')} are left out to keep this page small; the JSON file has their data, --pipeline-charts=all draws them."
     crowded = sum(1 for card in open_cards if card.omitted)
     if crowded:
-        yield f"Charts of {units.count(crowded, 'further test')} that did not pass are left out (the first {len(open_cards) - crowded} have theirs)."
+        yield f"Charts of {units.count(crowded, 'further test')} that did not pass are left out (the first {len(open_cards) - crowded} have theirs; --pipeline-charts=all draws them)."
     if data.omitted:
         yield f"The data embedded in this page leaves out: {data.omitted}. The JSON file is complete."

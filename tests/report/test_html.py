@@ -227,3 +227,22 @@ def test_data_that_is_cut_still_fits_the_schema(monkeypatch):
         assert Draft202012Validator(SCHEMA).is_valid(json.loads(cut.text))
     assert sizes == sorted(sizes, reverse=True)
     assert len(set(sizes)) >= 3
+
+
+def test_all_charts_are_drawn_when_asked_for():
+    page = html.render(many(0, view.MAX_FULL_PASSING + 10), all_charts=True)
+    assert "left out to keep this page small" not in page
+    assert len(pages.with_class(pages.parse(page), "card", "met")) == view.MAX_FULL_PASSING + 10
+
+
+def test_a_long_table_is_grouped_by_module_and_loses_no_row():
+    root = pages.parse(html.render(many(3, 150)))
+    headings = [pages.text_of(each) for each in pages.with_class(root, "group")]
+    assert len(headings) == 20
+    assert headings[0] == "tests/test_0.py: 1 missed, 8 met"
+    rows = [each for each in pages.elements(root, "tr") if each.get("data-search")]
+    assert len(rows) == 153
+
+
+def test_a_short_table_has_no_headings():
+    assert not pages.with_class(pages.parse(html.render(many(3, 50))), "group")

@@ -38,6 +38,9 @@
       each.hidden = !fits;
       if (each.tagName === "TR") { rows += 1; shown += fits ? 1 : 0; }
     });
+    for (const heading of document.querySelectorAll("tr.group")) {
+      heading.hidden = !heading.parentElement.querySelector("tr[data-search]:not([hidden])");
+    }
     byId("shown").textContent = terms.length ? `${shown} of ${rows} rows` : "";
   };
   if (filter) {
@@ -86,7 +89,7 @@
   const cell = (text) => text.trim().replace(/\s+/g, " ").replace(/([\\`*_|<>[\]])/g, "\\$1");
   const asMarkdown = () => {
     const lines = [`**${cell(document.querySelector("h1").textContent)}**`, ""];
-    const rows = [...document.querySelectorAll(".tests tbody tr")].filter((row) => !row.hidden);
+    const rows = [...document.querySelectorAll(".tests tbody tr[data-search]")].filter((row) => !row.hidden);
     if (rows.length) {
       lines.push("| verdict | test | executor | gate | observed | interval | limit |", "|---|---|---|---|---|---|---|");
       for (const row of rows) {
