@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from pytest_pipeline.model.evidence import Evidence
+
 VALID_EFFICIENCY = 0.85
 """Control speedup / width below which a reference was learned on a disturbed machine (A9.1)."""
 
@@ -67,6 +69,8 @@ class Round:
     """True when the machine gave this round what it gives when idle."""
     disturbance: str = ""
     """What was seen when it is not clean."""
+    evidence: Evidence | None = None
+    """What the operating system saw from the first control to the last; None when it was not asked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,3 +91,7 @@ class LatencyBlock:
     """What was seen when it is not clean."""
     phase: Phase = Phase.MEASURE
     """Measurement or confirmation."""
+    evidence: Evidence | None = None
+    """What the operating system saw from the first control to the last; None when it was not asked."""
+    excused: tuple[int, ...] = ()
+    """Positions in `latencies_s` of the items during which others held every core; they count for met, not for missed."""
