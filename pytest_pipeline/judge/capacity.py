@@ -71,3 +71,8 @@ class Capacity:
                 f"{min(1.0, self.cpu_share):.0%} of the time and the control kernel reaches {reference.speedup:.2f}x"
             )
         return ""
+
+
+def largest_effective_limit(reference: Reference, cpu_share: float) -> float:
+    """Return the largest effective speedup limit that this host can decide for a plan of this CPU share (A9.4)."""
+    return reference.speedup / (HEADROOM * max(1e-9, min(1.0, cpu_share)))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 import zlib
+from collections.abc import Sequence
 from statistics import median
 from typing import Protocol
 
@@ -123,13 +124,16 @@ class ControlMonitor:
 
     def _window(self, runs: int) -> None:
         pairs = [(self.control.serial_s(), self.control.parallel_s()) for _ in range(runs)]
-        serial, parallel = zip(*pairs, strict=True)
-        newest = Reference(
-            self._executor, self.control.width, quantile(parallel, 0.25), median(serial)
-        )
+        newest = make_reference(self._executor, self.control.width, pairs)
         kept = self._reference
         if kept is None or newest.is_valid or not kept.is_valid:
             self._reference = newest
+
+
+def make_reference(executor: str, width: int, pairs: Sequence[tuple[float, float]]) -> Reference:
+    """Return the reference from pairs of serial and parallel control times, seconds."""
+    serial, parallel = zip(*pairs, strict=True)
+    return Reference(executor, width, quantile(parallel, 0.25), median(serial))
 
 
 def _open(executor: Executor, width: int) -> Running:
