@@ -74,6 +74,8 @@ def _control(facts: ControlFacts) -> str:
     if reference is None:
         return f"{facts.executor}: cannot run: {facts.cause}"
     verdict = "a valid reference" if reference.is_valid else "not a valid reference"
+    if reference.loaded_serial_s is not None:
+        verdict += f" ({reference.loaded_serial_s / reference.parallel_s:.2f}x with the other cores held busy)"
     return (
         f"{facts.executor}: {reference.speedup:.2f}x on {reference.width} workers "
         f"(efficiency {reference.efficiency:.2f}), {verdict}"

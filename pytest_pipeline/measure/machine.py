@@ -15,6 +15,7 @@ from pytest_pipeline.executors.protocol import Executor
 from pytest_pipeline.measure import host
 from pytest_pipeline.measure.control import ControlMonitor, ExecutorControl, calibrate_loops
 from pytest_pipeline.measure.heartbeat import Heartbeat, start_heartbeat
+from pytest_pipeline.measure.load import IdleLoad
 from pytest_pipeline.measure.pressure import Counters, read_counters, throttling
 from pytest_pipeline.model.environment import Environment
 
@@ -82,7 +83,7 @@ class RealMachine:
         if key not in self._monitors:
             self._loops = self._loops or calibrate_loops()
             control = ExecutorControl(executor, self._serial(), width, self._loops)
-            self._monitors[key] = ControlMonitor(control, executor.name)
+            self._monitors[key] = ControlMonitor(control, executor.name, IdleLoad())
         return self._monitors[key]
 
     def usage(self) -> Usage:

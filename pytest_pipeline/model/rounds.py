@@ -32,6 +32,12 @@ class Reference:
     """Reference time: lower quartile of the parallel control in one window, seconds."""
     serial_s: float
     """The same work done serially, median, seconds."""
+    loaded_serial_s: float | None = None
+    """The same while idle-priority spinners held the other cores, median, seconds; None when that was not
+    needed or proved nothing."""
+    doubt: str = ""
+    """What asking a window with too little speedup again showed instead, or why it could not be asked; completes
+    "the machine is shared or busy"."""
 
     @property
     def speedup(self) -> float:
@@ -40,13 +46,18 @@ class Reference:
 
     @property
     def efficiency(self) -> float:
-        """Control speedup / width. Below 0.85 the reference was learned on a disturbed machine."""
+        """Control speedup / width. Below 0.85 the machine is disturbed, or boosts lone cores."""
         return self.speedup / self.width
 
     @property
     def is_valid(self) -> bool:
-        """Whether it may serve as reference: a neighbour that was there first must not."""
-        return self.efficiency >= VALID_EFFICIENCY
+        """Whether it may serve as reference: a neighbour that was there first must not.
+
+        A machine that boosts a lone core, or shares cores between hyperthreads, shows its idleness
+        by the serial time under load; what it can give stays `speedup`.
+        """
+        serial_s = max(self.serial_s, self.loaded_serial_s or 0.0)
+        return serial_s / self.parallel_s >= VALID_EFFICIENCY * self.width
 
 
 @dataclass(frozen=True, slots=True)
