@@ -91,10 +91,7 @@ def run_control(
     pairs: list[tuple[float, float]] = []
     while len(pairs) < 3 or (len(pairs) < 20 and clock.now_ns() < deadline_ns):
         pairs.append((control.serial_s(), control.parallel_s()))
-    reference = make_reference(executor, control.width, pairs)
-    if reference.is_valid or load is None or control.width == 1:
-        return reference
-    return ask_again(control, reference, load)
+    return ask_again(control, make_reference(executor, control.width, pairs), load)
 
 
 def listen(control: Control, reference: Reference, clock: Clock) -> Noise:

@@ -165,7 +165,7 @@ def _busy(gate: Gate, around: Circumstances) -> str:
     if around.abandoned:
         return f"hung worker threads still run in this process: {', '.join(around.abandoned)}"
     seen = gate.clean + gate.dirty
-    noun = "blocks" if isinstance(gate, LatencyGate) else "rounds"
+    noun = "blocks" if gate.requirement.quantity is Quantity.P99_LATENCY else "rounds"
     what = f" ({around.disturbance})" if around.disturbance else ""
     return _with_seen(f"{gate.dirty} of {seen} {noun} were disturbed from outside{what}", around)
 

@@ -129,8 +129,7 @@ class ControlMonitor:
     def _window(self, runs: int) -> None:
         pairs = [(self.control.serial_s(), self.control.parallel_s()) for _ in range(runs)]
         newest = make_reference(self._executor, self.control.width, pairs)
-        if not newest.is_valid and self._load is not None and self.control.width > 1:
-            newest = ask_again(self.control, newest, self._load)
+        newest = ask_again(self.control, newest, self._load)
         kept = self._reference
         if kept is None or newest.is_valid or not kept.is_valid:
             self._reference = newest
@@ -142,8 +141,14 @@ def make_reference(executor: str, width: int, pairs: Sequence[tuple[float, float
     return Reference(executor, width, quantile(parallel, 0.25), median(serial))
 
 
-def ask_again(control: Control, first: Reference, load: Load) -> Reference:
-    """Return `first`, made valid by a window whose serial runs have spinners beside them, or with the doubt."""
+def ask_again(control: Control, first: Reference, load: Load | None) -> Reference:
+    """Return `first` as it is when it shows enough (or nothing can be asked), else with a second opinion.
+
+    That is a window whose serial runs have spinners beside them: it makes the reference valid, or the
+    reference says what was learned instead.
+    """
+    if load is None or first.is_valid or first.width == 1:
+        return first
     doubt = load.start(control.width - 1)
     if doubt:
         return replace(first, doubt=doubt)

@@ -210,3 +210,25 @@ def test_killing_the_parent_leaves_no_heartbeat_behind():
         parent.kill()
         gone, alive = psutil.wait_procs([process], timeout=20)  # a watchdog: it takes a millisecond
     assert (gone, alive) == ([process], [])
+
+
+@needs_shared_clock
+def test_a_forked_child_that_holds_the_pipe_does_not_keep_the_heartbeat_of_a_dead_parent():
+    code = (
+        "import os, sys\n"
+        "from pytest_pipeline.measure.heartbeat import start_heartbeat\n"
+        "heartbeat = start_heartbeat(0.003)\n"
+        "if os.fork() == 0:\n"
+        "    print(heartbeat.pid, flush=True)\n"
+        "    sys.stdin.read()\n"
+        "    os._exit(0)\n"
+        "os.wait()\n"
+    )
+    parent = subprocess.Popen(
+        [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
+    with parent:
+        process = psutil.Process(int(parent.stdout.readline()))
+        parent.kill()
+        gone, alive = psutil.wait_procs([process], timeout=20)  # a watchdog: it takes a millisecond
+    assert (gone, alive) == ([process], [])
