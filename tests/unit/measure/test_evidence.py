@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
+import threading
 from pathlib import Path
 
+import pytest
 from unit.virtual import Lab, speedup
 
 from pytest_pipeline.judge.conclude import Circumstances, conclude
@@ -160,3 +164,14 @@ def test_in_a_container_only_the_cpus_that_we_may_use_count_as_the_machine(tmp_p
 
 def test_an_evidence_without_readings_is_all_none():
     assert Evidence() == evidence_between(Counters(), Counters(), 1.0, 2)
+
+
+@pytest.mark.skipif(
+    not Path("/proc/self/schedstat").exists(), reason="this kernel counts no run-queue wait"
+)
+def test_the_threads_of_worker_processes_are_counted_with_ours():
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as worker:
+        tasks = pressure.read_counters().tasks
+        assert worker.stdin is not None
+        worker.stdin.write(b"\n")
+    assert {threading.main_thread().native_id, worker.pid} <= set(tasks)
