@@ -33,7 +33,11 @@ def outlooks(checkup: Checkup) -> list[Outlook]:
     return [
         *_rival(checkup),
         *_traced(checkup),
-        *(each for facts in checkup.controls for each in _control(facts)),
+        *(
+            each
+            for facts in checkup.controls
+            for each in _control(facts, checkup.environment.cores_usable)
+        ),
         *_noise(checkup.noise),
         *_quota(checkup),
         *_gil(checkup),
@@ -60,7 +64,7 @@ def _traced(checkup: Checkup) -> Iterator[Outlook]:
         )
 
 
-def _control(facts: ControlFacts) -> Iterator[Outlook]:
+def _control(facts: ControlFacts, cores: int) -> Iterator[Outlook]:
     reference = facts.reference
     if reference is None:
         yield Outlook(f"{facts.executor}: nothing can be measured", facts.cause)
@@ -75,6 +79,12 @@ def _control(facts: ControlFacts) -> Iterator[Outlook]:
         return
     limit = largest_effective_limit(reference, cpu_share=1.0)
     largest = limit / Requirement(Quantity.SPEEDUP, 1.0).effective_limit
+    if reference.width < cores:
+        yield Outlook(
+            f"a plan that computes all the time and asks for more than {largest:.2f}x on {facts.executor}: not examined",
+            f"the control kernel ran on {reference.width} of {cores} usable cores, to be quick",
+        )
+        return
     yield Outlook(
         f"a plan that computes all the time and asks for more than {largest:.2f}x on {facts.executor}: inconclusive(capacity)",
         f"the control kernel reaches {reference.speedup:.2f}x on {reference.width} workers",

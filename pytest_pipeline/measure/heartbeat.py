@@ -16,7 +16,7 @@ import sys
 import time
 from typing import Protocol
 
-from pytest_pipeline.measure.helper import HelperProcess
+from pytest_pipeline.measure.helper import HelperProcess, start_helper
 
 Gap = tuple[int, int]
 """Start and end of an interval without a beat, clock readings in nanoseconds."""
@@ -44,11 +44,8 @@ def start_heartbeat(threshold_s: float) -> HeartbeatProcess | None:
     """
     if not has_shared_clock():
         return None
-    heartbeat = HeartbeatProcess(max(FINEST_S, threshold_s))
-    if heartbeat.is_ready():
-        return heartbeat
-    heartbeat.close()
-    return None
+    helper = start_helper("_beat.py", str(round(max(FINEST_S, threshold_s) * 1e9)))
+    return None if helper is None else HeartbeatProcess(helper)
 
 
 def has_shared_clock() -> bool:
@@ -61,17 +58,13 @@ def has_shared_clock() -> bool:
 class HeartbeatProcess:
     """The process. Whatever goes wrong with it, nothing is excused any more."""
 
-    def __init__(self, threshold_s: float) -> None:
-        self._helper = HelperProcess("_beat.py", str(round(threshold_s * 1e9)))
+    def __init__(self, helper: HelperProcess) -> None:
+        self._helper = helper
 
     @property
     def pid(self) -> int:
         """Process id."""
         return self._helper.pid
-
-    def is_ready(self) -> bool:
-        """Wait until it beats."""
-        return self._helper.is_ready()
 
     def gaps(self) -> list[Gap]:
         """Return the gaps since the last call."""

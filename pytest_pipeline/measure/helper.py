@@ -14,6 +14,18 @@ ANSWER_S = 5.0
 """How long an answer is waited for before the process is given up."""
 
 
+def start_helper(script: str, *arguments: str) -> HelperProcess | None:
+    """Return the process that runs `script` once it is ready; None when it cannot be started."""
+    try:
+        helper = HelperProcess(script, *arguments)
+    except OSError:
+        return None
+    if helper.is_ready():
+        return helper
+    helper.close()
+    return None
+
+
 class HelperProcess:
     """One of the scripts beside this file, running; it ends when its input does or its parent dies.
 

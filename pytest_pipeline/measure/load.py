@@ -22,7 +22,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 
-from pytest_pipeline.measure.helper import HelperProcess
+from pytest_pipeline.measure.helper import HelperProcess, start_helper
 from pytest_pipeline.measure.pressure import Counters, evidence_between, read_counters
 
 MOST_STEAL = 0.02
@@ -78,12 +78,14 @@ class IdleLoad:
             return _UNTELLABLE.format("this system has no idle priority")
         if self._may_be_virtual and not self._read().steal_s:
             return _UNTELLABLE.format("its hypervisor reports no steal")
-        self._spinners = [HelperProcess("_spin.py") for _ in range(spinners)]
-        if all(each.is_ready() for each in self._spinners):
-            self._before = self._read()
-            return ""
-        self._end()
-        return _UNTELLABLE.format("spinners of idle priority could not be started")
+        for _ in range(spinners):
+            spinner = start_helper("_spin.py")
+            if spinner is None:
+                self._end()
+                return _UNTELLABLE.format("spinners of idle priority could not be started")
+            self._spinners.append(spinner)
+        self._before = self._read()
+        return ""
 
     def spin(self) -> None:
         """Tell all the spinners to hold a core."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 from cli.checkups import QUIET, control, machine, place
@@ -52,6 +53,14 @@ def test_a_machine_that_is_hardly_ever_quiet_ends_busy():
 def test_one_core_decides_no_parallel_speedup_of_a_plan_that_computes():
     text = as_text(machine(controls=(control("threads", 1.0, width=1),)))
     assert "asks for more than 1.11x on threads" in text
+
+
+def test_a_wide_machine_is_not_said_to_lack_what_was_not_examined():
+    wide = replace(place(cores_usable=64), controls=(control("threads", 7.8, width=8),))
+    text = as_text(wide)
+    assert "asks for more than 8.64x on threads: not examined" in text
+    assert "on 8 of 64 usable cores" in text
+    assert "inconclusive(capacity)" not in text
 
 
 def test_an_executor_that_cannot_start_is_named_with_its_cause():

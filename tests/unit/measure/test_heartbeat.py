@@ -185,6 +185,11 @@ def test_a_heartbeat_that_was_stopped_and_continued_reports_the_gap():
     assert any(began <= stopped and ended >= continued for began, ended in gaps)
 
 
+def test_where_no_process_can_be_started_there_is_no_heartbeat_and_no_error(monkeypatch):
+    monkeypatch.setattr(sys, "executable", "/nowhere/python")
+    assert start_heartbeat(0.003) is None
+
+
 @needs_shared_clock
 def test_a_heartbeat_that_was_killed_excuses_nothing_and_raises_nothing():
     heartbeat = start_heartbeat(0.003)

@@ -136,6 +136,13 @@ def test_threads_that_waited_for_a_core_had_a_neighbour_whatever_the_ratio():
 
 @needs_idle_priority
 @only_x86
+def test_where_no_spinner_can_be_started_the_doubt_says_so(monkeypatch):
+    monkeypatch.setattr(sys, "executable", "/nowhere/python")
+    assert IdleLoad(Counters, BARE_METAL).start(1).endswith("could not be started")
+
+
+@needs_idle_priority
+@only_x86
 def test_real_spinners_run_at_idle_priority_and_none_is_left():
     load = IdleLoad(Counters, BARE_METAL)
     assert load.start(2) == ""
