@@ -27,19 +27,25 @@ def _affinity() -> int:
 
 def cpu_quota(*, own: Path = _OWN, root: Path = _CGROUP) -> float | None:
     """Return the tightest CPU quota of this process's cgroup and its ancestors, in cores."""
+    found: list[float] = []
+    for folder in cpu_groups(own=own, root=root):
+        found.extend(q for q in (_quota_v2(folder), _quota_v1(folder)) if q is not None)
+    return min(found, default=None)
+
+
+def cpu_groups(*, own: Path = _OWN, root: Path = _CGROUP) -> list[Path]:
+    """Return the folders of this process's cgroup and its ancestors that may limit the CPU."""
     try:
         lines = own.read_text().splitlines()
     except OSError:
-        return None
-    found: list[float] = []
+        return []
+    found: list[Path] = []
     for line in lines:
         _, controllers, path = line.split(":", 2)
-        base = root if not controllers else root / "cpu"
         if controllers and "cpu" not in controllers.split(","):
             continue
-        for folder in _up(base, path):
-            found.extend(q for q in (_quota_v2(folder), _quota_v1(folder)) if q is not None)
-    return min(found, default=None)
+        found += _up(root if not controllers else root / "cpu", path)
+    return found
 
 
 def _up(base: Path, path: str) -> list[Path]:

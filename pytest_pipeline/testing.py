@@ -16,6 +16,8 @@ import numpy as np
 from pytest_pipeline.clock import FakeClock
 from pytest_pipeline.executors.protocol import Executor
 from pytest_pipeline.measure.control import ControlMonitor
+from pytest_pipeline.measure.heartbeat import Gap
+from pytest_pipeline.measure.load import Load
 from pytest_pipeline.measure.machine import Usage
 from pytest_pipeline.model.environment import Environment
 from pytest_pipeline.model.plan import Plan, Source
@@ -28,15 +30,30 @@ class FakeMachine:
     """A machine whose time is virtual and whose neighbours are scripted.
 
     `neighbour(now_s)` returns the factor by which the parallel control is slowed at that moment
-    (1 = idle); `cores` is what the control kernel shows as its own parallel speedup.
+    (1 = idle); `cores` is what the control kernel shows as its own parallel speedup. `usage(now_s)`
+    returns the system's counters; `gaps(from_s, to_s)` returns the spans (start and end, seconds) in
+    which a heartbeat would have found no core. `turbo` is how much faster a lone core runs; `load` replaces
+    the spinners that tell that from a neighbour (by default they work).
     """
 
     def __init__(
-        self, *, neighbour: Callable[[float], float] | None = None, cores: float = 2.0
+        self,
+        *,
+        neighbour: Callable[[float], float] | None = None,
+        cores: float = 2.0,
+        usage: Callable[[float], Usage] | None = None,
+        gaps: Callable[[float, float], Sequence[tuple[float, float]]] | None = None,
+        turbo: float = 1.0,
+        load: Load | None = None,
     ) -> None:
         self._clock = FakeClock()
         self._neighbour = neighbour or (lambda _: 1.0)
         self._cores = cores
+        self._usage = usage or (lambda _: Usage(own_cpu_s=0.0, machine_cpu_s=0.0, throttled=0))
+        self._gaps = gaps
+        self._turbo = turbo
+        self._load = load or _FakeLoad(self)
+        self.is_loaded = False
         self._monitors: dict[int, ControlMonitor] = {}
         self.worked_s = 0.0
         self.running = ""
@@ -53,12 +70,19 @@ class FakeMachine:
     def monitor(self, executor: Executor, width: int) -> ControlMonitor:
         """Return the monitor of a scripted control kernel."""
         if width not in self._monitors:
-            self._monitors[width] = ControlMonitor(_FakeControl(self, width), executor.name)
+            control = _FakeControl(self, width)
+            self._monitors[width] = ControlMonitor(control, executor.name, self._load)
         return self._monitors[width]
 
     def usage(self) -> Usage:
-        """Report an idle machine."""
-        return Usage(own_cpu_s=0.0, machine_cpu_s=0.0, throttled=0)
+        """Report the scripted counters; an idle machine's by default."""
+        return self._usage(self._clock.now_ns() / 1e9)
+
+    def heartbeat(self, threshold_s: float) -> _FakeHeartbeat | None:
+        """Return a heartbeat with the scripted gaps; None when none are scripted."""
+        if self._gaps is None:
+            return None
+        return _FakeHeartbeat(self._clock, self._gaps, threshold_s, self._clock.now_ns())
 
     def environment(self) -> Environment:
         """Describe the pretended machine."""
@@ -80,6 +104,8 @@ class FakeMachine:
         seconds = KERNEL_S * width / speedup if parallel else KERNEL_S * width
         if parallel:
             seconds *= self._neighbour(self._clock.now_ns() / 1e9)
+        elif not self.is_loaded:
+            seconds /= self._turbo
         self._clock.advance(seconds)
         return seconds
 
@@ -94,6 +120,43 @@ class _FakeControl:
 
     def serial_s(self) -> float:
         return self.machine.control_s(self.width, parallel=False)
+
+    def close(self) -> None:
+        return
+
+
+@dataclass(frozen=True, slots=True)
+class _FakeLoad:
+    machine: FakeMachine
+
+    def start(self, spinners: int) -> str:  # noqa: ARG002 - the contract asks for it
+        return ""
+
+    def spin(self) -> None:
+        self.machine.is_loaded = True
+
+    def rest(self) -> None:
+        self.machine.is_loaded = False
+
+    def stop(self, core_seconds: float) -> str:  # noqa: ARG002 - the contract asks for it
+        return ""
+
+
+@dataclass(slots=True)
+class _FakeHeartbeat:
+    clock: FakeClock
+    script: Callable[[float, float], Sequence[tuple[float, float]]]
+    threshold_s: float
+    asked_ns: int
+
+    def gaps(self) -> list[Gap]:
+        since_ns, self.asked_ns = self.asked_ns, self.clock.now_ns()
+        found = self.script(since_ns / 1e9, self.asked_ns / 1e9)
+        return [
+            (round(began * 1e9), round(ended * 1e9))
+            for began, ended in found
+            if ended - began > self.threshold_s
+        ]
 
     def close(self) -> None:
         return

@@ -61,6 +61,8 @@ assert Path(pytest_pipeline.__file__).is_relative_to(sys.prefix), pytest_pipelin
 assert resources.files(pytest_pipeline).joinpath("py.typed").is_file()
 assert json.loads(Path("report.json").read_text())["schema"] == "pytest-pipeline/1"
 PY
+"$work/venv/bin/pytest-pipeline" doctor >doctor.txt
+grep -q 'what a test here would run into' doctor.txt
 status=0
 "${pytest[@]}" -k differs >differs.txt 2>&1 || status=$?
 if [[ $status -ne 1 ]] || ! grep -qi 'differ' differs.txt; then

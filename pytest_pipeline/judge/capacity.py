@@ -63,7 +63,7 @@ class Capacity:
         if not reference.is_valid:
             return (
                 f"the control kernel reaches {reference.speedup:.2f}x on {reference.width} workers "
-                f"(at least {VALID_EFFICIENCY * reference.width:.2f}x needed): the machine is shared or busy"
+                f"(at least {VALID_EFFICIENCY * reference.width:.2f}x needed): {_why_invalid(reference)}"
             )
         if reference.speedup < HEADROOM * self.needed:
             return (
@@ -71,3 +71,12 @@ class Capacity:
                 f"{min(1.0, self.cpu_share):.0%} of the time and the control kernel reaches {reference.speedup:.2f}x"
             )
         return ""
+
+
+def largest_effective_limit(reference: Reference, cpu_share: float) -> float:
+    """Return the largest effective speedup limit that this host can decide for a plan of this CPU share (A9.4)."""
+    return reference.speedup / (HEADROOM * max(1e-9, min(1.0, cpu_share)))
+
+
+def _why_invalid(reference: Reference) -> str:
+    return ", ".join(filter(None, ["the machine is shared or busy", reference.doubt]))

@@ -35,6 +35,8 @@ class Circumstances:
     """The cgroup quota throttled this process."""
     disturbance: str = ""
     """The most frequent disturbance seen in rounds that were not clean."""
+    seen: str = ""
+    """What the operating system saw in those rounds; empty where unreadable."""
 
 
 def conclude(gate: Gate, estimate: Estimate | None, around: Circumstances) -> Finding:
@@ -150,7 +152,9 @@ def _evidence(gate: Gate, around: Circumstances, reason: Reason) -> tuple[str, .
         Reason.SELF_DISTURBED: "the machine is quiet after a second without stages: the code under test itself keeps it busy",
         Reason.CONFIRM_DISAGREED: "the first rounds missed the limit, the spaced confirmation did not",
         Reason.UNSTEADY: "clean executions fall into two modes and most of them are in the slow one",
-        Reason.QUOTA: "the CPU quota of this container throttled the measurement",
+        Reason.QUOTA: _with_seen(
+            "the CPU quota of this container throttled the measurement", around
+        ),
         Reason.BUSY: _busy(gate, around),
     }
     text = lines.get(reason, "")
@@ -161,8 +165,13 @@ def _busy(gate: Gate, around: Circumstances) -> str:
     if around.abandoned:
         return f"hung worker threads still run in this process: {', '.join(around.abandoned)}"
     seen = gate.clean + gate.dirty
+    noun = "blocks" if gate.requirement.quantity is Quantity.P99_LATENCY else "rounds"
     what = f" ({around.disturbance})" if around.disturbance else ""
-    return f"{gate.dirty} of {seen} rounds were disturbed from outside{what}"
+    return _with_seen(f"{gate.dirty} of {seen} {noun} were disturbed from outside{what}", around)
+
+
+def _with_seen(sentence: str, around: Circumstances) -> str:
+    return f"{sentence}: {around.seen}" if around.seen else sentence
 
 
 def without_rounds(

@@ -8,10 +8,13 @@ from dataclasses import replace
 from pytest_pipeline.judge.capacity import Capacity
 from pytest_pipeline.judge.latency import MIN_BLOCK_ITEMS
 from pytest_pipeline.measure.control import ControlMonitor
+from pytest_pipeline.measure.excuses import MOST_EXCUSED, are_foreign, overlapping
+from pytest_pipeline.measure.heartbeat import Gap, Heartbeat
 from pytest_pipeline.measure.instruments import no_garbage_collection
 from pytest_pipeline.measure.items import schedule_ns
 from pytest_pipeline.measure.lane import Lane
 from pytest_pipeline.measure.machine import Machine
+from pytest_pipeline.measure.usage import UsageWatch
 from pytest_pipeline.model.plan import Arrivals, Plan, Source
 from pytest_pipeline.model.requirement import Requirement
 from pytest_pipeline.model.rounds import LatencyBlock, Phase
@@ -40,6 +43,7 @@ class BlockRunner:
         machine: Machine,
         monitor: ControlMonitor,
         capacity: Capacity,
+        heartbeat: Heartbeat | None = None,
     ) -> None:
         self.blocks: list[LatencyBlock] = []
         self._lane = lane
@@ -50,6 +54,7 @@ class BlockRunner:
         self._machine = machine
         self._monitor = monitor
         self._capacity = capacity
+        self._heartbeat = heartbeat
         self._executions = 0
 
     @property
@@ -72,18 +77,18 @@ class BlockRunner:
     def run(self, phase: Phase) -> LatencyBlock:
         """Run one block and return it."""
         self._machine.clock.sleep(IDLE_GAP_S)
+        watch = UsageWatch(self._machine)
         controls = [self._monitor.sample_s()]
-        latencies: list[float] = []
-        lags: list[float] = []
-        with no_garbage_collection():
-            for _ in range(self.executions):
-                trace = self._lane.timed_execution(self._next_source())
-                latencies += trace.latency_s.tolist()
-                lags += trace.send_lag_s.tolist()
-                self._keep_slowest(trace)
+        self._gaps()  # those before the first item are nobody's
+        traces = self._traces()
+        gaps = self._gaps()
         controls.append(self._monitor.sample_s())
+        watch.stop()
+        excused = overlapping(traces, gaps) if are_foreign(gaps, watch.foreign_cpu_s) else ()
+        latencies = [value for trace in traces for value in trace.latency_s.tolist()]
+        lags = [value for trace in traces for value in trace.send_lag_s.tolist()]
         lag = quantile(lags, 0.99) if lags else 0.0
-        disturbance = self._disturbance(controls, lag)
+        disturbance = self._disturbance(controls, lag, len(excused) / max(1, len(latencies)))
         block = LatencyBlock(
             executor=self._lane.name,
             rate_per_s=self.rate_per_s,
@@ -92,9 +97,23 @@ class BlockRunner:
             is_clean=not disturbance,
             disturbance=disturbance,
             phase=phase,
+            evidence=watch.evidence,
+            excused=excused,
         )
         self.blocks.append(block)
         return block
+
+    def _traces(self) -> list[Trace]:
+        traces = []
+        with no_garbage_collection():
+            for _ in range(self.executions):
+                trace = self._lane.timed_execution(self._next_source())
+                self._keep_slowest(trace)
+                traces.append(replace(trace, outputs=[]))
+        return traces
+
+    def _gaps(self) -> list[Gap]:
+        return [] if self._heartbeat is None else self._heartbeat.gaps()
 
     def _keep_slowest(self, trace: Trace) -> None:
         kept = self._lane.latency_profile
@@ -108,12 +127,14 @@ class BlockRunner:
         offsets = schedule_ns(self._arrivals, self._num_items, execution=self._executions)
         return replace(self._source, offsets_ns=offsets, in_flight=None)
 
-    def _disturbance(self, controls: list[float], lag_s: float) -> str:
+    def _disturbance(self, controls: list[float], lag_s: float, excused_share: float) -> str:
         reference = self._monitor.reference.parallel_s
         if max(controls) > self._capacity.clean_factor * reference:
             return f"control kernel slow: {max(controls) / reference:.2f}x its reference time"
         if lag_s > LATE_GENERATOR_SHARE * self._limit_s:
             return f"generator late: p99 of the send lag is {lag_s * 1e3:.1f} ms"
+        if excused_share > MOST_EXCUSED:
+            return f"no core for the heartbeat: others held every core during {excused_share:.0%} of the items"
         return ""
 
 

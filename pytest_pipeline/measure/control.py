@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import time
 import zlib
+from collections.abc import Sequence
+from dataclasses import replace
 from statistics import median
 from typing import Protocol
 
 from pytest_pipeline.executors.protocol import Executor, Running
+from pytest_pipeline.measure.load import Load
 from pytest_pipeline.model.plan import Source, Stage, make_plan
 from pytest_pipeline.model.rounds import Reference
 from pytest_pipeline.stats.quantiles import quantile
@@ -95,12 +98,14 @@ class ControlMonitor:
     and the median of the serial ones: extremes would be luck, since a boosted core runs 1.4x faster
     for a moment (measured: 7.8 ms at best, 10.5 ms on an idle machine). The newest *valid* window
     is the reference, so that it follows the machine's clock; one that shows too little parallel
-    speedup was taken beside a neighbour and never replaces it.
+    speedup is asked again under load (`load.py`), and when it still shows too little it was taken
+    beside a neighbour and never replaces it.
     """
 
-    def __init__(self, control: Control, executor: str) -> None:
+    def __init__(self, control: Control, executor: str, load: Load | None = None) -> None:
         self.control = control
         self._executor = executor
+        self._load = load
         self._reference: Reference | None = None
 
     def learn(self) -> None:
@@ -123,13 +128,44 @@ class ControlMonitor:
 
     def _window(self, runs: int) -> None:
         pairs = [(self.control.serial_s(), self.control.parallel_s()) for _ in range(runs)]
-        serial, parallel = zip(*pairs, strict=True)
-        newest = Reference(
-            self._executor, self.control.width, quantile(parallel, 0.25), median(serial)
-        )
+        newest = make_reference(self._executor, self.control.width, pairs)
+        newest = ask_again(self.control, newest, self._load)
         kept = self._reference
         if kept is None or newest.is_valid or not kept.is_valid:
             self._reference = newest
+
+
+def make_reference(executor: str, width: int, pairs: Sequence[tuple[float, float]]) -> Reference:
+    """Return the reference from pairs of serial and parallel control times, seconds."""
+    serial, parallel = zip(*pairs, strict=True)
+    return Reference(executor, width, quantile(parallel, 0.25), median(serial))
+
+
+def ask_again(control: Control, first: Reference, load: Load | None) -> Reference:
+    """Return `first` as it is when it shows enough (or nothing can be asked), else with a second opinion.
+
+    That is a window whose serial runs have spinners beside them: it makes the reference valid, or the
+    reference says what was learned instead.
+    """
+    if load is None or first.is_valid or first.width == 1:
+        return first
+    doubt = load.start(control.width - 1)
+    if doubt:
+        return replace(first, doubt=doubt)
+    pairs = []
+    try:
+        for _ in range(RECHECK_RUNS):
+            load.spin()
+            serial_s = control.serial_s()
+            load.rest()
+            pairs.append((serial_s, control.parallel_s()))
+    finally:
+        doubt = load.stop(control.width * sum(map(sum, pairs)))
+    if doubt:
+        return replace(first, doubt=doubt)
+    again = make_reference(first.executor, first.width, pairs)
+    second = replace(first, parallel_s=again.parallel_s, loaded_serial_s=again.serial_s)
+    return second if second.is_valid else first
 
 
 def _open(executor: Executor, width: int) -> Running:

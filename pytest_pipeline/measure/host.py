@@ -2,54 +2,61 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import platform
 import sys
 from importlib import metadata
 from pathlib import Path
 
+import psutil
+
 from pytest_pipeline.cores import cpu_quota, usable_cores
+from pytest_pipeline.measure.pressure import cpu_ticks, family
 from pytest_pipeline.model.environment import Environment
 
 _PACKAGES = ("pytest", "numpy", "pandas", "torch", "cloudpickle")
 
 
-def throttled_count() -> int:
-    """Return how often the quota throttled this cgroup; 0 where unreadable."""
-    for line in _read("/sys/fs/cgroup/cpu.stat").splitlines():
-        if line.startswith("nr_throttled "):
-            return int(line.split()[1])
-    return 0
-
-
 def machine_cpu_s() -> float | None:
-    """Return CPU seconds that everything on the machine used so far, steal included (Linux)."""
-    first = _read("/proc/stat").partition("\n")[0].split()
-    if not first or first[0] != "cpu":
+    """Return CPU seconds that everybody used on the CPUs we may use so far, steal included (Linux)."""
+    rows = cpu_ticks()
+    if not rows:
         return None
-    ticks = [int(field) for field in first[1:9]]  # user nice system idle iowait irq softirq steal
-    return (sum(ticks) - ticks[3] - ticks[4]) / os.sysconf("SC_CLK_TCK")
+    # user nice system idle iowait irq softirq steal
+    used = sum(sum(ticks) - ticks[3] - ticks[4] for ticks in rows)
+    return used / os.sysconf("SC_CLK_TCK")
 
 
 def own_cpu_s() -> float:
     """Return CPU seconds of this process and its living and reaped descendants."""
-    import psutil
-
     own = os.times()
     total = own.user + own.system + own.children_user + own.children_system
-    for child in psutil.Process().children(recursive=True):
-        try:
+    for child in _descendants():
+        with contextlib.suppress(psutil.Error):
             used = child.cpu_times()
-        except psutil.Error:
-            continue
-        total += used.user + used.system
+            total += used.user + used.system
     return total
+
+
+def _descendants() -> list[psutil.Process]:
+    if not Path("/proc/self/task", str(os.getpid()), "children").exists():
+        return psutil.Process().children(recursive=True)
+    found = []
+    for process in family()[1:]:
+        with contextlib.suppress(psutil.Error):
+            found.append(psutil.Process(process))
+    return found
+
+
+def in_container() -> bool:
+    """Whether counters of the whole machine may not show who takes our cores from us."""
+    marks = (Path("/.dockerenv"), Path("/run/.containerenv"))
+    return cpu_quota() is not None or any(mark.exists() for mark in marks)
 
 
 def describe(instruments: tuple[str, ...] = ()) -> Environment:
     """Return the facts about machine and interpreter."""
-    import psutil
-
     return Environment(
         cpu=_cpu_name(),
         cores_logical=os.cpu_count() or 1,

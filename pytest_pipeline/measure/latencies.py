@@ -10,6 +10,8 @@ from pytest_pipeline.judge.latency import MAX_BLOCKS, LatencyGate
 from pytest_pipeline.measure.blocks import BlockRunner
 from pytest_pipeline.measure.budget import HARD_CAP, pause_s
 from pytest_pipeline.measure.control import ControlMonitor
+from pytest_pipeline.measure.excuses import GAP_SHARE
+from pytest_pipeline.measure.heartbeat import Heartbeat
 from pytest_pipeline.measure.lane import Lane
 from pytest_pipeline.measure.trial import Measured, Trial
 from pytest_pipeline.model.rounds import Phase
@@ -33,13 +35,22 @@ class LatencyPhase:
     def run(self) -> None:
         """Decide the gates one after the other."""
         for gate in self._trial.latency_gates:
-            runner = self._runner(gate)
+            limit_s = gate.requirement.effective_limit
+            heartbeat = self._trial.machine.heartbeat(GAP_SHARE * limit_s)
             try:
-                self._decide(gate, runner)
+                self._decide_with(gate, heartbeat)
             finally:
-                self._measured.blocks += runner.blocks
+                if heartbeat is not None:
+                    heartbeat.close()
 
-    def _runner(self, gate: LatencyGate) -> BlockRunner:
+    def _decide_with(self, gate: LatencyGate, heartbeat: Heartbeat | None) -> None:
+        runner = self._runner(gate, heartbeat)
+        try:
+            self._decide(gate, runner)
+        finally:
+            self._measured.blocks += runner.blocks
+
+    def _runner(self, gate: LatencyGate, heartbeat: Heartbeat | None) -> BlockRunner:
         return BlockRunner(
             self._lane(gate),
             self._trial.plan,
@@ -50,6 +61,7 @@ class LatencyPhase:
             machine=self._trial.machine,
             monitor=self._monitor,
             capacity=Capacity(self._monitor.reference, self._measured.cpu_share or 0.0, 1.0),
+            heartbeat=heartbeat,
         )
 
     def _lane(self, gate: LatencyGate) -> Lane:

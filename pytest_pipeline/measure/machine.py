@@ -7,13 +7,16 @@ machine by a fake one and need neither time nor quiet.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from pytest_pipeline.clock import Clock, MonotonicClock
 from pytest_pipeline.executors.protocol import Executor
 from pytest_pipeline.measure import host
 from pytest_pipeline.measure.control import ControlMonitor, ExecutorControl, calibrate_loops
+from pytest_pipeline.measure.heartbeat import Heartbeat, start_heartbeat
+from pytest_pipeline.measure.load import IdleLoad
+from pytest_pipeline.measure.pressure import Counters, read_counters, throttling
 from pytest_pipeline.model.environment import Environment
 
 
@@ -27,6 +30,10 @@ class Usage:
     """CPU seconds that all processes used so far, steal included; None where unreadable."""
     throttled: int
     """Times the cgroup quota throttled us so far (`nr_throttled`)."""
+    counters: Counters = field(default_factory=Counters)
+    """What else the kernel counts: waits, steal, throttled time, pressure."""
+    in_container: bool = False
+    """Whether the machine's counters may hide who takes our cores (A9.2)."""
 
 
 class Machine(Protocol):
@@ -45,6 +52,10 @@ class Machine(Protocol):
         """Read the counters now."""
         ...
 
+    def heartbeat(self, threshold_s: float) -> Heartbeat | None:
+        """Start a heartbeat that notes gaps longer than `threshold_s`; None where it means nothing."""
+        ...
+
     def environment(self) -> Environment:
         """Describe machine and interpreter."""
         ...
@@ -57,6 +68,7 @@ class RealMachine:
         self._serial = serial
         self._clock = MonotonicClock()
         self._loops = 0
+        self._in_container = host.in_container()
         self._environment: Environment | None = None
         self._monitors: dict[tuple[str, int], ControlMonitor] = {}
 
@@ -71,12 +83,22 @@ class RealMachine:
         if key not in self._monitors:
             self._loops = self._loops or calibrate_loops()
             control = ExecutorControl(executor, self._serial(), width, self._loops)
-            self._monitors[key] = ControlMonitor(control, executor.name)
+            self._monitors[key] = ControlMonitor(control, executor.name, IdleLoad())
         return self._monitors[key]
 
     def usage(self) -> Usage:
         """Read the counters now."""
-        return Usage(host.own_cpu_s(), host.machine_cpu_s(), host.throttled_count())
+        return Usage(
+            own_cpu_s=host.own_cpu_s(),
+            machine_cpu_s=host.machine_cpu_s(),
+            throttled=throttling()[0],
+            counters=read_counters(),
+            in_container=self._in_container,
+        )
+
+    def heartbeat(self, threshold_s: float) -> Heartbeat | None:
+        """Start a heartbeat process; None on platforms whose clock processes do not share."""
+        return start_heartbeat(threshold_s)
 
     def environment(self) -> Environment:
         """Describe machine and interpreter."""

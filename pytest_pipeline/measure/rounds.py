@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import random
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -14,7 +13,8 @@ from pytest_pipeline.judge.capacity import Capacity
 from pytest_pipeline.measure.control import ControlMonitor
 from pytest_pipeline.measure.instruments import no_garbage_collection
 from pytest_pipeline.measure.lane import Lane
-from pytest_pipeline.measure.machine import Machine, Usage
+from pytest_pipeline.measure.machine import Machine
+from pytest_pipeline.measure.usage import UsageWatch
 from pytest_pipeline.model.plan import Source
 from pytest_pipeline.model.rounds import Phase, Round
 
@@ -38,9 +38,6 @@ LONGEST_REPEATED_S = 0.5
 
 MOST_REPEATS = 200
 """Repeats of a plan that takes next to nothing."""
-
-FOREIGN_SHARE = 0.05
-"""Share of the usable cores that others may use during a long arm (A9.2)."""
 
 RECHECK_EVERY = 20
 """Rounds between two re-checks of the reference (A9.1)."""
@@ -102,20 +99,21 @@ class RoundRunner:
         self._began_ns = began_ns
         self._cold = cold
         self._order = random.Random(seed)  # noqa: S311 - an order, not a secret
-        self._throttled = machine.usage().throttled
 
     def run(self, phase: Phase) -> Round:
         """Run one round and return it."""
         if len(self.rounds) % RECHECK_EVERY == RECHECK_EVERY - 1:
             self._monitor.recheck()
         began_s = (self._machine.clock.now_ns() - self._began_ns) / 1e9
+        watch = UsageWatch(self._machine)
         startups = self._cold_starts()
         controls: list[float] = []
-        foreign: list[float] = []
+        foreign: list[str] = []
         times: dict[str, list[float]] = {lane.name: [] for lane in self._lanes}
         with no_garbage_collection():
             self._all_pairs(times, controls, foreign)
-        disturbance = self._disturbance(controls, foreign)
+        watch.stop()
+        disturbance = self._disturbance(controls, foreign, watch.was_throttled)
         each = Round(
             index=len(self.rounds),
             phase=phase,
@@ -125,12 +123,13 @@ class RoundRunner:
             controls_s=tuple(controls),
             is_clean=not disturbance,
             disturbance=disturbance,
+            evidence=watch.evidence,
         )
         self.rounds.append(each)
         return each
 
     def _all_pairs(
-        self, times: dict[str, list[float]], controls: list[float], foreign: list[float]
+        self, times: dict[str, list[float]], controls: list[float], foreign: list[str]
     ) -> None:
         controls.append(self._monitor.sample_s())
         for pair in range(self._shape.sub_pairs):
@@ -144,13 +143,6 @@ class RoundRunner:
         reference = self._monitor.reference.parallel_s
         return max(controls_s) <= self._capacity.clean_factor * reference
 
-    def most_frequent_disturbance(self) -> str:
-        """Return what disturbed most rounds, or an empty string."""
-        seen = Counter(
-            each.disturbance.partition(":")[0] for each in self.rounds if not each.is_clean
-        )
-        return seen.most_common(1)[0][0] if seen else ""
-
     def _cold_starts(self) -> dict[str, float]:
         startups = {}
         for lane in self._lanes:
@@ -160,17 +152,18 @@ class RoundRunner:
         return startups
 
     def _sub_pair(
-        self, times: dict[str, list[float]], controls: list[float], foreign: list[float]
+        self, times: dict[str, list[float]], controls: list[float], foreign: list[str]
     ) -> None:
         order = list(self._lanes)
         self._order.shuffle(order)
         for position, lane in enumerate(order):
             if position and self._shape.has_long_arms:
                 controls.append(self._monitor.sample_s())
-            before = self._machine.usage() if self._shape.has_long_arms else None
+            watch = UsageWatch(self._machine) if self._shape.has_long_arms else None
             times[lane.name].append(self._sample(lane))
-            if before is not None:
-                foreign.append(self._foreign_share(before, times[lane.name][-1]))
+            if watch is not None:
+                watch.stop()
+                foreign.append(watch.intrusion)
 
     def _sample(self, lane: Lane) -> float:
         makespans = []
@@ -180,27 +173,17 @@ class RoundRunner:
         lane.keep_profile(trace)
         return fmean(makespans)
 
-    def _foreign_share(self, before: Usage, seconds: float) -> float:
-        after = self._machine.usage()
-        if before.machine_cpu_s is None or after.machine_cpu_s is None:
-            return 0.0
-        elsewhere = (after.machine_cpu_s - before.machine_cpu_s) - (
-            after.own_cpu_s - before.own_cpu_s
-        )
-        cores = max(1, self._machine.environment().cores_usable)
-        return max(0.0, elsewhere) / (seconds * self._shape.repeats * cores)
-
-    def _disturbance(self, controls: Sequence[float], foreign: Sequence[float]) -> str:
+    def _disturbance(
+        self, controls: Sequence[float], foreign: Sequence[str], was_throttled: bool
+    ) -> str:
         reference = self._monitor.reference.parallel_s
         limit = self._capacity.clean_factor * reference
-        throttled = self._machine.usage().throttled
-        if throttled > self._throttled:
-            self._throttled = throttled
+        if was_throttled:
             return "throttled: the CPU quota throttled this container during the round"
         if not self._controls_clean(controls, limit):
             return f"control kernel slow: {max(controls) / reference:.2f}x its reference time"
-        if foreign and not self._capacity.is_waiting_plan and max(foreign) > FOREIGN_SHARE:
-            return f"foreign CPU use: {max(foreign):.0%} of the usable cores during an arm"
+        if not self._capacity.is_waiting_plan:
+            return next((text for text in foreign if text), "")
         return ""
 
     def _controls_clean(self, controls: Sequence[float], limit: float) -> bool:

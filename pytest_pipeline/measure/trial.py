@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pytest_pipeline.judge.conclude import Circumstances
+from pytest_pipeline.judge.evidence import Observed, most_frequent_disturbance, summarise
 from pytest_pipeline.judge.gate import Errors, Gate
 from pytest_pipeline.judge.latency import LatencyGate
 from pytest_pipeline.judge.ratio import RatioGate
@@ -100,13 +101,12 @@ class Measured:
     """The code under test itself keeps the machine busy."""
     throttled: bool = False
     """The CPU quota throttled a round."""
-    disturbance: str = ""
-    """The most frequent disturbance."""
     abandoned: tuple[str, ...] = ()
     """Hung worker threads."""
 
     def circumstances(self, gate: Gate, company: str = "") -> Circumstances:
         """Return what may explain why `gate` stayed open."""
+        observed = self._observed(gate)
         return Circumstances(
             company=company,
             shortfall=self.shortfalls.get(id(gate), ""),
@@ -115,5 +115,11 @@ class Measured:
             abandoned=self.abandoned,
             budget_short=self.budget_short.get(id(gate), ""),
             throttled=self.throttled,
-            disturbance=self.disturbance,
+            disturbance=most_frequent_disturbance(observed),
+            seen=summarise(observed),
         )
+
+    def _observed(self, gate: Gate) -> Sequence[Observed]:
+        if isinstance(gate, LatencyGate):
+            return [block for block in self.blocks if block.executor == gate.executor]
+        return self.rounds

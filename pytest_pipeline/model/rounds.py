@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from pytest_pipeline.model.evidence import Evidence
+
 VALID_EFFICIENCY = 0.85
 """Control speedup / width below which a reference was learned on a disturbed machine (A9.1)."""
 
@@ -30,6 +32,12 @@ class Reference:
     """Reference time: lower quartile of the parallel control in one window, seconds."""
     serial_s: float
     """The same work done serially, median, seconds."""
+    loaded_serial_s: float | None = None
+    """The same while idle-priority spinners held the other cores, median, seconds; None when that was not
+    needed or proved nothing."""
+    doubt: str = ""
+    """What asking a window with too little speedup again showed instead, or why it could not be asked; completes
+    "the machine is shared or busy"."""
 
     @property
     def speedup(self) -> float:
@@ -38,13 +46,18 @@ class Reference:
 
     @property
     def efficiency(self) -> float:
-        """Control speedup / width. Below 0.85 the reference was learned on a disturbed machine."""
+        """Control speedup / width. Below 0.85 the machine is disturbed, or boosts lone cores."""
         return self.speedup / self.width
 
     @property
     def is_valid(self) -> bool:
-        """Whether it may serve as reference: a neighbour that was there first must not."""
-        return self.efficiency >= VALID_EFFICIENCY
+        """Whether it may serve as reference: a neighbour that was there first must not.
+
+        A machine that boosts a lone core, or shares cores between hyperthreads, shows its idleness
+        by the serial time under load; what it can give stays `speedup`.
+        """
+        serial_s = max(self.serial_s, self.loaded_serial_s or 0.0)
+        return serial_s / self.parallel_s >= VALID_EFFICIENCY * self.width
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +80,8 @@ class Round:
     """True when the machine gave this round what it gives when idle."""
     disturbance: str = ""
     """What was seen when it is not clean."""
+    evidence: Evidence | None = None
+    """What the operating system saw from the first control to the last; None when it was not asked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,3 +102,7 @@ class LatencyBlock:
     """What was seen when it is not clean."""
     phase: Phase = Phase.MEASURE
     """Measurement or confirmation."""
+    evidence: Evidence | None = None
+    """What the operating system saw from the first control to the last; None when it was not asked."""
+    excused: tuple[int, ...] = ()
+    """Positions in `latencies_s` of the items during which others held every core; they count for met, not for missed."""

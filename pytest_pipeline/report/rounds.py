@@ -168,7 +168,21 @@ def _title(each: Json, ratio: float) -> str:
         if each["is_clean"]
         else f"disturbed: {one_line(each['disturbance']) or 'control slow'}"
     )
-    return f"round {each['index'] + 1} ({each['phase']}): {units.ratio(ratio)}, {state}"
+    head = f"round {each['index'] + 1} ({each['phase']}): {units.ratio(ratio)}, {state}"
+    return ", ".join([head, *_evidence(each.get("evidence") or {})])
+
+
+def _evidence(evidence: Json) -> list[str]:
+    words = {
+        "queue_share": "waited {} for a core",
+        "steal_share": "steal {}",
+        "cpu_pressure": "PSI cpu {}",
+    }
+    return [
+        text.format(f"{evidence[name] * 100:.0f} %")
+        for name, text in words.items()
+        if evidence.get(name) is not None
+    ]
 
 
 def _confirm_x(pairs: Sequence[tuple[Json, float]], dots: Sequence[Dot]) -> float | None:

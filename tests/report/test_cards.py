@@ -153,6 +153,21 @@ def test_every_round_is_a_dot_and_disturbed_ones_are_hollow():
     assert chart.confirm_x is not None
 
 
+def test_a_round_says_what_the_operating_system_saw_where_that_was_read():
+    run = first_run(documents.missed())
+    run["rounds"][0]["evidence"] = {
+        "queue_share": 0.34,
+        "steal_share": 0.0,
+        "throttled_s": None,
+        "cpu_pressure": 0.41,
+        "memory_pressure": None,
+        "io_pressure": None,
+    }
+    first, second, *_ = round_charts(run)[0].dots
+    assert first.title.endswith("waited 34 % for a core, steal 0 %, PSI cpu 41 %")
+    assert "waited" not in second.title
+
+
 def test_start_up_counts_in_the_cold_rounds():
     run = first_run(documents.cold_processes())
     warm, cold = round_charts(run)

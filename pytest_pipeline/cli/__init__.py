@@ -1,0 +1,29 @@
+"""The command `pytest-pipeline`: one module per subcommand; each imports what is heavy when it runs."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+from collections.abc import Sequence
+from types import ModuleType
+
+COMMANDS = {
+    "doctor": "pytest_pipeline.cli.doctor",
+}
+"""Subcommand -> module with `HELP`, `add_arguments(parser)` and `run(options) -> exit status`."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one subcommand and return its exit status; 2 for arguments that make no sense."""
+    parser = argparse.ArgumentParser(
+        prog="pytest-pipeline", description="Parallelism regression testing, outside pytest."
+    )
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    modules: dict[str, ModuleType] = {}
+    for name, path in COMMANDS.items():
+        modules[name] = importlib.import_module(path)
+        text: str = modules[name].HELP
+        modules[name].add_arguments(commands.add_parser(name, help=text, description=text))
+    options = parser.parse_args(argv)
+    status: int = modules[options.command].run(options)
+    return status

@@ -1,0 +1,68 @@
+"""Who used the machine between two moments: evidence for messages, and the in-arm signal of long arms."""
+
+from __future__ import annotations
+
+from pytest_pipeline.measure.machine import Machine
+from pytest_pipeline.measure.pressure import evidence_between, foreign_wait_s
+from pytest_pipeline.model.evidence import Evidence
+
+FOREIGN_SHARE = 0.05
+"""Share of the usable cores that others may use, or keep us waiting for, during a long arm (A9.2)."""
+
+
+class UsageWatch:
+    """Reads the counters when it is made and again at `stop`; the rest speaks about the time between."""
+
+    def __init__(self, machine: Machine) -> None:
+        self._machine = machine
+        self._cores = max(1, machine.environment().cores_usable)
+        self._before = machine.usage()
+        self._began_ns = machine.clock.now_ns()
+        self._after = self._before
+        self._seconds = 0.0
+
+    def stop(self) -> None:
+        """Take the second reading."""
+        self._after = self._machine.usage()
+        self._seconds = (self._machine.clock.now_ns() - self._began_ns) / 1e9
+
+    @property
+    def evidence(self) -> Evidence:
+        """What the operating system saw."""
+        return evidence_between(
+            self._before.counters, self._after.counters, self._seconds, self._cores
+        )
+
+    @property
+    def was_throttled(self) -> bool:
+        """Whether the CPU quota stopped us."""
+        return self._after.throttled > self._before.throttled
+
+    @property
+    def foreign_cpu_s(self) -> float | None:
+        """CPU seconds that others used, steal included; None where unreadable."""
+        if self._before.machine_cpu_s is None or self._after.machine_cpu_s is None:
+            return None
+        everybody = self._after.machine_cpu_s - self._before.machine_cpu_s
+        return everybody - (self._after.own_cpu_s - self._before.own_cpu_s)
+
+    @property
+    def intrusion(self) -> str:
+        """How others took more than 5 % of the usable cores, or an empty string.
+
+        In a container the counters of the machine may hide who did it; there the run-queue wait of
+        our own threads counts too, net of our own oversubscription (A9.2).
+        """
+        available_s = max(1e-9, self._cores * self._seconds)
+        share = max(0.0, self.foreign_cpu_s or 0.0) / available_s
+        if share > FOREIGN_SHARE:
+            return f"foreign CPU use: {share:.0%} of the usable cores during an arm"
+        if not self._after.in_container:
+            return ""
+        waited = foreign_wait_s(self._before.counters, self._after.counters, available_s)
+        if waited / available_s > FOREIGN_SHARE:
+            return (
+                f"run-queue wait: {waited / available_s:.0%} of the usable cores during an arm, "
+                "more than our own threads explain"
+            )
+        return ""
