@@ -19,23 +19,28 @@ from pytest_pipeline.measure.control import ControlMonitor
 from pytest_pipeline.measure.machine import Usage
 from pytest_pipeline.model.environment import Environment
 from pytest_pipeline.model.plan import Plan, Source
+from pytest_pipeline.model.rounds import KERNEL_S
 from pytest_pipeline.model.trace import Ledger, LedgerRow, Trace, make_visits
-
-KERNEL_S = 0.01
 
 
 class FakeMachine:
     """A machine whose time is virtual and whose neighbours are scripted.
 
     `neighbour(now_s)` returns the factor by which the parallel control is slowed at that moment
-    (1 = idle); `cores` is what the control kernel shows as its own parallel speedup.
+    (1 = idle), `crowd(now_s)` the one for every control, as when all the cores are shared; `cores`
+    is what the control kernel shows as its own parallel speedup.
     """
 
     def __init__(
-        self, *, neighbour: Callable[[float], float] | None = None, cores: float = 2.0
+        self,
+        *,
+        neighbour: Callable[[float], float] | None = None,
+        crowd: Callable[[float], float] | None = None,
+        cores: float = 2.0,
     ) -> None:
         self._clock = FakeClock()
         self._neighbour = neighbour or (lambda _: 1.0)
+        self._crowd = crowd or (lambda _: 1.0)
         self._cores = cores
         self._monitors: dict[int, ControlMonitor] = {}
         self.worked_s = 0.0
@@ -78,6 +83,7 @@ class FakeMachine:
         """Return the pretended control time now, and let it pass."""
         speedup = min(float(width), self._cores)
         seconds = KERNEL_S * width / speedup if parallel else KERNEL_S * width
+        seconds *= self._crowd(self._clock.now_ns() / 1e9)
         if parallel:
             seconds *= self._neighbour(self._clock.now_ns() / 1e9)
         self._clock.advance(seconds)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from pytest_pipeline.model.rounds import VALID_EFFICIENCY, Reference
+from pytest_pipeline.model.rounds import VALID_EFFICIENCY, VALID_SLOWDOWN, Reference
 
 WAITING_DEMAND = 0.5
 """Cores' worth of parallel CPU work below which a plan mostly waits (A9.4)."""
@@ -63,7 +63,8 @@ class Capacity:
         if not reference.is_valid:
             return (
                 f"the control kernel reaches {reference.speedup:.2f}x on {reference.width} workers "
-                f"(at least {VALID_EFFICIENCY * reference.width:.2f}x needed): the machine is shared or busy"
+                f"(at least {VALID_EFFICIENCY * reference.width:.2f}x needed) and takes {reference.slowdown:.1f}x "
+                f"its undisturbed time (at most {VALID_SLOWDOWN:.1f}x): the machine is shared or busy"
             )
         if reference.speedup < HEADROOM * self.needed:
             return (

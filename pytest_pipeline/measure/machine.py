@@ -13,7 +13,12 @@ from typing import Protocol
 from pytest_pipeline.clock import Clock, MonotonicClock
 from pytest_pipeline.executors.protocol import Executor
 from pytest_pipeline.measure import host
-from pytest_pipeline.measure.control import ControlMonitor, ExecutorControl, calibrate_loops
+from pytest_pipeline.measure.control import (
+    ControlMonitor,
+    ExecutorControl,
+    calibrate_loops,
+    control_workers,
+)
 from pytest_pipeline.model.environment import Environment
 
 
@@ -51,10 +56,14 @@ class Machine(Protocol):
 
 
 class RealMachine:
-    """The machine we run on. Control kernels are opened once per executor kind and width, and kept."""
+    """The machine we run on. Control kernels are opened once per executor kind and width, and kept.
 
-    def __init__(self, serial: Callable[[], Executor]) -> None:
+    `wide` makes an executor of any width, for a kernel wider than the executor that is measured.
+    """
+
+    def __init__(self, serial: Callable[[], Executor], wide: Callable[[], Executor]) -> None:
         self._serial = serial
+        self._wide = wide
         self._clock = MonotonicClock()
         self._loops = 0
         self._environment: Environment | None = None
@@ -70,7 +79,8 @@ class RealMachine:
         key = (executor.name, width)
         if key not in self._monitors:
             self._loops = self._loops or calibrate_loops()
-            control = ExecutorControl(executor, self._serial(), width, self._loops)
+            parallel = executor if control_workers(executor, width) >= width else self._wide()
+            control = ExecutorControl(parallel, self._serial(), width, self._loops)
             self._monitors[key] = ControlMonitor(control, executor.name)
         return self._monitors[key]
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
+
 from pytest_pipeline.errors import UsageError
 from pytest_pipeline.judge.capacity import Capacity
 from pytest_pipeline.measure.control import ControlMonitor
 from pytest_pipeline.measure.equality import Mismatch
 from pytest_pipeline.measure.instruments import quiet_instruments
+from pytest_pipeline.measure.lane import Lane
 from pytest_pipeline.measure.latencies import LatencyPhase
 from pytest_pipeline.measure.ratios import RatioPhase
 from pytest_pipeline.measure.rounds import LONG_PAIR_S, RoundRunner, choose_shape
@@ -90,10 +93,19 @@ def _watched_baseline(trial: Trial, measured: Measured) -> list[bytes | None]:
 def _learn_reference(trial: Trial) -> ControlMonitor:
     trial.progress("learning what this machine gives")
     first = trial.candidates[0] if trial.candidates else trial.baseline
-    cores = max(1, trial.machine.environment().cores_usable)
-    monitor = trial.machine.monitor(first.executor, min(first.width, cores))
+    monitor = trial.machine.monitor(first.executor, _control_width(trial, first))
     monitor.learn()
     return monitor
+
+
+def _control_width(trial: Trial, lane: Lane) -> int:
+    """Return the arm's workers, or the cores that the gates ask for when those are more.
+
+    Otherwise a plan that lost its workers would be taken for a host that lacks cores.
+    """
+    asked = max((gate.requirement.effective_limit for gate in trial.ratio_gates), default=1.0)
+    cores = max(1, trial.machine.environment().cores_usable)
+    return min(max(lane.width, math.ceil(asked)), cores)
 
 
 def _size(trial: Trial, measured: Measured) -> dict[str, float]:

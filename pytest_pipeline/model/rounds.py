@@ -9,6 +9,13 @@ from enum import StrEnum
 VALID_EFFICIENCY = 0.85
 """Control speedup / width below which a reference was learned on a disturbed machine (A9.1)."""
 
+KERNEL_S = 0.010
+"""Length of the control kernel on one undisturbed core: shorter ones miss disturbances (A7)."""
+
+VALID_SLOWDOWN = 1.5
+"""Serial control / its undisturbed length above which every core was shared while the reference was
+learned. A boost that ends costs 1.35x (measured), a second process on every core 2x."""
+
 
 class Phase(StrEnum):
     """What a round was for."""
@@ -42,9 +49,14 @@ class Reference:
         return self.speedup / self.width
 
     @property
+    def slowdown(self) -> float:
+        """Serial control / its undisturbed length: shows neighbours on *all* the cores, which leave the speedup as it is."""
+        return self.serial_s / (KERNEL_S * self.width)
+
+    @property
     def is_valid(self) -> bool:
         """Whether it may serve as reference: a neighbour that was there first must not."""
-        return self.efficiency >= VALID_EFFICIENCY
+        return self.efficiency >= VALID_EFFICIENCY and self.slowdown <= VALID_SLOWDOWN
 
 
 @dataclass(frozen=True, slots=True)
