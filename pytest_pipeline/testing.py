@@ -28,7 +28,8 @@ class FakeMachine:
 
     `neighbour(now_s)` returns the factor by which the parallel control is slowed at that moment
     (1 = idle), `crowd(now_s)` the one for every control, as when all the cores are shared; `cores`
-    is what the control kernel shows as its own parallel speedup.
+    is what the control kernel shows as its own parallel speedup, `waiting` the share of the time in
+    which the arms are ready and have no core.
     """
 
     def __init__(
@@ -37,11 +38,13 @@ class FakeMachine:
         neighbour: Callable[[float], float] | None = None,
         crowd: Callable[[float], float] | None = None,
         cores: float = 2.0,
+        waiting: float = 0.0,
     ) -> None:
         self._clock = FakeClock()
         self._neighbour = neighbour or (lambda _: 1.0)
         self._crowd = crowd or (lambda _: 1.0)
         self._cores = cores
+        self._waiting = waiting
         self._monitors: dict[int, ControlMonitor] = {}
         self.worked_s = 0.0
         self.running = ""
@@ -62,8 +65,9 @@ class FakeMachine:
         return self._monitors[width]
 
     def usage(self) -> Usage:
-        """Report an idle machine."""
-        return Usage(own_cpu_s=0.0, machine_cpu_s=0.0, throttled=0)
+        """Report an idle machine, but for what the arms waited."""
+        waited_s = self._waiting * self._clock.now_ns() / 1e9
+        return Usage(own_cpu_s=0.0, machine_cpu_s=0.0, throttled=0, waited_s=waited_s)
 
     def environment(self) -> Environment:
         """Describe the pretended machine."""

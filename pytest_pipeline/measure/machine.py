@@ -32,6 +32,8 @@ class Usage:
     """CPU seconds that all processes used so far, steal included; None where unreadable."""
     throttled: int
     """Times the cgroup quota throttled us so far (`nr_throttled`)."""
+    waited_s: float = 0.0
+    """Seconds that the threads of this process were ready to run and had no core so far; 0 where unreadable."""
 
 
 class Machine(Protocol):
@@ -86,7 +88,9 @@ class RealMachine:
 
     def usage(self) -> Usage:
         """Read the counters now."""
-        return Usage(host.own_cpu_s(), host.machine_cpu_s(), host.throttled_count())
+        return Usage(
+            host.own_cpu_s(), host.machine_cpu_s(), host.throttled_count(), host.waited_s()
+        )
 
     def environment(self) -> Environment:
         """Describe machine and interpreter."""

@@ -204,3 +204,16 @@ def test_a_plan_that_lost_its_workers_is_missed_and_not_excused_by_the_host():
     alone = [lab.stage("parse", 0.01, workers=1)]
     (finding,) = lab.compare(alone, range(10), requirements=[speedup(1.8)]).findings
     assert finding.verdict is Verdict.MISSED
+
+
+def test_a_computing_plan_that_is_kept_off_the_cores_is_not_taken_for_one_that_waits():
+    lab = Lab(cpu_share=0.3, waiting=0.7, cores=1.0)
+    lab.threads.slowdown = lambda _: 1.6
+    (finding,) = lab.compare(requirements=[speedup(1.5)]).findings
+    assert (finding.verdict, finding.reason) == (Verdict.INCONCLUSIVE, Reason.CAPACITY)
+
+
+def test_a_plan_that_waits_by_itself_is_judged_on_one_core():
+    lab = Lab(cpu_share=0.3, waiting=0.0, cores=1.0)
+    lab.threads.slowdown = lambda _: 1.6
+    assert lab.compare(requirements=[speedup(1.5)]).findings[0].verdict is Verdict.MISSED
