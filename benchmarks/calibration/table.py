@@ -22,7 +22,8 @@ seeds and raw rounds are in `benchmarks/calibration/results/`. Nothing here is t
 
 READING = """\
 **How to read it.** *1.10x* means that the healthy code's clean speedup is 1.10 times the `min` that is asked for. A *false FAIL* is a run on
-healthy code that would turn a test red (`missed` or `invalid`). Rounds are counted until the verdict, disturbed and confirming ones included.
+healthy code that would turn a test red (`missed` or `invalid`). Regressions are planted in the parallel arm of code that is healthy at 1.10x (the slow
+mode: at 1.25x, its slow executions at 0.6x). Rounds are counted until the verdict, disturbed and confirming ones included.
 Intervals are 95 % Wilson intervals. Seeing 0 false FAIL in 100 runs shows at most {of_100}, in 300 runs at most {of_300}; the promised 0.1 % rests
 on the simulation of the worst code that still conforms, below. It is promised for rounds in which the machine is undisturbed: the rows
 beside a neighbour test how well disturbed rounds are recognised, and an `inconclusive` there is the right answer, not an error.
