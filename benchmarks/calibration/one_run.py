@@ -29,15 +29,14 @@ OWN_PROCESS_TIMEOUT_S = 400.0
 def run_cell(cell: Cell, index: int, clean: Record) -> Record:
     """Run `cell` once beside its neighbour and return the record."""
     began = time.monotonic()
-    with neighbour(cell.neighbour, seed_of(cell, index)):
-        if cell.is_whole_pytest:
-            found = compact(whole_pytest(clean["loops"], limit_of(cell, clean)))
-        elif cell.needs_own_process:
-            found = _in_own_process(cell, index, clean)
-        else:
-            found = measure(cell, index, clean)
-        seconds = time.monotonic() - began
-        peers = _peers(cell, index, clean)
+    peers = {}
+    try:
+        with neighbour(cell.neighbour, seed_of(cell, index)):
+            found = _measure_somewhere(cell, index, clean)
+            seconds = time.monotonic() - began
+            peers = _peers(cell, index, clean)
+    except Exception as error:
+        found, seconds = _broken(error), time.monotonic() - began
     return {
         "kind": "run",
         "cell": cell.name,
@@ -48,6 +47,28 @@ def run_cell(cell: Cell, index: int, clean: Record) -> Record:
         "seconds": round(seconds, 2),
         **found,
         **({"peers": peers} if peers else {}),
+    }
+
+
+def _measure_somewhere(cell: Cell, index: int, clean: Record) -> Record:
+    if cell.is_whole_pytest:
+        return compact(whole_pytest(clean["loops"], limit_of(cell, clean)))
+    if cell.needs_own_process:
+        return _in_own_process(cell, index, clean)
+    return measure(cell, index, clean)
+
+
+def _broken(error: Exception) -> Record:
+    """Return what is kept of a run that raised: it counts, and the table shows it."""
+    return {
+        "verdict": "error",
+        "reason": type(error).__name__,
+        "headline": str(error)[-2000:],
+        "clean": 0,
+        "dirty": 0,
+        "reference_ms": [None, None],
+        "rounds": [],
+        "blocks": [],
     }
 
 
@@ -79,7 +100,7 @@ def measure(cell: Cell, index: int, clean: Record) -> Record:
 
 
 def compact(document: dict[str, Any]) -> Record:
-    """Return what is kept of a comparison: verdict, reference, and every round rounded to 0.01 ms."""
+    """Return what is kept of a comparison: verdict, reference, and every round rounded to 0.1 ms."""
     finding = document["findings"][0]
     baseline = document["baseline"]
     reference = document["reference"] or {}
@@ -113,7 +134,7 @@ def _block(each: dict[str, Any], document: dict[str, Any]) -> list[Any]:
 
 
 def _ms(seconds: float | None) -> float | None:
-    return None if seconds is None else round(1000 * seconds, 2)
+    return None if seconds is None else round(1000 * seconds, 1)
 
 
 def _peers(cell: Cell, index: int, clean: Record) -> dict[str, bool]:

@@ -8,7 +8,7 @@ import time
 from collections.abc import Sequence
 
 from benchmarks.calibration.cells import Cell
-from benchmarks.calibration.clean import clean_of, key_of, workload_of
+from benchmarks.calibration.clean import NotQuietError, clean_of, key_of, workload_of
 from benchmarks.calibration.one_run import run_cell
 from benchmarks.calibration.schedule import next_cell, seconds_per_run
 from benchmarks.calibration.store import Record, Store
@@ -45,7 +45,7 @@ class Session:
     def _prime(self) -> None:
         """Let every kind of control kernel learn its reference on the idle machine."""
         kinds: dict[str, tuple[Cell, Record]] = {}
-        for cell in self._cells:
+        for cell in self._learned():
             clean = clean_of(cell, self._store)
             if not cell.needs_own_process and cell.work == "compute":
                 kinds.setdefault(cell.executor, (cell, clean))
@@ -55,6 +55,23 @@ class Session:
             speedup = found[cell.executor].speedup
             now = "nothing" if speedup is None else f"{speedup.value:.2f}x"
             print(f"{key_of(cell)}: {now} now, {clean['speedup']:.2f}x when it was learned")
+
+    def _learned(self) -> Sequence[Cell]:
+        """Leave out the cells whose clean speedup cannot be learned now; raises `NotQuietError` when none is left."""
+        refused: dict[str, NotQuietError] = {}
+        for cell in self._cells:
+            key = key_of(cell)
+            if key in refused:
+                continue
+            try:
+                clean_of(cell, self._store)
+            except NotQuietError as error:
+                refused[key] = error
+                print(f"left out of this session: {error}", flush=True)
+        self._cells = [cell for cell in self._cells if key_of(cell) not in refused]
+        if not self._cells:
+            raise next(iter(refused.values()))
+        return self._cells
 
     def _next(self) -> Cell | None:
         return next_cell(

@@ -8,8 +8,14 @@ from statistics import median
 from benchmarks.calibration.cells import Cell
 from benchmarks.calibration.store import Record
 
-UNKNOWN_S = 10.0
-"""What a run of a cell that never ran is taken to last, seconds."""
+SHORT_RUN_S = 10.0
+ROUNDS = 40
+"""A run of a cell that never ran is taken to last SHORT_RUN_S and ROUNDS of its serial arms."""
+
+
+def guess_s(cell: Cell) -> float:
+    """Return what a run is taken to last before there is one, seconds."""
+    return SHORT_RUN_S + ROUNDS * cell.arm_s
 
 
 def seconds_per_run(runs: Sequence[Record]) -> dict[str, float]:
@@ -30,7 +36,7 @@ def next_cell(
     fitting = [
         cell
         for cell in cells
-        if counts.get(cell.name, 0) < cell.runs and lasts_s.get(cell.name, UNKNOWN_S) <= left_s
+        if counts.get(cell.name, 0) < cell.runs and lasts_s.get(cell.name, guess_s(cell)) <= left_s
     ]
     return min(fitting, key=lambda cell: counts.get(cell.name, 0) / cell.runs, default=None)
 
@@ -38,4 +44,4 @@ def next_cell(
 def remaining_s(cell: Cell, counts: Mapping[str, int], lasts_s: Mapping[str, float]) -> float:
     """Return the projected seconds until the cell has all its runs."""
     missing = max(0, cell.runs - counts.get(cell.name, 0))
-    return missing * lasts_s.get(cell.name, UNKNOWN_S)
+    return missing * lasts_s.get(cell.name, guess_s(cell))

@@ -13,6 +13,7 @@ from benchmarks.calibration.store import Record
 
 Z_95 = 1.959963984540054
 FAILING = {"missed", "invalid"}
+DECIDED = {"met", "missed"}
 
 
 def wilson(hits: int, runs: int) -> tuple[float, float]:
@@ -50,7 +51,7 @@ class Summary:
     verdicts: Counter[str]
     """Verdict -> runs."""
     reasons: Counter[str]
-    """Reason of the inconclusive and of the invalid runs -> runs."""
+    """Reason of the runs that are neither met nor missed -> runs."""
     rounds: float | None
     """Median of the rounds to a decided verdict, disturbed and confirming ones counted."""
     seconds: float | None
@@ -102,10 +103,8 @@ class Summary:
 
 def summarise(cell: Cell, runs: Sequence[Record]) -> Summary:
     """Return the summary of the runs of `cell`."""
-    decided = [_rounds(record) for record in runs if record["verdict"] in {"met", "missed"}]
-    reasons = [
-        record["reason"] for record in runs if record["verdict"] in {"inconclusive", "invalid"}
-    ]
+    decided = [_rounds(record) for record in runs if record["verdict"] in DECIDED]
+    reasons = [record["reason"] for record in runs if record["verdict"] not in DECIDED]
     return Summary(
         cell=cell,
         verdicts=Counter(record["verdict"] for record in runs),

@@ -13,13 +13,14 @@ import psutil
 import pytest
 from scipy import stats
 
-from benchmarks.calibration import workloads
+from benchmarks.calibration import clean, one_run, workloads
 from benchmarks.calibration.cells import CELLS, Cell, Required, choose, seed_of
-from benchmarks.calibration.clean import clean_of, workload_of
+from benchmarks.calibration.clean import NotQuietError, clean_of, key_of, workload_of
 from benchmarks.calibration.neighbours import KINDS, neighbour
-from benchmarks.calibration.one_run import compact, limit_of
+from benchmarks.calibration.one_run import compact, limit_of, run_cell
 from benchmarks.calibration.peers import is_red
 from benchmarks.calibration.plan import plan_table
+from benchmarks.calibration.runner import Session
 from benchmarks.calibration.schedule import next_cell, seconds_per_run
 from benchmarks.calibration.store import Store, default_path
 from benchmarks.calibration.summary import share_text, summarise, wilson
@@ -241,7 +242,33 @@ def test_a_comparison_is_kept_with_its_raw_rounds():
     ]
     kept = compact(document)
     assert kept["verdict"] == "not-run"
-    assert kept["rounds"] == [["m!", [100.0, 200.0], [50.0, 61.23], [10.0]]]
+    assert kept["rounds"] == [["m!", [100.0, 200.0], [50.0, 61.2], [10.0]]]
+
+
+def test_a_run_that_raises_is_kept_and_shown_and_ends_its_neighbour(monkeypatch):
+    def crash(*_):
+        raise RuntimeError("no space left")
+
+    monkeypatch.setattr(one_run, "measure", crash)
+    record = run_cell(replace(HEALTHY, neighbour="bursts"), 0, {"speedup": 1.9, "loops": 1})
+    assert (record["verdict"], record["headline"]) == ("error", "no space left")
+    assert summarise(HEALTHY, [record]).reasons == {"RuntimeError": 1}
+    started = [" ".join(child.cmdline()) for child in psutil.Process().children()]
+    assert not [command for command in started if "calibration.neighbours" in command]
+
+
+def test_cells_whose_clean_speedup_cannot_be_learned_now_are_left_out(store, monkeypatch, capsys):
+    def refuse(cell):
+        if cell.arm_s > 1:
+            raise NotQuietError("never quiet")
+        return {"kind": "clean", "key": key_of(cell), "speedup": 1.9, "loops": 1}
+
+    monkeypatch.setattr(clean, "_learn", refuse)
+    long = Cell("long", arm_s=2.0)
+    assert list(Session([HEALTHY, long, PLANTED], store, 1.0)._learned()) == [HEALTHY, PLANTED]
+    assert capsys.readouterr().out.count("never quiet") == 1
+    with pytest.raises(NotQuietError):
+        Session([long], store, 1.0)._learned()
 
 
 @pytest.mark.parametrize("kind", ["on-off", "bursts", "permanent", "disk"])
