@@ -167,8 +167,10 @@ CELLS: tuple[Cell, ...] = (
 
 
 def choose(pattern: str, *, is_nightly: bool = False) -> list[Cell]:
-    """Return the cells whose name matches the shell pattern, or contains it."""
-    chosen = [cell for cell in CELLS if fnmatchcase(cell.name, pattern) or pattern in cell.name]
+    """Return the cell of this name, or those whose name matches the shell pattern or contains it."""
+    chosen = [cell for cell in CELLS if cell.name == pattern] or [
+        cell for cell in CELLS if fnmatchcase(cell.name, pattern) or pattern in cell.name
+    ]
     if is_nightly:
         return [replace(cell, runs=max(cell.runs, NIGHTLY_RUNS)) for cell in chosen]
     return chosen

@@ -106,6 +106,8 @@ def test_every_run_has_its_own_seed_and_the_same_one_in_every_session():
 def test_names_choose_cells():
     assert [cell.name for cell in choose("p99*")] == ["p99, 0.5 % late", "p99, 5 % late"]
     assert {cell.regression for cell in choose("planted")} == set(workloads.REGRESSIONS)
+    assert [cell.name for cell in choose("bursts, 1.10x")] == ["bursts, 1.10x"]
+    assert len(choose("on/off neighbour, 1.10x")) == 1 < len(choose("on/off neighbour"))
     assert all(cell.runs >= 300 for cell in choose("*", is_nightly=True))
 
 
