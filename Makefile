@@ -3,7 +3,7 @@
 #   make quick        two of its tests                                                 (about 30 s)
 #   make test         lint, types, wheel and the whole test suite
 #   make bench        print the tables of benchmarks/                                  (about 5 min)
-#   make calibration  false-failure rate and power of the gates on this machine        (long)
+#   make calibration  false-failure rate and power of the gates: goes on where it stopped (45 min, MINUTES=)
 #   make regressions  show what failing looks like: five tests that must fail
 
 PYTHON ?= $(shell for python in python3.13 python3.12 python3.11 python3; do \
@@ -13,6 +13,7 @@ VENV ?= .venv
 BIN := $(abspath $(VENV))/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 REPORT := pipeline-report
+MINUTES ?= 45
 
 .PHONY: demo quick test bench calibration regressions clean
 
@@ -37,7 +38,8 @@ bench: $(VENV)/.demo
 	$(BIN)/python benchmarks/run.py
 
 calibration: $(VENV)/.test
-	$(BIN)/python -m pytest tests/calibration -s
+	$(BIN)/python -m benchmarks.calibration --minutes $(MINUTES)
+	$(BIN)/python -m benchmarks.calibration --table
 
 clean:
 	rm -rf $(VENV) build dist

@@ -146,7 +146,7 @@ def compare(
 @functools.cache
 def default_machine() -> Machine:
     """Return this process's machine; its control kernels stay up until the process ends."""
-    machine = RealMachine(lambda: resolve("serial"))
+    machine = RealMachine(lambda: resolve("serial"), lambda: resolve("threads"))
     atexit.register(machine.close)
     return machine
 

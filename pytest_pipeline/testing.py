@@ -21,26 +21,29 @@ from pytest_pipeline.measure.load import Load
 from pytest_pipeline.measure.machine import Usage
 from pytest_pipeline.model.environment import Environment
 from pytest_pipeline.model.plan import Plan, Source
+from pytest_pipeline.model.rounds import KERNEL_S
 from pytest_pipeline.model.trace import Ledger, LedgerRow, Trace, make_visits
-
-KERNEL_S = 0.01
 
 
 class FakeMachine:
     """A machine whose time is virtual and whose neighbours are scripted.
 
     `neighbour(now_s)` returns the factor by which the parallel control is slowed at that moment
-    (1 = idle); `cores` is what the control kernel shows as its own parallel speedup. `usage(now_s)`
-    returns the system's counters; `gaps(from_s, to_s)` returns the spans (start and end, seconds) in
-    which a heartbeat would have found no core. `turbo` is how much faster a lone core runs; `load` replaces
-    the spinners that tell that from a neighbour (by default they work).
+    (1 = idle), `crowd(now_s)` the one for every control, as when all the cores are shared; `cores`
+    is what the control kernel shows as its own parallel speedup, `waiting` the share of the time in
+    which the arms are ready and have no core. `usage(now_s)` returns the system's counters;
+    `gaps(from_s, to_s)` returns the spans (start and end, seconds) in which a heartbeat would have
+    found no core. `turbo` is how much faster a lone core runs; `load` replaces the spinners that tell
+    that from a neighbour (by default they work).
     """
 
     def __init__(
         self,
         *,
         neighbour: Callable[[float], float] | None = None,
+        crowd: Callable[[float], float] | None = None,
         cores: float = 2.0,
+        waiting: float = 0.0,
         usage: Callable[[float], Usage] | None = None,
         gaps: Callable[[float, float], Sequence[tuple[float, float]]] | None = None,
         turbo: float = 1.0,
@@ -48,8 +51,9 @@ class FakeMachine:
     ) -> None:
         self._clock = FakeClock()
         self._neighbour = neighbour or (lambda _: 1.0)
+        self._crowd = crowd or (lambda _: 1.0)
         self._cores = cores
-        self._usage = usage or (lambda _: Usage(own_cpu_s=0.0, machine_cpu_s=0.0, throttled=0))
+        self._usage = usage or self._waits(waiting)
         self._gaps = gaps
         self._turbo = turbo
         self._load = load or _FakeLoad(self)
@@ -75,8 +79,13 @@ class FakeMachine:
         return self._monitors[width]
 
     def usage(self) -> Usage:
-        """Report the scripted counters; an idle machine's by default."""
+        """Report the scripted counters; by default an idle machine's, but for what the arms waited."""
         return self._usage(self._clock.now_ns() / 1e9)
+
+    def _waits(self, share: float) -> Callable[[float], Usage]:
+        return lambda now_s: Usage(
+            own_cpu_s=0.0, machine_cpu_s=0.0, throttled=0, waited_s=share * now_s
+        )
 
     def heartbeat(self, threshold_s: float) -> _FakeHeartbeat | None:
         """Return a heartbeat with the scripted gaps; None when none are scripted."""
@@ -102,6 +111,7 @@ class FakeMachine:
         """Return the pretended control time now, and let it pass."""
         speedup = min(float(width), self._cores)
         seconds = KERNEL_S * width / speedup if parallel else KERNEL_S * width
+        seconds *= self._crowd(self._clock.now_ns() / 1e9)
         if parallel:
             seconds *= self._neighbour(self._clock.now_ns() / 1e9)
         elif not self.is_loaded:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from pytest_pipeline.model.rounds import VALID_EFFICIENCY, Reference
+from pytest_pipeline.model.rounds import VALID_EFFICIENCY, VALID_SLOWDOWN, Reference
 
 WAITING_DEMAND = 0.5
 """Cores' worth of parallel CPU work below which a plan mostly waits (A9.4)."""
@@ -79,4 +79,9 @@ def largest_effective_limit(reference: Reference, cpu_share: float) -> float:
 
 
 def _why_invalid(reference: Reference) -> str:
+    if reference.slowdown > VALID_SLOWDOWN:
+        return (
+            f"it takes {reference.slowdown:.1f}x its undisturbed time (at most {VALID_SLOWDOWN:.1f}x), "
+            "so every core is shared or busy"
+        )
     return ", ".join(filter(None, ["the machine is shared or busy", reference.doubt]))

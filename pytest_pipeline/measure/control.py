@@ -15,12 +15,9 @@ from typing import Protocol
 
 from pytest_pipeline.executors.protocol import Executor, Running
 from pytest_pipeline.measure.load import Load
-from pytest_pipeline.model.plan import Source, Stage, make_plan
-from pytest_pipeline.model.rounds import Reference
+from pytest_pipeline.model.plan import Plan, Source, Stage, make_plan
+from pytest_pipeline.model.rounds import KERNEL_S, Reference
 from pytest_pipeline.stats.quantiles import quantile
-
-KERNEL_S = 0.010
-"""Length of the kernel on one core: shorter ones miss disturbances (A7)."""
 
 LEARNING_RUNS = 20
 """Control runs, serial and parallel interleaved, before the reference is used."""
@@ -168,8 +165,17 @@ def ask_again(control: Control, first: Reference, load: Load | None) -> Referenc
     return second if second.is_valid else first
 
 
+def control_workers(executor: Executor, width: int) -> int:
+    """Return the workers that `executor` would give a control kernel of this width."""
+    return executor.workers(_plan(width))
+
+
+def _plan(width: int) -> Plan:
+    return make_plan([Stage(kernel, name="control", workers=width)])
+
+
 def _open(executor: Executor, width: int) -> Running:
-    return executor.open(make_plan([Stage(kernel, name="control", workers=width)]))
+    return executor.open(_plan(width))
 
 
 def _time_kernel(loops: int) -> float:

@@ -55,6 +55,15 @@ def in_container() -> bool:
     return cpu_quota() is not None or any(mark.exists() for mark in marks)
 
 
+def waited_s() -> float:
+    """Return the run-queue wait of this process's living threads so far (Linux `schedstat`, second field)."""
+    waited_ns = 0
+    for path in Path("/proc/self/task").glob("*/schedstat"):
+        fields = _read(str(path)).split()
+        waited_ns += int(fields[1]) if len(fields) > 1 else 0
+    return waited_ns / 1e9
+
+
 def describe(instruments: tuple[str, ...] = ()) -> Environment:
     """Return the facts about machine and interpreter."""
     return Environment(

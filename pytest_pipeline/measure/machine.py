@@ -13,7 +13,12 @@ from typing import Protocol
 from pytest_pipeline.clock import Clock, MonotonicClock
 from pytest_pipeline.executors.protocol import Executor
 from pytest_pipeline.measure import host
-from pytest_pipeline.measure.control import ControlMonitor, ExecutorControl, calibrate_loops
+from pytest_pipeline.measure.control import (
+    ControlMonitor,
+    ExecutorControl,
+    calibrate_loops,
+    control_workers,
+)
 from pytest_pipeline.measure.heartbeat import Heartbeat, start_heartbeat
 from pytest_pipeline.measure.load import IdleLoad
 from pytest_pipeline.measure.pressure import Counters, read_counters, throttling
@@ -30,6 +35,8 @@ class Usage:
     """CPU seconds that all processes used so far, steal included; None where unreadable."""
     throttled: int
     """Times the cgroup quota throttled us so far (`nr_throttled`)."""
+    waited_s: float = 0.0
+    """Seconds that the threads of this process were ready to run and had no core so far; 0 where unreadable."""
     counters: Counters = field(default_factory=Counters)
     """What else the kernel counts: waits, steal, throttled time, pressure."""
     in_container: bool = False
@@ -62,10 +69,14 @@ class Machine(Protocol):
 
 
 class RealMachine:
-    """The machine we run on. Control kernels are opened once per executor kind and width, and kept."""
+    """The machine we run on. Control kernels are opened once per executor kind and width, and kept.
 
-    def __init__(self, serial: Callable[[], Executor]) -> None:
+    `wide` makes an executor of any width, for a kernel wider than the executor that is measured.
+    """
+
+    def __init__(self, serial: Callable[[], Executor], wide: Callable[[], Executor]) -> None:
         self._serial = serial
+        self._wide = wide
         self._clock = MonotonicClock()
         self._loops = 0
         self._in_container = host.in_container()
@@ -82,7 +93,8 @@ class RealMachine:
         key = (executor.name, width)
         if key not in self._monitors:
             self._loops = self._loops or calibrate_loops()
-            control = ExecutorControl(executor, self._serial(), width, self._loops)
+            parallel = executor if control_workers(executor, width) >= width else self._wide()
+            control = ExecutorControl(parallel, self._serial(), width, self._loops)
             self._monitors[key] = ControlMonitor(control, executor.name, IdleLoad())
         return self._monitors[key]
 
@@ -92,6 +104,7 @@ class RealMachine:
             own_cpu_s=host.own_cpu_s(),
             machine_cpu_s=host.machine_cpu_s(),
             throttled=throttling()[0],
+            waited_s=host.waited_s(),
             counters=read_counters(),
             in_container=self._in_container,
         )

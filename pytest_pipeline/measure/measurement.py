@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
+
 from pytest_pipeline.errors import UsageError
 from pytest_pipeline.judge.capacity import Capacity
 from pytest_pipeline.measure.control import ControlMonitor
 from pytest_pipeline.measure.equality import Mismatch
 from pytest_pipeline.measure.instruments import quiet_instruments
+from pytest_pipeline.measure.lane import Lane
 from pytest_pipeline.measure.latencies import LatencyPhase
 from pytest_pipeline.measure.ratios import RatioPhase
 from pytest_pipeline.measure.rounds import LONG_PAIR_S, RoundRunner, choose_shape
@@ -89,24 +92,42 @@ def _watched_baseline(trial: Trial, measured: Measured) -> list[bytes | None]:
 def _learn_reference(trial: Trial) -> ControlMonitor:
     trial.progress("learning what this machine gives")
     first = trial.candidates[0] if trial.candidates else trial.baseline
-    cores = max(1, trial.machine.environment().cores_usable)
-    monitor = trial.machine.monitor(first.executor, min(first.width, cores))
+    monitor = trial.machine.monitor(first.executor, _control_width(trial, first))
     monitor.learn()
     return monitor
+
+
+def _control_width(trial: Trial, lane: Lane) -> int:
+    """Return the arm's workers, or the cores that the gates ask for when those are more.
+
+    Otherwise a plan that lost its workers would be taken for a host that lacks cores.
+    """
+    asked = max((gate.requirement.effective_limit for gate in trial.ratio_gates), default=1.0)
+    cores = max(1, trial.machine.environment().cores_usable)
+    return min(max(lane.width, math.ceil(asked)), cores)
 
 
 def _size(trial: Trial, measured: Measured) -> dict[str, float]:
     """Execute the baseline unwatched and return the makespan of one execution per arm."""
     trial.progress("warming up")
+    trial.baseline.open()
+    before = trial.machine.usage()
     trace = trial.baseline.timed_execution(trial.source)
+    waited_s = trial.machine.usage().waited_s - before.waited_s
     trial.baseline.keep_profile(trace)
-    measured.cpu_share = _cpu_share(trace)
+    measured.cpu_share = _cpu_share(trace, waited_s)
     return {lane.name: lane.profile.makespan_s for lane in trial.lanes if lane.profile is not None}
 
 
-def _cpu_share(trace: Trace) -> float:
-    used = sum(row.cpu_s for row in trace.ledger.rows)
-    return used / trace.makespan_s if trace.makespan_s > 0 else 0.0
+def _cpu_share(trace: Trace, waited_s: float) -> float:
+    """Return CPU time / wall time without the time in which the plan was ready and had no core.
+
+    A plan that computes would otherwise look on a crowded machine like one that waits (measured: 0.3
+    beside two neighbours), which no crowd excuses.
+    """
+    used_s = sum(row.cpu_s for row in trace.ledger.rows)
+    own_s = max(used_s, trace.makespan_s - waited_s)
+    return used_s / own_s if own_s > 0 else 0.0
 
 
 def _runner(

@@ -11,6 +11,13 @@ from pytest_pipeline.model.evidence import Evidence
 VALID_EFFICIENCY = 0.85
 """Control speedup / width below which a reference was learned on a disturbed machine (A9.1)."""
 
+KERNEL_S = 0.010
+"""Length of the control kernel on one undisturbed core: shorter ones miss disturbances (A7)."""
+
+VALID_SLOWDOWN = 1.5
+"""Serial control / its undisturbed length above which every core was shared while the reference was
+learned. A boost that ends costs 1.35x (measured), a second process on every core 2x."""
+
 
 class Phase(StrEnum):
     """What a round was for."""
@@ -50,6 +57,11 @@ class Reference:
         return self.speedup / self.width
 
     @property
+    def slowdown(self) -> float:
+        """Serial control / its undisturbed length: shows neighbours on *all* the cores, which leave the speedup as it is."""
+        return self.serial_s / (KERNEL_S * self.width)
+
+    @property
     def is_valid(self) -> bool:
         """Whether it may serve as reference: a neighbour that was there first must not.
 
@@ -57,7 +69,8 @@ class Reference:
         by the serial time under load; what it can give stays `speedup`.
         """
         serial_s = max(self.serial_s, self.loaded_serial_s or 0.0)
-        return serial_s / self.parallel_s >= VALID_EFFICIENCY * self.width
+        is_parallel = serial_s / self.parallel_s >= VALID_EFFICIENCY * self.width
+        return is_parallel and self.slowdown <= VALID_SLOWDOWN
 
 
 @dataclass(frozen=True, slots=True)

@@ -178,3 +178,42 @@ def test_a_neighbour_that_leaves_soon_is_waited_for():
     (finding,) = lab.compare(requirements=[speedup(1.5)]).findings
     assert finding.verdict is Verdict.MET
     assert any("quiet moment" in text for text in lab.progress)
+
+
+def crowded(begins_s: float) -> Lab:
+    """All the cores are shared from `begins_s` on: every control takes twice as long, the parallel arm too."""
+    lab = Lab(cpu_share=1.0, crowd=lambda now: 2.0 if now >= begins_s else 1.0)
+    lab.threads.slowdown = lambda _: 2.0 if lab.machine.clock.now_ns() >= begins_s * 1e9 else 1.0
+    return lab
+
+
+def test_neighbours_on_every_core_from_the_start_are_no_reference_although_the_control_scales():
+    (finding,) = crowded(0.0).compare(requirements=[speedup(1.8)]).findings
+    assert (finding.verdict, finding.reason) == (Verdict.INCONCLUSIVE, Reason.CAPACITY)
+    assert "takes 2.0x its undisturbed time" in finding.text
+
+
+def test_neighbours_that_take_every_core_later_do_not_become_the_reference():
+    (finding,) = crowded(3.0).compare(requirements=[speedup(2.2)], items=range(16)).findings
+    assert (finding.verdict, finding.reason) == (Verdict.INCONCLUSIVE, Reason.BUSY)
+    assert finding.clean_rounds < finding.dirty_rounds
+
+
+def test_a_plan_that_lost_its_workers_is_missed_and_not_excused_by_the_host():
+    lab = Lab(cpu_share=1.0)
+    alone = [lab.stage("parse", 0.01, workers=1)]
+    (finding,) = lab.compare(alone, range(10), requirements=[speedup(1.8)]).findings
+    assert finding.verdict is Verdict.MISSED
+
+
+def test_a_computing_plan_that_is_kept_off_the_cores_is_not_taken_for_one_that_waits():
+    lab = Lab(cpu_share=0.3, waiting=0.7, cores=1.0)
+    lab.threads.slowdown = lambda _: 1.6
+    (finding,) = lab.compare(requirements=[speedup(1.5)]).findings
+    assert (finding.verdict, finding.reason) == (Verdict.INCONCLUSIVE, Reason.CAPACITY)
+
+
+def test_a_plan_that_waits_by_itself_is_judged_on_one_core():
+    lab = Lab(cpu_share=0.3, waiting=0.0, cores=1.0)
+    lab.threads.slowdown = lambda _: 1.6
+    assert lab.compare(requirements=[speedup(1.5)]).findings[0].verdict is Verdict.MISSED

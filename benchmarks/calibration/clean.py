@@ -1,0 +1,98 @@
+"""What the healthy workload reaches here when nothing disturbs: learned once per machine, and kept.
+
+The limits of all the cells are multiples of this clean speedup.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import time
+from statistics import median
+
+from benchmarks.calibration import workloads
+from benchmarks.calibration.cells import Cell
+from benchmarks.calibration.store import Record, Store
+from benchmarks.calibration.workloads import Workload
+from pytest_pipeline import Comparison, compare
+
+CLEAN_ROUNDS = 12
+TRIES = 6
+MARGIN = 1.1
+"""A computing arm is made this much longer than asked for, so that its length is never below."""
+
+
+class NotQuietError(RuntimeError):
+    """The machine was disturbed whenever the clean speedup was measured."""
+
+
+def key_of(cell: Cell) -> str:
+    """Return which workload the cell measures; cells of one key share a clean speedup."""
+    return f"{cell.work}/{cell.executor}/{cell.arm_s:g}"
+
+
+def workload_of(cell: Cell, clean: Record, seed: int, *, is_healthy: bool = False) -> Workload:
+    """Return the workload of `cell`, with its planted regression unless `is_healthy`."""
+    if cell.work == "service":
+        return workloads.service(cell.late_share, seed)
+    if cell.work == "wait":
+        return workloads.wait(cell.arm_s)
+    if cell.executor == "processes":
+        return workloads.compute_in_processes(clean["loops"])
+    regression = "" if is_healthy else cell.regression
+    return workloads.compute(clean["loops"], regression=regression, seed=seed)
+
+
+def clean_of(cell: Cell, store: Store) -> Record:
+    """Return the stored clean record of the cell's workload, learning it first when there is none."""
+    key = key_of(cell)
+    if cell.work == "service":
+        return {"kind": "clean", "key": key, "speedup": 1.0, "loops": 0}
+    known = [record for record in store.of_kind("clean") if record["key"] == key]
+    if not known:
+        store.append(_learn(cell))
+        known = store.of_kind("clean")
+    return known[-1]
+
+
+def _learn(cell: Cell) -> Record:
+    each_s = MARGIN * cell.arm_s / workloads.ITEMS
+    draft = {"loops": max(1, round(workloads.loops_per_second() * each_s))}
+    ratios: list[float] = []
+    print(f"learning the clean speedup of {key_of(cell)}", flush=True)
+    for _ in range(TRIES):
+        ratios += clean_ratios(_measure(cell, draft))
+        if len(ratios) >= CLEAN_ROUNDS:
+            break
+        time.sleep(1.0)
+    else:
+        raise NotQuietError(
+            f"{key_of(cell)}: {len(ratios)} clean rounds in {TRIES} measurements, {CLEAN_ROUNDS} needed: "
+            "wait until the machine is idle"
+        )
+    return {
+        "kind": "clean",
+        "key": key_of(cell),
+        "at": dt.datetime.now(tz=dt.UTC).isoformat(timespec="seconds"),
+        "speedup": round(median(ratios), 4),
+        "lowest": round(min(ratios), 4),
+        "highest": round(max(ratios), 4),
+        "rounds": len(ratios),
+        **draft,
+    }
+
+
+def _measure(cell: Cell, draft: Record) -> Comparison:
+    work = workload_of(cell, draft, seed=0, is_healthy=True)
+    return compare(work.stages, work.items, executors=[cell.executor], budget_s=60.0)
+
+
+def clean_ratios(comparison: Comparison) -> list[float]:
+    """Return median / median of every clean round, or nothing when the reference is not valid."""
+    if comparison.reference is None or not comparison.reference.is_valid:
+        return []
+    base, (arm,) = comparison.baseline, set(comparison.arms) - {comparison.baseline}
+    return [
+        median(each.makespans_s[base]) / median(each.makespans_s[arm])
+        for each in comparison.rounds
+        if each.is_clean
+    ]

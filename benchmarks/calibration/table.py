@@ -1,0 +1,179 @@
+"""docs/calibration.md: every number in it comes from the results file."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from benchmarks._tables import table
+from benchmarks.calibration.cells import Cell
+from benchmarks.calibration.store import Record, Store
+from benchmarks.calibration.summary import Summary, percent, share_text, summarise, wilson
+
+DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "calibration.md"
+
+HEAD = """\
+# How often the gates are wrong
+
+Written by `python -m benchmarks.calibration --table` from the runs that `make calibration` adds, one session after the other;
+seeds and raw rounds are in `benchmarks/calibration/results/`. Nothing here is typed in by hand, and a row with too few runs says so.
+
+"""
+
+READING = """\
+**How to read it.** *1.10x* means that the healthy code's clean speedup is 1.10 times the `min` that is asked for. A *false FAIL* is a run on
+healthy code that would turn a test red (`missed` or `invalid`). Regressions are planted in the parallel arm of code that is healthy at 1.10x (the slow
+mode: at 1.25x, its slow executions at 0.6x). Rounds are counted until the verdict, disturbed and confirming ones included.
+Intervals are 95 % Wilson intervals. Seeing 0 false FAIL in 100 runs shows at most {of_100}, in 300 runs at most {of_300}; the promised 0.1 % rests
+on the simulation of the worst code that still conforms, below. It is promised for rounds in which the machine is undisturbed: the rows
+beside a neighbour test how well disturbed rounds are recognised, and an `inconclusive` there is the right answer, not an error.
+"""
+
+CELL_HEADER = (
+    "experiment",
+    "n",
+    "met",
+    "missed",
+    "inconclusive",
+    "FAIL, 95 % interval",
+    "median rounds",
+    "required",
+    "holds",
+)
+PEERS = ("benchmark mean", "benchmark median", "benchmark min", "one shot", "mean of 10")
+
+
+def render(cells: Sequence[Cell], store: Store) -> str:
+    """Return the whole document."""
+    summaries = [summarise(cell, store.runs(cell.name)) for cell in cells]
+    of_100, of_300 = (percent(wilson(0, runs)[1]) for runs in (100, 300))
+    parts = [
+        HEAD + _provenance(store),
+        READING.format(of_100=of_100, of_300=of_300),
+        "## The gates\n",
+        _cell_table(summaries) + "\n",
+        "## The promised bound, simulated\n",
+        _null_table(store.of_kind("null")),
+        "## The rules people use today, on the same workload in the same run\n",
+        _peer_table(cells, store),
+        "## What it costs, and what clean means here\n",
+        _cost_table(summaries) + "\n",
+        _clean_table(store.of_kind("clean")),
+    ]
+    return "\n".join(parts)
+
+
+def _provenance(store: Store) -> str:
+    sessions, runs = store.of_kind("session"), store.of_kind("run")
+    if not sessions:
+        return "No session has been run yet.\n"
+    days = sorted({record["at"][:10] for record in sessions})
+    when = days[0] if len(days) == 1 else f"{days[0]} to {days[-1]}"
+    commits = list(dict.fromkeys(record["commit"] for record in sessions))
+    hours = sum(record["seconds"] for record in runs) / 3600
+    machines = "; ".join(dict.fromkeys(record["machine"] for record in sessions))
+    return f"{len(runs)} runs on {when}, commits {', '.join(commits)}, {hours:.1f} h of measuring: {machines}.\n"
+
+
+def _cell_table(summaries: Sequence[Summary]) -> str:
+    return table(CELL_HEADER, [_cell_row(each) for each in summaries])
+
+
+def _cell_row(each: Summary) -> list[str]:
+    reasons = ", ".join(f"{count} {reason}" for reason, count in each.reasons.most_common())
+    undecided = each.runs - each.verdicts["met"] - each.verdicts["missed"]
+    return [
+        each.cell.name,
+        str(each.runs),
+        str(each.verdicts["met"]),
+        str(each.verdicts["missed"]),
+        f"{undecided} ({reasons})" if reasons else str(undecided),
+        share_text(each.failed, each.runs),
+        "-" if each.rounds is None else f"{each.rounds:g}",
+        "; ".join(text for text, _ in each.demands),
+        each.holds,
+    ]
+
+
+def _null_table(records: Sequence[Record]) -> str:
+    if not records:
+        return "Not simulated yet.\n"
+    rows = [
+        [
+            percent(record["alpha"]),
+            f"{record['failed']} of {record['runs']}",
+            f"{record['failed'] / record['runs']:.5f}",
+            f"{record['exact']:.5f}",
+            "yes" if record["failed"] / record["runs"] <= record["alpha"] else "NO",
+        ]
+        for record in records
+    ]
+    header = ["tolerated error", "false FAIL", "share", "exact", "holds"]
+    return (
+        "Half of the ratios below the limit, a quarter below 0.9 of it, 40 rounds, before confirmation:\n\n"
+        + table(header, rows)
+        + "\n"
+    )
+
+
+def _peer_table(cells: Sequence[Cell], store: Store) -> str:
+    rows = [
+        _peer_row(cell, found)
+        for cell in cells
+        if (found := [record for record in store.runs(cell.name) if "peers" in record])
+    ]
+    header = ["experiment", "n", "right answer", "this plugin", *PEERS]
+    return (
+        "Share of runs that are red. *benchmark* is pytest-benchmark's `--benchmark-compare-fail` at 10 % on that statistic, against\n"
+        "a baseline saved seconds before; *one shot* is `assert serial / threads >= min` timed once, *mean of 10* the same on ten ratios.\n"
+        "They are asked in every third run. A verdict of `inconclusive` is not red.\n\n"
+        + (table(header, rows) if rows else "No runs yet.")
+        + "\n"
+    )
+
+
+def _peer_row(cell: Cell, runs: Sequence[Record]) -> list[str]:
+    ours = sum(record["verdict"] in {"missed", "invalid"} for record in runs)
+    red = [sum(record["peers"][peer] for record in runs) for peer in PEERS]
+    shares = [percent(count / len(runs)) for count in (ours, *red)]
+    right = "green" if cell.required.no_false_fail else "red"
+    return [cell.name, str(len(runs)), right, *shares]
+
+
+def _cost_table(summaries: Sequence[Summary]) -> str:
+    rows = [
+        [
+            each.cell.name,
+            "?" if not each.seconds else f"{each.seconds:.1f}",
+            "?" if not each.seconds else f"{3600 / each.seconds:.0f}",
+            f"{each.cell.budget_s:g}",
+        ]
+        for each in summaries
+    ]
+    return table(["experiment", "seconds per run", "runs per hour", "budget, s"], rows)
+
+
+def _clean_table(records: Sequence[Record]) -> str:
+    rows = [
+        [
+            record["key"],
+            f"{record['speedup']:.2f}x ({record['lowest']:.2f}-{record['highest']:.2f})",
+            str(record["rounds"]),
+            record["at"][:10],
+        ]
+        for record in records
+    ]
+    if not rows:
+        return "No clean speedup has been learned yet.\n"
+    return (
+        table(
+            [
+                "plan / executor / serial arm, s",
+                "clean speedup (lowest-highest)",
+                "clean rounds",
+                "learned on",
+            ],
+            rows,
+        )
+        + "\n"
+    )

@@ -1,0 +1,306 @@
+"""The calibration harness counts, resumes, schedules and prints as it says; nothing here is timed."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import signal
+import subprocess
+import sys
+from dataclasses import replace
+
+import psutil
+import pytest
+from scipy import stats
+
+from benchmarks.calibration import clean, one_run, workloads
+from benchmarks.calibration.cells import CELLS, Cell, Required, choose, seed_of
+from benchmarks.calibration.clean import NotQuietError, clean_of, key_of, workload_of
+from benchmarks.calibration.neighbours import KINDS, neighbour
+from benchmarks.calibration.one_run import compact, limit_of, run_cell
+from benchmarks.calibration.peers import is_red
+from benchmarks.calibration.plan import plan_table
+from benchmarks.calibration.runner import Session
+from benchmarks.calibration.schedule import next_cell, seconds_per_run
+from benchmarks.calibration.store import Store, default_path
+from benchmarks.calibration.summary import share_text, summarise, wilson
+from benchmarks.calibration.table import render
+from pytest_pipeline import Requirement, compare
+from pytest_pipeline.model.requirement import Quantity
+
+HEALTHY = Cell("healthy", runs=4)
+PLANTED = Cell("planted", runs=2, required=Required(no_false_fail=False, missed=0.99))
+
+
+def run(cell="healthy", verdict="met", reason="", rounds=("w", "m", "m!", "m"), **more):
+    return {
+        "kind": "run",
+        "cell": cell,
+        "verdict": verdict,
+        "reason": reason,
+        "rounds": [[mark, [100.0], [50.0], [10.0]] for mark in rounds],
+        "blocks": [],
+        "seconds": 4.0,
+        **more,
+    }
+
+
+@pytest.fixture
+def store(tmp_path):
+    return Store(tmp_path / "results.jsonl")
+
+
+@pytest.mark.parametrize(
+    ("hits", "runs"), [(0, 100), (0, 300), (1, 30), (15, 30), (30, 30), (95, 100)]
+)
+def test_the_intervals_are_those_of_scipy(hits, runs):
+    expected = stats.binomtest(hits, runs).proportion_ci(0.95, method="wilson")
+    assert wilson(hits, runs) == pytest.approx((expected.low, expected.high), abs=1e-12)
+
+
+def test_none_of_a_hundred_shows_at_most_3_7_percent():
+    assert share_text(0, 100) == "0 of 100 (0 % to 3.7 %)"
+
+
+def test_the_cell_furthest_from_its_runs_is_next():
+    small, large = Cell("small", runs=10), Cell("large", runs=100)
+    order = []
+    counts = dict.fromkeys(("small", "large"), 0)
+    while (cell := next_cell([small, large], counts, {}, left_s=60.0)) is not None:
+        counts[cell.name] += 1
+        order.append(cell.name)
+    assert order[:3] == ["small", "large", "large"]
+    assert counts == {"small": 10, "large": 100}
+    halfway = order[: len(order) // 2]
+    assert halfway.count("small") == 5
+
+
+def test_a_run_that_would_not_end_in_time_is_not_begun():
+    lasts = seconds_per_run([run("healthy", seconds=50.0), run("planted", seconds=2.0)])
+    assert next_cell([HEALTHY, PLANTED], {}, lasts, left_s=20.0) == PLANTED
+    assert next_cell([HEALTHY, PLANTED], {}, lasts, left_s=1.0) is None
+
+
+def test_a_session_goes_on_behind_a_line_that_was_cut_off(store):
+    store.append(run(index=0))
+    with store.path.open("a") as file:
+        file.write('{"kind":"run","cell":"hea')
+    again = Store(store.path)
+    assert again.counts() == {"healthy": 1}
+    again.append(run(index=1))
+    assert [record["index"] for record in Store(store.path).runs("healthy")] == [0, 1]
+
+
+def test_the_results_file_is_named_by_machine_not_by_host():
+    name = default_path().name
+    assert name.endswith(".jsonl")
+    assert os.uname().nodename not in name
+
+
+def test_every_run_has_its_own_seed_and_the_same_one_in_every_session():
+    seeds = {seed_of(cell, index) for cell in CELLS for index in range(100)}
+    assert len(seeds) > 0.999 * len(CELLS) * 100
+    assert seed_of(Cell("no neighbour, 1.10x"), 0) == 2637314293
+
+
+def test_names_choose_cells():
+    assert [cell.name for cell in choose("p99*")] == ["p99, 0.5 % late", "p99, 5 % late"]
+    assert {cell.regression for cell in choose("planted")} == set(workloads.REGRESSIONS)
+    assert [cell.name for cell in choose("bursts, 1.10x")] == ["bursts, 1.10x"]
+    assert len(choose("on/off neighbour, 1.10x")) == 1 < len(choose("on/off neighbour"))
+    assert all(cell.runs >= 300 for cell in choose("*", is_nightly=True))
+
+
+def test_cells_are_told_apart_and_name_what_exists():
+    assert len({cell.name for cell in CELLS}) == len(CELLS)
+    assert {cell.neighbour for cell in CELLS} == {"none", *KINDS}
+    assert {cell.regression for cell in CELLS} == {"", *workloads.REGRESSIONS}
+
+
+def test_the_limit_is_the_clean_speedup_over_the_truth():
+    assert limit_of(Cell("x", healthy=1.25), {"speedup": 2.0}) == 1.6
+
+
+def test_one_false_failure_breaks_a_row_however_few_runs_there_are():
+    assert summarise(HEALTHY, [run(verdict="missed")]).holds == "NO: 1 false FAIL"
+    assert summarise(HEALTHY, [run(verdict="invalid", reason="budget")]).holds.startswith("NO")
+
+
+@pytest.mark.parametrize(
+    ("demand", "verdicts", "holds"),
+    [
+        (Required(met=0.75), "met met met inconclusive", "yes"),
+        (Required(met=0.80), "met met met inconclusive", "NO: met >= 80 %"),
+        (
+            Required(inconclusive_at_most=0.2),
+            "met met met inconclusive",
+            "NO: inconclusive <= 20 %",
+        ),
+        (Required(no_false_fail=False, missed=0.75), "missed missed missed met", "yes"),
+        (
+            Required(no_false_fail=False, met_at_most=0.10),
+            "missed missed missed met",
+            "NO: met <= 10 %",
+        ),
+        (Required(rounds=3), "met met met met", "yes"),
+        (Required(rounds=2), "met met met met", "NO: median rounds <= 2"),
+        (Required(), "met met met", "not enough runs yet (3 of 4)"),
+    ],
+)
+def test_a_row_holds_when_its_demands_do(demand, verdicts, holds):
+    cell = replace(HEALTHY, required=demand)
+    assert summarise(cell, [run(verdict=each) for each in verdicts.split()]).holds == holds
+
+
+def test_disturbed_and_confirming_rounds_count_and_warm_up_does_not():
+    assert summarise(HEALTHY, [run(rounds=("w", "w!", "m", "m!", "c", "c!"))]).rounds == 4
+
+
+def test_the_table_shows_every_row_also_those_without_runs(store):
+    store.append(
+        {"kind": "session", "at": "2026-11-22T01:00:00", "commit": "abc", "machine": "a box"}
+    )
+    for index in range(4):
+        peers = {"benchmark mean": index < 2, "benchmark median": False, "benchmark min": False}
+        store.append(run(index=index, peers={**peers, "one shot": True, "mean of 10": True}))
+    store.append({"kind": "null", "alpha": 0.001, "runs": 200_000, "failed": 138, "exact": 0.00069})
+    text = render([HEALTHY, PLANTED], store)
+    lines = [[field.strip() for field in line.split("|")[1:-1]] for line in text.splitlines()]
+    assert [
+        "healthy",
+        "4",
+        "4",
+        "0",
+        "0",
+        "0 of 4 (0 % to 49 %)",
+        "3",
+        "0 false FAIL",
+        "yes",
+    ] in lines
+    assert [
+        "planted",
+        "0",
+        "0",
+        "0",
+        "0",
+        "-",
+        "-",
+        "FAIL >= 99 %",
+        "not enough runs yet (0 of 2)",
+    ] in lines
+    assert ["healthy", "4", "green", "0 %", "50 %", "0 %", "0 %", "100 %", "100 %"] in lines
+    assert ["0.1 %", "138 of 200000", "0.00069", "0.00069", "yes"] in lines
+    assert "at most 3.7 %" in text
+    assert "on 2026-11-22, commits abc" in text
+
+
+def test_the_plan_says_what_a_cell_costs_and_what_is_missing(store):
+    store.append(run())
+    assert "| healthy | 1 of 4 | 4.0             | 900    | 0.00" in plan_table([HEALTHY], store)
+
+
+def test_a_stored_clean_speedup_is_not_learned_again(store):
+    record = {"kind": "clean", "key": "compute/threads/0.1", "speedup": 1.9, "loops": 5}
+    store.append(record)
+    assert clean_of(HEALTHY, store) == record
+
+
+def test_pytest_benchmarks_rule_is_red_above_ten_percent_of_the_statistic():
+    saved = [1.0, 1.0, 1.3]
+    assert not is_red(saved, [1.05, 1.0, 1.3], "mean")
+    assert is_red(saved, [1.2, 1.2, 1.3], "mean")
+    assert is_red(saved, [1.2, 1.2, 1.3], "median")
+    assert not is_red(saved, [1.05, 1.2, 1.3], "min")
+
+
+@pytest.mark.parametrize("regression", ["", *workloads.REGRESSIONS])
+def test_a_planted_regression_changes_the_parallel_arm_only(regression, monkeypatch):
+    loops = {"serial": 0, "parallel": 0}
+    moods = itertools.cycle([0.0])  # below the share: every execution is slow
+
+    def count(number):
+        loops["parallel" if workloads.is_parallel_arm() else "serial"] += number
+
+    monkeypatch.setattr(workloads, "compress", count)
+    monkeypatch.setattr(workloads.random.Random, "random", lambda _: next(moods))
+    work = workload_of(Cell("x", regression=regression), {"loops": 120}, seed=1)
+    compare(work.stages, work.items, setup=work.setup, mode="off")
+    factor = {"1.25x slower": 1.25, "slow in 60 % of executions": 1.25 / 0.6}.get(regression, 1.0)
+    assert loops == {"serial": 8 * 120, "parallel": 8 * round(120 * factor)}
+    assert work.stages[0].workers == (1 if "one worker" in regression else 2)
+
+
+def test_a_comparison_is_kept_with_its_raw_rounds():
+    demand = Requirement(Quantity.SPEEDUP, 1.5)
+    work = workload_of(HEALTHY, {"loops": 1}, seed=1)
+    document = compare(work.stages, work.items, requirements=[demand], mode="off").to_dict()
+    document["rounds"] = [
+        {
+            "phase": "measure",
+            "is_clean": False,
+            "makespans_s": {"serial": [0.1, 0.2], "threads": [0.05, 0.0612345]},
+            "controls_s": [0.01],
+        }
+    ]
+    kept = compact(document)
+    assert kept["verdict"] == "not-run"
+    assert kept["rounds"] == [["m!", [100.0, 200.0], [50.0, 61.2], [10.0]]]
+
+
+def test_a_run_that_raises_is_kept_and_shown_and_ends_its_neighbour(monkeypatch):
+    def crash(*_):
+        raise RuntimeError("no space left")
+
+    monkeypatch.setattr(one_run, "measure", crash)
+    record = run_cell(replace(HEALTHY, neighbour="bursts"), 0, {"speedup": 1.9, "loops": 1})
+    assert (record["verdict"], record["headline"]) == ("error", "no space left")
+    assert summarise(HEALTHY, [record]).reasons == {"RuntimeError": 1}
+    started = [" ".join(child.cmdline()) for child in psutil.Process().children()]
+    assert not [command for command in started if "calibration.neighbours" in command]
+
+
+def test_cells_whose_clean_speedup_cannot_be_learned_now_are_left_out(store, monkeypatch, capsys):
+    def refuse(cell):
+        if cell.arm_s > 1:
+            raise NotQuietError("never quiet")
+        return {"kind": "clean", "key": key_of(cell), "speedup": 1.9, "loops": 1}
+
+    monkeypatch.setattr(clean, "_learn", refuse)
+    long = Cell("long", arm_s=2.0)
+    assert list(Session([HEALTHY, long, PLANTED], store, 1.0)._learned()) == [HEALTHY, PLANTED]
+    assert capsys.readouterr().out.count("never quiet") == 1
+    with pytest.raises(NotQuietError):
+        Session([long], store, 1.0)._learned()
+
+
+@pytest.mark.parametrize("kind", ["on-off", "bursts", "permanent", "disk"])
+def test_a_neighbour_ends_with_its_block(kind):
+    with neighbour(kind, seed=1) as pid:
+        assert psutil.pid_exists(pid)
+    assert not psutil.pid_exists(pid)
+
+
+def test_no_neighbour_starts_nothing():
+    with neighbour("none", seed=1) as pid:
+        assert pid is None
+
+
+def test_a_neighbour_ends_when_its_parent_is_killed(tmp_path):
+    code = (
+        "from benchmarks.calibration.neighbours import neighbour\n"
+        "with neighbour('bursts', 1) as pid:\n"
+        "    print(pid, flush=True)\n"
+        "    input()\n"
+    )
+    parent = subprocess.Popen(
+        [sys.executable, "-c", code],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+        text=True,
+    )
+    orphan = psutil.Process(int(parent.stdout.readline()))
+    parent.send_signal(signal.SIGKILL)
+    parent.communicate()
+    psutil.wait_procs([orphan], timeout=60)
+    assert not orphan.is_running() or orphan.status() == psutil.STATUS_ZOMBIE

@@ -1,0 +1,28 @@
+"""The control kernel shows what the host gives, also where the arm has too few workers to show it."""
+
+import pytest
+
+from pytest_pipeline.executors.serial import Serial
+from pytest_pipeline.executors.threads import Threads
+from pytest_pipeline.measure.machine import RealMachine
+
+
+@pytest.mark.parametrize(
+    ("executor", "is_replaced"),
+    [(Threads(), False), (Threads(layout="shared", workers=1), True)],
+)
+def test_an_executor_with_too_few_workers_of_its_own_does_not_run_the_control(
+    executor, is_replaced
+):
+    wide = []
+
+    def make_wide():
+        wide.append(Threads())
+        return wide[-1]
+
+    machine = RealMachine(Serial, make_wide)
+    try:
+        assert machine.monitor(executor, 2).control.width == 2
+    finally:
+        machine.close()
+    assert bool(wide) is is_replaced
