@@ -11,7 +11,7 @@ from pytest_pipeline.measure.equality import Mismatch
 from pytest_pipeline.measure.instruments import quiet_instruments
 from pytest_pipeline.measure.lane import Lane
 from pytest_pipeline.measure.latencies import LatencyPhase
-from pytest_pipeline.measure.ratios import RatioPhase
+from pytest_pipeline.measure.ratios import RatioPhase, largest_speedup
 from pytest_pipeline.measure.rounds import LONG_PAIR_S, RoundRunner, choose_shape
 from pytest_pipeline.measure.trial import Measured, Trial, Wrong
 from pytest_pipeline.measure.watch import ItemWatch, modified_since
@@ -102,7 +102,7 @@ def _control_width(trial: Trial, lane: Lane) -> int:
 
     Otherwise a plan that lost its workers would be taken for a host that lacks cores.
     """
-    asked = max((gate.requirement.effective_limit for gate in trial.ratio_gates), default=1.0)
+    asked = max((largest_speedup(gate, trial) for gate in trial.ladder_gates), default=1.0)
     cores = max(1, trial.machine.environment().cores_usable)
     return min(max(lane.width, math.ceil(asked)), cores)
 
@@ -133,7 +133,7 @@ def _cpu_share(trace: Trace, waited_s: float) -> float:
 def _runner(
     trial: Trial, measured: Measured, monitor: ControlMonitor, makespans: dict[str, float]
 ) -> RoundRunner:
-    limits = [gate.requirement.effective_limit for gate in trial.ratio_gates]
+    limits = [largest_speedup(gate, trial) for gate in trial.ladder_gates]
     measured.shape = choose_shape(makespans, trial.baseline.name)
     return RoundRunner(
         trial.lanes,
@@ -143,7 +143,7 @@ def _runner(
         monitor=monitor,
         capacity=Capacity(monitor.reference, measured.cpu_share or 0.0, max(limits, default=1.0)),
         began_ns=trial.machine.clock.now_ns(),
-        cold=frozenset(gate.executor for gate in trial.ratio_gates if gate.requirement.cold),
+        cold=frozenset(gate.executor for gate in trial.ladder_gates if gate.requirement.cold),
     )
 
 
@@ -152,7 +152,7 @@ def _warm_up(trial: Trial, runner: RoundRunner, makespans: dict[str, float]) -> 
         return
     for _ in range(WARM_UP_ROUNDS):
         each = runner.run(Phase.WARM_UP)
-        for gate in trial.ratio_gates:
+        for gate in trial.round_gates:
             gate.observe(each)
 
 

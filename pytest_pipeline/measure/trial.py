@@ -9,8 +9,9 @@ from typing import Any
 from pytest_pipeline.judge.conclude import Circumstances
 from pytest_pipeline.judge.evidence import Observed, most_frequent_disturbance, summarise
 from pytest_pipeline.judge.gate import Errors, Gate
+from pytest_pipeline.judge.ladder import LadderGate
 from pytest_pipeline.judge.latency import LatencyGate
-from pytest_pipeline.judge.ratio import RatioGate
+from pytest_pipeline.judge.overlap import OverlapGate
 from pytest_pipeline.measure.instruments import Instruments
 from pytest_pipeline.measure.lane import Lane
 from pytest_pipeline.measure.machine import Machine
@@ -32,8 +33,10 @@ class Trial:
     """The arm the others are compared with."""
     candidates: Sequence[Lane]
     """The other arms, available ones only."""
-    ratio_gates: Sequence[RatioGate]
-    """Gates that bet on rounds."""
+    ladder_gates: Sequence[LadderGate]
+    """Gates that bet on clean rounds."""
+    overlap_gates: Sequence[OverlapGate]
+    """Gates that look at the executions of every round."""
     latency_gates: Sequence[LatencyGate]
     """Gates that bet on latency blocks."""
     arrivals: Arrivals | None
@@ -52,9 +55,18 @@ class Trial:
     """Why others may run at the same time; empty when this test is alone."""
 
     @property
+    def round_gates(self) -> list[LadderGate | OverlapGate]:
+        """All the gates that share the rounds."""
+        return [*self.ladder_gates, *self.overlap_gates]
+
+    @property
     def lanes(self) -> list[Lane]:
         """Baseline and candidates."""
         return [self.baseline, *self.candidates]
+
+    def lane(self, name: str) -> Lane:
+        """Return the lane of the arm `name`."""
+        return next(lane for lane in self.lanes if lane.name == name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,8 +107,12 @@ class Measured:
     """Baseline CPU time / wall time."""
     shortfalls: dict[int, str] = field(default_factory=dict)
     """By gate (id): why this host cannot give what it asks."""
+    mistrusts: dict[int, str] = field(default_factory=dict)
+    """By gate (id): why the control kernel cannot tell clean rounds for it."""
     budget_short: dict[int, str] = field(default_factory=dict)
     """By gate (id): why the budget cannot hold a verdict."""
+    unreachable: dict[int, str] = field(default_factory=dict)
+    """By gate (id): why this plan can never meet it."""
     self_disturbed: bool = False
     """The code under test itself keeps the machine busy."""
     throttled: bool = False
@@ -110,6 +126,7 @@ class Measured:
         return Circumstances(
             company=company,
             shortfall=self.shortfalls.get(id(gate), ""),
+            mistrust=self.mistrusts.get(id(gate), ""),
             traced=self.instruments.traced,
             self_disturbed=self.self_disturbed,
             abandoned=self.abandoned,
@@ -117,6 +134,7 @@ class Measured:
             throttled=self.throttled,
             disturbance=most_frequent_disturbance(observed),
             seen=summarise(observed),
+            unreachable=self.unreachable.get(id(gate), ""),
         )
 
     def _observed(self, gate: Gate) -> Sequence[Observed]:

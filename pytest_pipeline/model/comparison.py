@@ -77,13 +77,14 @@ class Arm:
     throughput_per_s: float | None = None
     """Items / makespan."""
     first_result_s: float | None = None
-    """Seconds to the first output in the profiled execution."""
+    """Seconds to the first output, from the start of an execution on open workers."""
     startup_s: float | None = None
     """Seconds to start the workers."""
     efficiency: float | None = None
     """speedup / workers."""
     overlap: float | None = None
-    """Mean number of items in service at once (profiled execution)."""
+    """Items in service at once at the fullest moment of a visit, mean over visits, median over executions;
+    from the order of starts and ends alone."""
     stages: tuple[StageSummary, ...] = ()
     """One per stage."""
     ledger: Ledger | None = None

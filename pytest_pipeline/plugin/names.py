@@ -11,14 +11,10 @@ if TYPE_CHECKING:
     from pytest_pipeline.plugin.session import Results
     from pytest_pipeline.plugin.state import ItemState
 
-GATES = ("speedup", "p99_latency")
+GATES = ("speedup", "p99_latency", "throughput", "first_result", "efficiency", "overlap")
 """Gate markers of this release."""
 
 PROVISIONAL_GATES = (
-    "throughput",
-    "first_result",
-    "efficiency",
-    "overlap",
     "peak_memory",
     "error_rate",
     "no_regression",
@@ -68,6 +64,10 @@ PROBLEM = "pipeline_problem"
 _SIGNATURES = {
     "speedup": "speedup(min, executor=None, tolerance='5%', cold=False): fail when an executor is not at least `min` times as fast as the serial baseline",
     "p99_latency": "p99_latency(max, executor=None, tolerance='5%', rate=None): fail when the 99th percentile of the latency per item is above `max`; with `rate` (items/s) from the intended start",
+    "throughput": "throughput(min, executor=None, tolerance='5%'): fail when an executor does not reach `min` items per second of makespan",
+    "first_result": "first_result(max, executor=None, tolerance='5%'): fail when the first output takes an executor longer than `max`",
+    "efficiency": "efficiency(min, executor=None, tolerance='5%'): fail when speedup / workers (summed over stages) is below `min`, e.g. '60%'",
+    "overlap": "overlap(min, executor=None, tolerance='5%'): fail when fewer than `min` items are in service at once; needs no clock, so it may be decided on any machine",
     "executors": "executors(*names): which executors to compare with the baseline, e.g. executors('threads', 'processes')",
     "measure": "measure(budget='30s', max_rounds=40): how long to measure",
 }

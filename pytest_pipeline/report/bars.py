@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from pytest_pipeline.report import units
 from pytest_pipeline.report.axis import Axis, Tick, make_axis
+from pytest_pipeline.report.quantities import SHOWN_FOR_EVERY_ARM, words_of
 from pytest_pipeline.report.text import shorten
 from pytest_pipeline.report.words import Json, worst
 
@@ -139,6 +140,33 @@ def latency_chart(run: Json) -> BarChart | None:
     if not any(entry.findings for entry in entries):
         return None
     return _chart("p99 latency", entries, "s")
+
+
+def gated_charts(run: Json) -> list[BarChart]:
+    """Return the bars of every other quantity that has a gate, all arms that have a value beside it."""
+    first: dict[str, Json] = {}
+    for each in run["findings"]:
+        if each["estimate"] and each["quantity"] not in SHOWN_FOR_EVERY_ARM:
+            first.setdefault(each["quantity"], each)
+    charts = (_gated_chart(run, finding) for finding in first.values())
+    return [chart for chart in charts if chart is not None]
+
+
+def _gated_chart(run: Json, finding: Json) -> BarChart | None:
+    words, unit = words_of(finding), finding["unit"]
+    entries = []
+    for arm in run["arms"]:
+        found = [
+            each
+            for each in run["findings"]
+            if each["quantity"] == finding["quantity"] and each["executor"] == arm["executor"]
+        ]
+        estimate = next((each["estimate"] for each in found if each["estimate"]), None)
+        if estimate is None and arm.get(words.field) is not None:
+            estimate = {"value": arm[words.field], "lower": None, "upper": None, "unit": unit}
+        if estimate is not None:
+            entries.append(_Entry(_arm_label(arm), estimate, found))
+    return _chart(words.chart, entries, unit)
 
 
 def _arm_label(arm: Json) -> str:

@@ -14,7 +14,8 @@ from unit.virtual import Lab, speedup
 from pytest_pipeline.judge.conclude import Circumstances, conclude
 from pytest_pipeline.judge.evidence import summarise
 from pytest_pipeline.judge.gate import Errors
-from pytest_pipeline.judge.ratio import RatioGate
+from pytest_pipeline.judge.ladder import LadderGate
+from pytest_pipeline.judge.readings import SpeedupReading
 from pytest_pipeline.measure import pressure
 from pytest_pipeline.measure.machine import Usage
 from pytest_pipeline.measure.pressure import Counters, evidence_between, foreign_wait_s
@@ -83,7 +84,8 @@ def test_a_throttled_container_says_for_how_long_its_quota_stopped_it():
         disturbance="throttled: by the quota",
         evidence=Evidence(throttled_s=0.25),
     )
-    gate = RatioGate(speedup(2.0), "threads", "serial", errors=Errors())
+    reading = SpeedupReading("serial", "threads")
+    gate = LadderGate(speedup(2.0), "threads", reading, errors=Errors())
     around = Circumstances(throttled=True, seen=summarise([dirty, dirty]))
     finding = conclude(gate, None, around)
     assert (finding.verdict, finding.reason) == (Verdict.INCONCLUSIVE, Reason.QUOTA)
