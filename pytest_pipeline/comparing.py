@@ -17,9 +17,10 @@ from pytest_pipeline.judge.latency import LatencyGate
 from pytest_pipeline.judge.ratio import RatioGate
 from pytest_pipeline.measure.equality import Check, validate_check
 from pytest_pipeline.measure.items import make_source
-from pytest_pipeline.measure.lane import Lane, OutputCheck, Surroundings
+from pytest_pipeline.measure.lane import Lane, Surroundings
 from pytest_pipeline.measure.machine import Machine, RealMachine
 from pytest_pipeline.measure.measurement import measure
+from pytest_pipeline.measure.outputs import OutputCheck
 from pytest_pipeline.measure.trial import Measured, Trial
 from pytest_pipeline.model.comparison import Comparison
 from pytest_pipeline.model.plan import Arrivals, make_plan

@@ -5,12 +5,11 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from typing import Any
 
 from pytest_pipeline.executors.protocol import Executor, Running
-from pytest_pipeline.measure.digest import digest
-from pytest_pipeline.measure.equality import Check, compare_outputs
 from pytest_pipeline.measure.instruments import dropped_prints
+from pytest_pipeline.measure.outputs import OutputCheck
+from pytest_pipeline.model.failures import FailureLog
 from pytest_pipeline.model.plan import Plan, Source
 from pytest_pipeline.model.trace import Trace
 
@@ -23,31 +22,6 @@ class Surroundings:
     """Called before each execution."""
     teardown: Callable[[], object] | None = None
     """Called after each execution, also a failed one."""
-
-
-class OutputCheck:
-    """Compares every execution's outputs with the baseline's first ones.
-
-    In full the first time per arm, then by digest; a digest that differs is confirmed in full,
-    because pickles of equal values may differ.
-    """
-
-    def __init__(self, check: Check) -> None:
-        self.check = check
-        self.expected: list[Any] | None = None
-        self._seen: dict[str, bytes | None] = {}
-
-    def verify(self, arm: str, outputs: list[Any]) -> None:
-        """Raise `Mismatch` when `outputs` are not what the baseline gave."""
-        if self.expected is None:
-            self.expected = outputs
-        if self.check is None:
-            return
-        mark = digest(outputs)
-        if mark is not None and self._seen.get(arm) == mark:
-            return
-        compare_outputs(self.expected, outputs, self.check)
-        self._seen[arm] = mark
 
 
 class Lane:
@@ -63,6 +37,7 @@ class Lane:
         self.profile: Trace | None = None
         self.latency_profile: Trace | None = None
         self.has_mismatch = False
+        self.failures = FailureLog()
         self._plan = plan
         self._around = around
         self._check = check
@@ -98,6 +73,7 @@ class Lane:
         """Execute once on foreign workers (those that hold the watched plan)."""
         with _surrounded(self._around):
             trace = running.run(source)
+        self.failures.add(trace)
         self._verify(trace)
         return trace
 
@@ -117,7 +93,7 @@ class Lane:
 
     def _verify(self, trace: Trace) -> None:
         try:
-            self._check.verify(self.name, trace.outputs)
+            self._check.verify(self.name, trace)
         except AssertionError:
             self.has_mismatch = True
             raise
