@@ -212,9 +212,13 @@ def _make_gates(requirements: Sequence[Requirement], arms: Arms) -> list[Gate]:
 
 
 def _make_gate(requirement: Requirement, name: str, arms: Arms, errors: Errors) -> Gate:
-    if requirement.quantity is Quantity.P99_LATENCY:
-        return LatencyGate(requirement, name, errors=errors)
-    return RatioGate(requirement, name, arms.baseline.name, errors=errors)
+    match requirement.quantity:
+        case Quantity.P99_LATENCY:
+            return LatencyGate(requirement, name, errors=errors)
+        case Quantity.SPEEDUP:
+            return RatioGate(requirement, name, arms.baseline.name, errors=errors)
+        case _:
+            raise UsageError(f"a gate on {requirement.label} is not in this release")
 
 
 def _met_split(errors: Errors, requirement: Requirement, arms: Arms) -> Errors:

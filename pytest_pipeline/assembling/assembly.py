@@ -10,14 +10,13 @@ from pytest_pipeline.errors import StageTimeoutError, WorkerDiedError
 from pytest_pipeline.explain.advice import Advice, advise
 from pytest_pipeline.explain.tail import late_cause
 from pytest_pipeline.judge.conclude import conclude, without_rounds
-from pytest_pipeline.judge.estimates import fastest_arms, latency_estimate, speedup_estimate
+from pytest_pipeline.judge.estimates import fastest_arms
 from pytest_pipeline.judge.gate import Gate
 from pytest_pipeline.judge.latency import LatencyGate
 from pytest_pipeline.measure.equality import Check, check_name
 from pytest_pipeline.measure.lane import Lane
 from pytest_pipeline.measure.trial import Measured, Trial, Wrong
 from pytest_pipeline.model.comparison import Arm, Comparison
-from pytest_pipeline.model.estimate import Estimate
 from pytest_pipeline.model.finding import Finding, Reason, Verdict
 from pytest_pipeline.model.requirement import BEST, Requirement
 
@@ -122,21 +121,11 @@ class Assembly:
 
     def _finding(self, gate: Gate, measured: Measured, arms: dict[str, Arm]) -> Finding:
         around = measured.circumstances(gate, self._trial.company)
-        finding = conclude(gate, self._estimate(gate, measured), around)
+        finding = conclude(gate, gate.estimate(measured.rounds), around)
         if finding.verdict is Verdict.MET:
             return finding
         advice = self._advice(gate, measured, arms)
         return replace(finding, cause=advice.cause, next_step=advice.next_step)
-
-    def _estimate(self, gate: Gate, measured: Measured) -> Estimate | None:
-        if isinstance(gate, LatencyGate):
-            return latency_estimate(gate.samples, gate.requirement.label)
-        return speedup_estimate(
-            measured.rounds,
-            self._trial.baseline.name,
-            gate.executor,
-            cold=gate.requirement.cold,
-        )
 
     def _advice(self, gate: Gate, measured: Measured, arms: dict[str, Arm]) -> Advice:
         if isinstance(gate, LatencyGate):

@@ -5,11 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from pytest_pipeline.judge.gate import Gate, Status
-from pytest_pipeline.judge.latency import LatencyGate
 from pytest_pipeline.model.estimate import Estimate
 from pytest_pipeline.model.finding import Finding, Reason, Verdict
 from pytest_pipeline.model.requirement import Quantity, Requirement
-from pytest_pipeline.model.units import show_seconds
+from pytest_pipeline.model.units import show_quantity, show_range
 
 BUSY_SHARE = 0.5
 """Share of disturbed rounds from which an undecided gate is called busy rather than near its limit."""
@@ -35,6 +34,8 @@ class Circumstances:
     """The cgroup quota throttled this process."""
     disturbance: str = ""
     """The most frequent disturbance seen in rounds that were not clean."""
+    unreachable: str = ""
+    """Why this plan can never meet the requirement, with the number needed; empty when it can."""
 
 
 def conclude(gate: Gate, estimate: Estimate | None, around: Circumstances) -> Finding:
@@ -54,6 +55,12 @@ def conclude(gate: Gate, estimate: Estimate | None, around: Circumstances) -> Fi
 
 
 def _verdict(gate: Gate, around: Circumstances) -> tuple[Verdict, Reason]:
+    if around.unreachable:
+        return Verdict.INVALID, Reason.UNREACHABLE
+    return (_timed if gate.requirement.quantity.is_timed else _untimed)(gate, around)
+
+
+def _timed(gate: Gate, around: Circumstances) -> tuple[Verdict, Reason]:
     if gate.status in {Status.MET, Status.MISSED} and around.traced:
         return Verdict.INCONCLUSIVE, Reason.TRACED
     if gate.status is Status.MET:
@@ -63,9 +70,20 @@ def _verdict(gate: Gate, around: Circumstances) -> tuple[Verdict, Reason]:
     if gate.status is Status.MISSED and not around.shortfall:
         return Verdict.MISSED, Reason.NONE
     if around.budget_short:
-        is_latency = isinstance(gate, LatencyGate)
-        return Verdict.INVALID, Reason.SAMPLES if is_latency else Reason.BUDGET
+        needs_samples = gate.requirement.quantity is Quantity.P99_LATENCY
+        return Verdict.INVALID, Reason.SAMPLES if needs_samples else Reason.BUDGET
     return _undecided(gate, around)
+
+
+def _untimed(gate: Gate, around: Circumstances) -> tuple[Verdict, Reason]:
+    """Decide without a clock: neither neighbours nor tracers change what was counted."""
+    if gate.status is Status.MET:
+        return Verdict.MET, Reason.NONE
+    if gate.status is Status.MISSED:
+        return Verdict.MISSED, Reason.NONE
+    if around.budget_short:
+        return Verdict.INVALID, Reason.BUDGET
+    return Verdict.INCONCLUSIVE, Reason.BUSY if around.abandoned else Reason.NEAR_LIMIT
 
 
 def _undecided(gate: Gate, around: Circumstances) -> tuple[Verdict, Reason]:
@@ -95,9 +113,9 @@ def _headline(gate: Gate, estimate: Estimate | None, verdict: Verdict, reason: R
     observed = show_value(requirement, estimate.value)
     limit = show_value(requirement, requirement.limit)
     relation = _relation(requirement, estimate.value, verdict)
-    interval = _interval(estimate, gate)
+    interval = _interval(estimate, requirement)
     suffix = f": {reason.value}" if verdict is not Verdict.MET and reason is not Reason.NONE else ""
-    return f"{requirement.label} {observed}{relation}{limit} ({gate.executor}; {interval}){suffix}"
+    return f"{requirement.label} {observed}{relation}{limit} ({gate.executor}; {interval}{gate.counted}){suffix}"
 
 
 def _relation(requirement: Requirement, value: float, verdict: Verdict) -> str:
@@ -113,31 +131,16 @@ def _relation(requirement: Requirement, value: float, verdict: Verdict) -> str:
     return " < " if requirement.quantity.is_minimum else " > "
 
 
-def _interval(estimate: Estimate, gate: Gate) -> str:
-    if isinstance(gate, LatencyGate):
-        blocks = (
-            _count(gate.clean, "clean block")
-            if gate.clean
-            else _count(gate.dirty, "disturbed block")
-        )
-        return f"{gate.late} of {len(gate.samples)} items late, {blocks}"
-    rounds = _count(gate.clean, "clean round")
+def _interval(estimate: Estimate, requirement: Requirement) -> str:
     if estimate.lower is None or estimate.upper is None:
-        return rounds
-    return (
-        f"{estimate.level * 100:.0f} % interval {estimate.lower:.2f}-{estimate.upper:.2f}, {rounds}"
-    )
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+        return ""
+    bounds = show_range(estimate.lower, estimate.upper, requirement.quantity.unit)
+    return f"{estimate.level * 100:.0f} % interval {bounds}, "
 
 
 def show_value(requirement: Requirement, value: float) -> str:
-    """Return `value` in the unit of the requirement's quantity: `1.42x` or `82 ms`."""
-    if requirement.quantity is Quantity.SPEEDUP:
-        return f"{value:.2f}x"
-    return show_seconds(value)
+    """Return `value` in the unit of the requirement's quantity: `1.42x`, `82.0 ms`, `412/s`."""
+    return show_quantity(value, requirement.quantity.unit)
 
 
 def _evidence(gate: Gate, around: Circumstances, reason: Reason) -> tuple[str, ...]:
@@ -145,6 +148,7 @@ def _evidence(gate: Gate, around: Circumstances, reason: Reason) -> tuple[str, .
         Reason.CAPACITY: around.shortfall,
         Reason.NOT_EXCLUSIVE: around.company,
         Reason.BUDGET: around.budget_short,
+        Reason.UNREACHABLE: around.unreachable,
         Reason.SAMPLES: around.budget_short,
         Reason.TRACED: f"{around.traced} is on and cannot be stopped while measuring",
         Reason.SELF_DISTURBED: "the machine is quiet after a second without stages: the code under test itself keeps it busy",

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Protocol
 
+from pytest_pipeline.model.estimate import Estimate
 from pytest_pipeline.model.requirement import Requirement
+from pytest_pipeline.model.rounds import Round
 
 
 class Status(Enum):
@@ -78,3 +81,17 @@ class Gate(Protocol):
     def is_unsteady(self) -> bool:
         """Whether most clean executions sit in a slow mode that the control does not share."""
         ...
+
+    @property
+    def counted(self) -> str:
+        """What the verdict rests on, for the headline: `14 clean rounds`."""
+        ...
+
+    def estimate(self, rounds: Sequence[Round]) -> Estimate | None:
+        """Return what was observed, for display; None when nothing was. Never decides."""
+        ...
+
+
+def count(number: int, noun: str) -> str:
+    """Return `1 clean round`, `14 clean rounds`."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

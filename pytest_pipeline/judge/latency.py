@@ -14,9 +14,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from pytest_pipeline.judge.gate import Errors, Status
+from pytest_pipeline.judge.estimates import latency_estimate
+from pytest_pipeline.judge.gate import Errors, Status, count
+from pytest_pipeline.model.estimate import Estimate
 from pytest_pipeline.model.requirement import Requirement
-from pytest_pipeline.model.rounds import LatencyBlock, Phase
+from pytest_pipeline.model.rounds import LatencyBlock, Phase, Round
 from pytest_pipeline.stats.eprocess import log_average, log_threshold
 from pytest_pipeline.stats.rate import BlockBet, RateBet, pooled_run_length, samples_to_certify
 
@@ -73,6 +75,18 @@ class LatencyGate:
     def is_unsteady(self) -> bool:
         """Never: a tail is allowed to have modes; counting late items sees them."""
         return False
+
+    @property
+    def counted(self) -> str:
+        """Late items and blocks, for the headline."""
+        blocks = (
+            count(self.clean, "clean block") if self.clean else count(self.dirty, "disturbed block")
+        )
+        return f"{self.late} of {len(self.samples)} items late, {blocks}"
+
+    def estimate(self, rounds: Sequence[Round]) -> Estimate | None:  # noqa: ARG002 - every gate is asked alike
+        """Return the p99 of the samples; no interval, the verdict counts late items."""
+        return latency_estimate(self.samples, self.requirement.label)
 
     def observe(self, block: LatencyBlock) -> None:
         """Take one block; a disturbed one places no bet."""

@@ -13,9 +13,12 @@ quarter fall below 0.9 L*; such a test is failed with probability at most `Error
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from statistics import median
 
-from pytest_pipeline.judge.gate import Errors, Status
+from pytest_pipeline.judge.estimates import speedup_estimate
+from pytest_pipeline.judge.gate import Errors, Status, count
+from pytest_pipeline.model.estimate import Estimate
 from pytest_pipeline.model.requirement import Requirement
 from pytest_pipeline.model.rounds import Phase, Round
 from pytest_pipeline.stats.ladder import LadderBet
@@ -48,6 +51,15 @@ class RatioGate:
         self.status = Status.OPEN
         self.clean = 0
         self.dirty = 0
+
+    @property
+    def counted(self) -> str:
+        """Clean rounds, for the headline."""
+        return count(self.clean, self.requirement.quantity.evidence)
+
+    def estimate(self, rounds: Sequence[Round]) -> Estimate | None:
+        """Return the median over the clean rounds, with its confidence sequence."""
+        return speedup_estimate(rounds, self._baseline, self.executor, cold=self.requirement.cold)
 
     def observe(self, each: Round) -> None:
         """Take one round; warm-up rounds only prime the streak."""

@@ -96,6 +96,8 @@ class Measured:
     """By gate (id): why this host cannot give what it asks."""
     budget_short: dict[int, str] = field(default_factory=dict)
     """By gate (id): why the budget cannot hold a verdict."""
+    unreachable: dict[int, str] = field(default_factory=dict)
+    """By gate (id): why this plan can never meet it."""
     self_disturbed: bool = False
     """The code under test itself keeps the machine busy."""
     throttled: bool = False
@@ -116,4 +118,5 @@ class Measured:
             budget_short=self.budget_short.get(id(gate), ""),
             throttled=self.throttled,
             disturbance=self.disturbance,
+            unreachable=self.unreachable.get(id(gate), ""),
         )

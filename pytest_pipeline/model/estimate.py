@@ -12,7 +12,7 @@ class Estimate:
     name: str
     """What it is: `speedup`, `p99 latency`, ..."""
     unit: str
-    """`x`, `s`, `1/s`, `B` or empty."""
+    """`x`, `s`, `1/s`, `share` (0-1), `items`, `B` or empty."""
     value: float
     """Median over clean rounds (or the sample quantile, for latencies)."""
     lower: float | None

@@ -54,6 +54,7 @@ class Reason(StrEnum):
     TIMEOUT = "timeout"
     BUDGET = "budget"
     SAMPLES = "samples"
+    UNREACHABLE = "unreachable"
     INTERRUPTED = "interrupted"
     # unavailable, not run
     CANNOT_RUN_HERE = "cannot-run-here"

@@ -69,6 +69,28 @@ def parse_share(value: object, *, what: str) -> float:
     return float(share)
 
 
+def parse_efficiency(value: object, *, what: str) -> float:
+    """Return an efficiency in (0, 1]; accepts `"80%"` or `0.8`."""
+    if value == 1 and not isinstance(value, bool):
+        return 1.0
+    if isinstance(value, str) and value.strip() == "100%":
+        return 1.0
+    try:
+        return _positive(parse_share(value, what=what), value, what)
+    except UsageError:
+        raise UsageError(
+            f'{what}={value!r} is not an efficiency: write "80%" or 0.8 (above 0, at most 1)'
+        ) from None
+
+
+def parse_overlap(value: object, *, what: str) -> float:
+    """Return a number of items in service at once, above 1: a serial loop has 1."""
+    number = positive_number(value, what=what, accepts="a number of items above 1")
+    if number <= 1:
+        raise UsageError(f"{what}={value!r} must be above 1, which is what a serial loop has")
+    return number
+
+
 def positive_number(value: object, *, what: str, accepts: str = "a number above zero") -> float:
     """Return `value` as a float above zero, or raise `UsageError` naming `what`."""
     if isinstance(value, bool) or not isinstance(value, int | float):
@@ -82,6 +104,38 @@ def _positive(number: float, found: object, what: str) -> float:
     return number
 
 
+def show_quantity(value: float, unit: str) -> str:
+    """Return `value` in a unit of `Quantity.unit`: `1.42x`, `82.0 ms`, `412/s`, `80 %`, `12.3 MB`."""
+    number, suffix = _number_and_suffix(value, unit)
+    return number + suffix
+
+
+def show_range(lower: float, upper: float, unit: str) -> str:
+    """Return an interval with its unit once: `1.38-1.46` (a ratio needs none), `12.1-13.0 ms`."""
+    low, low_suffix = _number_and_suffix(lower, unit)
+    high, high_suffix = _number_and_suffix(upper, unit)
+    if unit == "x":
+        return f"{low}-{high}"
+    return f"{low}{'' if low_suffix == high_suffix else low_suffix}-{high}{high_suffix}"
+
+
+def _number_and_suffix(value: float, unit: str) -> tuple[str, str]:
+    if unit == "s":
+        number, _, suffix = show_seconds(value).partition(" ")
+        return number, f" {suffix}"
+    if unit == "1/s":
+        return _three_digits(value), "/s"
+    if unit == "share":
+        return f"{100 * value:.3g}" if abs(value) < 9.995 else f"{100 * value:.0f}", " %"
+    if unit == "B":
+        return _bytes(value)
+    if unit == "items":
+        return f"{value:.2f}", " items"
+    if unit == "x":
+        return f"{value:.2f}", "x"
+    raise ValueError(f"unit={unit!r} is none of x, s, 1/s, share, items, B")
+
+
 def show_seconds(seconds: float) -> str:
     """Return a time as people write it: `82 ms`, `1.34 s`, `640 us`; three significant digits."""
     for factor, unit in ((1.0, "s"), (1e-3, "ms"), (1e-6, "us")):
@@ -90,8 +144,17 @@ def show_seconds(seconds: float) -> str:
     return f"{seconds * 1e9:.0f} ns"
 
 
+def _bytes(value: float) -> tuple[str, str]:
+    for factor, unit in ((1e9, "GB"), (1e6, "MB"), (1e3, "kB")):
+        if abs(value) >= 0.9995 * factor:
+            return _three_digits(value / factor), f" {unit}"
+    return f"{value:.0f}", " B"
+
+
 def _three_digits(number: float) -> str:
     size = abs(number)
+    if 0 < size < 0.995:
+        return f"{number:.3g}"
     return (
         f"{number:.0f}" if size >= 99.95 else f"{number:.1f}" if size >= 9.995 else f"{number:.2f}"
     )

@@ -10,7 +10,13 @@ import pytest
 
 from pytest_pipeline.errors import UsageError
 from pytest_pipeline.model.requirement import EVERY_CANDIDATE, Quantity, Requirement
-from pytest_pipeline.model.units import parse_seconds, parse_share, positive_number
+from pytest_pipeline.model.units import (
+    parse_efficiency,
+    parse_overlap,
+    parse_seconds,
+    parse_share,
+    positive_number,
+)
 from pytest_pipeline.plugin.names import (
     GATES,
     MARKERS,
@@ -33,18 +39,23 @@ class Gate:
     """Reads the limit."""
     example: str
     """A correct limit, for messages."""
-    extra: str
-    """Its own optional argument."""
+    extra: str = ""
+    """Its own optional argument; empty when it has none."""
 
     @property
     def accepted(self) -> tuple[str, ...]:
         """All argument names."""
-        return (self.limit, "executor", "tolerance", self.extra)
+        common = (self.limit, "executor", "tolerance")
+        return (*common, self.extra) if self.extra else common
 
 
 _GATES = {
     "speedup": Gate(Quantity.SPEEDUP, "min", positive_number, "2.0", "cold"),
     "p99_latency": Gate(Quantity.P99_LATENCY, "max", parse_seconds, '"80ms"', "rate"),
+    "throughput": Gate(Quantity.THROUGHPUT, "min", positive_number, "400"),
+    "first_result": Gate(Quantity.FIRST_RESULT, "max", parse_seconds, '"200ms"'),
+    "efficiency": Gate(Quantity.EFFICIENCY, "min", parse_efficiency, '"60%"'),
+    "overlap": Gate(Quantity.OVERLAP, "min", parse_overlap, "2.0"),
 }
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from pytest_pipeline.errors import UsageError
-from pytest_pipeline.model.requirement import BEST, EVERY_CANDIDATE, Quantity, Requirement
+from pytest_pipeline.model.requirement import BEST, EVERY_CANDIDATE, Requirement
 from pytest_pipeline.plugin.names import DEFAULT_EXECUTORS, near
 from pytest_pipeline.plugin.settings import Settings
 
@@ -94,13 +94,13 @@ def name_of(executor: Any) -> str:
 def _binds(requirement: Requirement, names: list[str], baseline: str) -> bool:
     if requirement.executor in {EVERY_CANDIDATE, BEST, *names}:
         return True
-    return requirement.executor == baseline and requirement.quantity is not Quantity.SPEEDUP
+    return requirement.executor == baseline and not requirement.quantity.is_relative
 
 
 def _no_such_arm(requirement: Requirement, names: list[str], baseline: str) -> str:
     marker = f"@pytest.mark.{requirement.quantity.value}(executor={requirement.executor!r})"
     if requirement.executor == baseline:
-        why = f"{baseline!r} is the baseline, its speedup is 1 by definition"
+        why = f"{baseline!r} is the baseline, with which {requirement.label} compares the others"
     else:
         why = f"that arm is not run{near(requirement.executor, names)}"
     return (

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from pytest_pipeline.report import units
 from pytest_pipeline.report.axis import Axis, Tick, make_axis
+from pytest_pipeline.report.quantities import SHOWN_FOR_EVERY_ARM, words_of
 from pytest_pipeline.report.text import shorten
 from pytest_pipeline.report.words import Json, worst
 
@@ -139,6 +140,28 @@ def latency_chart(run: Json) -> BarChart | None:
     if not any(entry.findings for entry in entries):
         return None
     return _chart("p99 latency", entries, "s")
+
+
+def gated_charts(run: Json) -> list[BarChart]:
+    """Return the bars of every other quantity that has a gate: the gated arms beside their limits."""
+    quantities = dict.fromkeys(each["quantity"] for each in run["findings"] if each["estimate"])
+    charts = (_gated_chart(run, name) for name in quantities if name not in SHOWN_FOR_EVERY_ARM)
+    return [chart for chart in charts if chart is not None]
+
+
+def _gated_chart(run: Json, quantity: str) -> BarChart | None:
+    entries, last = [], None
+    for arm in run["arms"]:
+        found = [
+            each
+            for each in run["findings"]
+            if each["quantity"] == quantity and each["executor"] == arm["executor"]
+        ]
+        estimate = next((each["estimate"] for each in found if each["estimate"]), None)
+        if estimate is not None:
+            entries.append(_Entry(_arm_label(arm), estimate, found))
+            last = found[0]
+    return None if last is None else _chart(words_of(last).chart, entries, last["unit"])
 
 
 def _arm_label(arm: Json) -> str:

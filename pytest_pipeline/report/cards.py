@@ -15,7 +15,7 @@ from pytest_pipeline.report.arms import (
     bottleneck_sentence,
     fastest_sentence,
 )
-from pytest_pipeline.report.bars import BarChart, latency_chart, speedup_chart
+from pytest_pipeline.report.bars import BarChart, gated_charts, latency_chart, speedup_chart
 from pytest_pipeline.report.curve import LatencyChart, latency_curves
 from pytest_pipeline.report.gates import Gate, gate_order, make_gate, margin
 from pytest_pipeline.report.rounds import RoundChart, round_charts
@@ -144,7 +144,12 @@ def _search_words(test: Json, outcome: Outcome) -> str:
 
 def _run_view(run: Json, title: str, *, with_charts: bool) -> RunView:
     findings = sorted(run["findings"], key=gate_order)
-    charts = (speedup_chart(run, cold=False), speedup_chart(run, cold=True), latency_chart(run))
+    charts = (
+        speedup_chart(run, cold=False),
+        speedup_chart(run, cold=True),
+        latency_chart(run),
+        *gated_charts(run),
+    )
     return RunView(
         title=title,
         gates=tuple(make_gate(each) for each in findings),

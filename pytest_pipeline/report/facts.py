@@ -33,6 +33,8 @@ GLOSSARY = (
     ("starved", "a worker is ready and waits for input"),
     ("overlap", "mean number of items in service at once"),
     ("efficiency", "speedup / workers"),
+    ("throughput", "items / makespan"),
+    ("first result", "seconds from the first item's entry to the first output"),
     ("clean round", "a round in which the control kernel ran as fast as on the idle machine"),
     (
         "control kernel",

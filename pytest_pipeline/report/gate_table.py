@@ -94,7 +94,7 @@ def _row(test: Json, finding: Json, anchor: str, search: str) -> GateRow:
 
 def _spark(finding: Json) -> Spark | None:
     estimate, limit = finding["estimate"], finding["limit"]
-    if not estimate or estimate["value"] is None or not limit:
+    if not estimate or estimate["value"] is None or limit is None:
         return None
     value: float = estimate["value"]
     bounds: Sequence[float | None] = (estimate["lower"], estimate["upper"])

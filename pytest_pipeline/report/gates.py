@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from pytest_pipeline.report import units
+from pytest_pipeline.report.quantities import words_of
 from pytest_pipeline.report.text import one_line
 from pytest_pipeline.report.words import Json, Outcome, outcome_of, reason_words
 
@@ -56,8 +57,10 @@ def gate_order(finding: Json) -> tuple[int, float]:
 def margin(finding: Json) -> float:
     """Return how far the value lies on the wrong side of the limit, as a share of it; 0 when unknown."""
     estimate, limit = finding["estimate"], finding["limit"]
-    if not estimate or estimate["value"] is None or not limit:
+    if not estimate or estimate["value"] is None or limit is None:
         return 0.0
+    if limit == 0:
+        return 1.0 if estimate["value"] > 0 else 0.0
     distance = (estimate["value"] - limit) / limit
     return float(-distance if finding["is_minimum"] else distance)
 
@@ -70,6 +73,8 @@ def distance_words(finding: Json) -> str:
     tolerance = finding["tolerance"] or 0.0
     if abs(wrong_by) < 0.0005:
         return f"exactly the {required}"
+    if finding["limit"] == 0:
+        return f"above the {required}"
     if wrong_by > 1:
         return f"{units.significant(1 + wrong_by, 2)} times the {required}"
     is_below = finding["estimate"]["value"] < finding["limit"]
@@ -84,14 +89,14 @@ def _measured_sentence(finding: Json) -> str:
     is_measured = finding["verdict"] in {"met", "missed", "inconclusive"}
     if not is_measured or not estimate or estimate["value"] is None or finding["limit"] is None:
         return ""
-    value = units.quantity(estimate["value"], finding["unit"])
-    name = one_line(finding["executor"])
-    if finding["quantity"] == "speedup":
-        start = "with start-up counted" if finding["cold"] else ""
-        return f"{name} reached {value}{' ' + start if start else ''}, {distance_words(finding)}."
-    label = one_line(finding["label"])
+    said = words_of(finding).sentence.format(
+        arm=one_line(finding["executor"]),
+        value=units.quantity(estimate["value"], finding["unit"]),
+        label=one_line(finding["label"]),
+    )
+    start = " with start-up counted" if finding["cold"] else ""
     at = f" at {units.rate(finding['rate_per_s'])}" if finding["rate_per_s"] else ""
-    return f"{name} had a {label} of {value}{at}, {distance_words(finding)}."
+    return f"{said}{start}{at}, {distance_words(finding)}."
 
 
 def _confidence(finding: Json) -> str:
@@ -121,8 +126,7 @@ def _interval_words(finding: Json) -> str:
 
 
 def _rounds_words(finding: Json) -> str:
-    noun = "block" if finding["quantity"] == "p99_latency" else "round"
-    text = units.count(finding["clean_rounds"], f"clean {noun}")
+    text = units.count(finding["clean_rounds"], words_of(finding).evidence)
     if finding["dirty_rounds"]:
         text += f" ({finding['dirty_rounds']} more were disturbed and not used)"
     return text

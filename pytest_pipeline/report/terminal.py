@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 from pytest_pipeline.report import units
 from pytest_pipeline.report.gate_counts import count_gates
+from pytest_pipeline.report.quantities import SHOWN_FOR_EVERY_ARM
 from pytest_pipeline.report.text import one_line, shorten
 from pytest_pipeline.report.words import Json, Outcome, outcome_of, worst
 
@@ -15,7 +16,7 @@ Line = tuple[str, str]
 _MIN_TEST = 24
 """Room that the test's name needs to stand in one line with the columns."""
 _GAP = "  "
-_DROPPED = ("bottleneck", "reason", "rounds", "p99")
+_DROPPED = ("bottleneck", "reason", "rounds", "p99", "others")
 """Columns that go one by one when even a line of their own is too narrow; the verdict always stays."""
 
 
@@ -25,6 +26,8 @@ class _Row:
     arm: str
     speedup: str
     p99: str
+    others: str
+    """Value of every other gated quantity."""
     rounds: str
     bottleneck: str
     verdict: str
@@ -85,7 +88,7 @@ def _test_name(test: Json) -> str:
 
 def _message_row(name: str, arm: str, outcome: Outcome, message: str) -> _Row:
     shown = f"{outcome.word}: {one_line(message)}"
-    return _Row(name, arm, "", "", "", "", "", "", outcome.style, shown)
+    return _Row(name, arm, "", "", "", "", "", "", "", outcome.style, shown)
 
 
 def _arm_row(name: str, arm: Json, run: Json) -> _Row:
@@ -103,6 +106,7 @@ def _arm_row(name: str, arm: Json, run: Json) -> _Row:
         arm=executor,
         speedup=_speedup_text(arm, findings),
         p99=_p99_text(arm, findings),
+        others=_others_text(findings),
         rounds=_rounds_text(run, findings),
         bottleneck=_bottleneck_text(arm),
         verdict=outcome.word,
@@ -141,6 +145,16 @@ def _p99_text(arm: Json, findings: list[Json]) -> str:
     return f"p99 {units.seconds(latency['p99_s'])}"
 
 
+def _others_text(findings: list[Json]) -> str:
+    """Return `throughput 412/s, overlap 2.84 items`: gated quantities without a column of their own."""
+    values = {
+        each["label"]: units.quantity(each["estimate"]["value"], each["unit"])
+        for each in findings
+        if each["quantity"] not in SHOWN_FOR_EVERY_ARM and each["estimate"]
+    }
+    return ", ".join(f"{one_line(label)} {value}" for label, value in values.items())
+
+
 def _rounds_text(run: Json, findings: list[Json]) -> str:
     timed = [each for each in run["rounds"] if each["phase"] != "warm-up"]
     clean = sum(1 for each in timed if each["is_clean"])
@@ -159,7 +173,7 @@ def _bottleneck_text(arm: Json) -> str:
 
 
 def _aligned(rows: list[_Row], width: int) -> list[Line]:
-    shown = ["arm", "speedup", "p99", "rounds", "bottleneck", "verdict", "reason"]
+    shown = ["arm", "speedup", "p99", "others", "rounds", "bottleneck", "verdict", "reason"]
     widths = {name: max(len(getattr(row, name)) for row in rows) for name in shown}
     shown = [name for name in shown if widths[name]]
     if _needed(shown, widths) + _MIN_TEST > width:

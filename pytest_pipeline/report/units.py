@@ -101,8 +101,8 @@ def size(value: float | None) -> str:
 
 
 def quantity(value: float | None, unit: str) -> str:
-    """Return `value` in the document's base unit: `x`, `s`, `1/s`, `B` or none."""
-    known = {"x": ratio, "s": seconds, "1/s": rate, "B": size}
+    """Return `value` in the document's base unit: `x`, `s`, `1/s`, `share`, `B`, or a noun such as `items`."""
+    known = {"x": ratio, "s": seconds, "1/s": rate, "share": percent, "B": size}
     if unit in known:
         return known[unit](value)
     odd = _odd(value)

@@ -58,6 +58,7 @@ REASONS = {
     "timeout": "an execution did not end in time",
     "budget": "the time budget cannot hold enough rounds",
     "samples": "too few samples for the percentile",
+    "unreachable": "this plan can never meet the limit, whatever the machine",
     "interrupted": "the session was interrupted",
     "cannot-run-here": "the executor cannot run on this machine",
     "off": "measuring was switched off",
