@@ -12,8 +12,10 @@ from pytest_pipeline.assembling.assembly import Assembly
 from pytest_pipeline.errors import UsageError, WorkerDiedError
 from pytest_pipeline.executors.protocol import Executor
 from pytest_pipeline.executors.registry import hung_workers, resolve
+from pytest_pipeline.judge.failures import ErrorRateGate
 from pytest_pipeline.judge.gate import Errors, Gate
 from pytest_pipeline.judge.latency import LatencyGate
+from pytest_pipeline.judge.memory import MemoryGate
 from pytest_pipeline.judge.ratio import RatioGate
 from pytest_pipeline.measure.equality import Check, validate_check
 from pytest_pipeline.measure.items import make_source
@@ -114,7 +116,7 @@ def compare(
     others may be measured at the same time (then a gate may be met, never missed).
 
     Raises `UsageError` for a declaration that cannot work, and whatever a stage raises, with a note
-    naming stage and item. Missed requirements do not raise: they stand in `Comparison.findings`.
+    naming stage and item; with a requirement on the error rate an item that fails is counted instead. Missed requirements do not raise: they stand in `Comparison.findings`.
     """
     validate_check(check)
     plan = make_plan(stages, timeout_s=positive_number(timeout, what="timeout"))
@@ -125,14 +127,17 @@ def compare(
         Lane(each, plan, around, output_check) for each in (arms.baseline, *arms.candidates)
     )
     gates = _make_gates(requirements, arms)
+    error_gates = [gate for gate in gates if isinstance(gate, ErrorRateGate)]
     hears = observer or Unobserved()
     trial = Trial(
         plan=plan,
-        source=make_source(items),
+        source=replace(make_source(items), collects_errors=bool(error_gates)),
         baseline=first,
         candidates=others,
         ratio_gates=[gate for gate in gates if isinstance(gate, RatioGate)],
         latency_gates=[gate for gate in gates if isinstance(gate, LatencyGate)],
+        error_gates=error_gates,
+        memory_gates=[gate for gate in gates if isinstance(gate, MemoryGate)],
         arrivals=arrivals,
         machine=machine or default_machine(),
         errors=Errors().split(len(gates)),
@@ -217,6 +222,10 @@ def _make_gate(requirement: Requirement, name: str, arms: Arms, errors: Errors) 
             return LatencyGate(requirement, name, errors=errors)
         case Quantity.SPEEDUP:
             return RatioGate(requirement, name, arms.baseline.name, errors=errors)
+        case Quantity.ERROR_RATE:
+            return ErrorRateGate(requirement, name, errors=errors)
+        case Quantity.PEAK_MEMORY:
+            return MemoryGate(requirement, name)
         case _:
             raise UsageError(f"a gate on {requirement.label} is not in this release")
 

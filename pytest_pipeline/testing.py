@@ -7,9 +7,11 @@ would have happened with the declared workers; the fake clock then moves by the 
 
 from __future__ import annotations
 
+import contextlib
 import heapq
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 
@@ -17,7 +19,9 @@ from pytest_pipeline.clock import FakeClock
 from pytest_pipeline.executors.protocol import Executor
 from pytest_pipeline.measure.control import ControlMonitor
 from pytest_pipeline.measure.machine import Usage
+from pytest_pipeline.measure.sampler import Meter
 from pytest_pipeline.model.environment import Environment
+from pytest_pipeline.model.memory import MemoryReading
 from pytest_pipeline.model.plan import Plan, Source
 from pytest_pipeline.model.trace import (
     MOST_FAILURES,
@@ -29,6 +33,9 @@ from pytest_pipeline.model.trace import (
 )
 
 KERNEL_S = 0.01
+AT_REST_BYTES = 50_000_000
+
+T = TypeVar("T")
 
 
 class FakeMachine:
@@ -47,6 +54,7 @@ class FakeMachine:
         self._monitors: dict[int, ControlMonitor] = {}
         self.worked_s = 0.0
         self.running = ""
+        self._held = 0
 
     @property
     def clock(self) -> FakeClock:
@@ -66,6 +74,22 @@ class FakeMachine:
     def usage(self) -> Usage:
         """Report an idle machine."""
         return Usage(own_cpu_s=0.0, machine_cpu_s=0.0, throttled=0)
+
+    def hold(self, num_bytes: int) -> None:
+        """Pretend that the calling stage holds so many bytes for a moment."""
+        self._held = max(self._held, num_bytes)
+
+    @contextlib.contextmanager
+    def memory_meter(self) -> Iterator[Meter]:
+        """Yield a meter that reads what stages say they hold."""
+        yield self._memory_during
+
+    def _memory_during(self, execute: Callable[[], T], /) -> tuple[T, MemoryReading]:
+        """Return what `execute` returns, and the most that a stage held meanwhile."""
+        self._held = 0
+        result = execute()
+        reading = MemoryReading(AT_REST_BYTES, AT_REST_BYTES + self._held, 10, 0.01, "PSS")
+        return result, reading
 
     def environment(self) -> Environment:
         """Describe the pretended machine."""

@@ -8,11 +8,15 @@ from dataclasses import replace
 from pytest_pipeline.assembling.arms import ArmMaker
 from pytest_pipeline.errors import StageTimeoutError, WorkerDiedError
 from pytest_pipeline.explain.advice import Advice, advise
+from pytest_pipeline.explain.failures import failure_advice, failure_lines
+from pytest_pipeline.explain.memory import memory_advice, memory_lines
 from pytest_pipeline.explain.tail import late_cause
 from pytest_pipeline.judge.conclude import conclude, without_rounds
 from pytest_pipeline.judge.estimates import fastest_arms
+from pytest_pipeline.judge.failures import ErrorRateGate
 from pytest_pipeline.judge.gate import Gate
 from pytest_pipeline.judge.latency import LatencyGate
+from pytest_pipeline.judge.memory import MemoryGate
 from pytest_pipeline.measure.equality import Check, check_name
 from pytest_pipeline.measure.lane import Lane
 from pytest_pipeline.measure.trial import Measured, Trial, Wrong
@@ -112,8 +116,17 @@ class Assembly:
         notes = [f"not measured alone: {self._trial.company}"] if self._trial.company else []
         if measured.instruments.traced:
             notes.append(f"{measured.instruments.traced} could not be stopped: no gate is decided")
+        notes += self._failures()
         notes += [f"worker thread {name} hung and was abandoned" for name in measured.abandoned]
         return tuple(notes)
+
+    def _failures(self) -> list[str]:
+        return [
+            f"{lane.failures.failed} of {lane.failures.items} items failed under {lane.name}: "
+            "outputs are compared over the items that came out in both arms"
+            for lane in self._trial.lanes
+            if lane.failures.failed
+        ]
 
     def _decided(self, measured: Measured, arms: dict[str, Arm]) -> list[Finding]:
         findings = [self._finding(gate, measured, arms) for gate in self._gates]
@@ -122,12 +135,25 @@ class Assembly:
     def _finding(self, gate: Gate, measured: Measured, arms: dict[str, Arm]) -> Finding:
         around = measured.circumstances(gate, self._trial.company)
         finding = conclude(gate, gate.estimate(measured.rounds), around)
+        finding = replace(finding, evidence=(*finding.evidence, *self._details(gate, measured)))
         if finding.verdict is Verdict.MET:
             return finding
         advice = self._advice(gate, measured, arms)
         return replace(finding, cause=advice.cause, next_step=advice.next_step)
 
+    def _details(self, gate: Gate, measured: Measured) -> tuple[str, ...]:
+        if isinstance(gate, ErrorRateGate):
+            return failure_lines(self._lane(gate.executor).failures)
+        if isinstance(gate, MemoryGate):
+            return memory_lines(measured.readings.get(gate.executor, []))
+        return ()
+
     def _advice(self, gate: Gate, measured: Measured, arms: dict[str, Arm]) -> Advice:
+        if isinstance(gate, ErrorRateGate):
+            lane, first = self._lane(gate.executor), self._trial.baseline
+            return failure_advice(lane.failures, first.failures, first.name)
+        if isinstance(gate, MemoryGate):
+            return self._memory_advice(gate, arms)
         if isinstance(gate, LatencyGate):
             trace = self._lane(gate.executor).latency_profile
             limit = gate.requirement.effective_limit
@@ -137,6 +163,11 @@ class Assembly:
         if line is None:
             return Advice("", "")
         return advise(arms[gate.executor], baseline, line, gate.requirement.limit)
+
+    def _memory_advice(self, gate: MemoryGate, arms: dict[str, Arm]) -> Advice:
+        arm, baseline = arms[gate.executor], arms[self._trial.baseline.name]
+        peak = None if arm is baseline else baseline.peak_memory_bytes
+        return memory_advice(self._trial.plan, arm.workers, arm.executor, peak)
 
     def _lane(self, name: str) -> Lane:
         return next(lane for lane in self._trial.lanes if lane.name == name)

@@ -14,9 +14,15 @@ and it is met as long as none has been seen; what that shows is in `docs/verdict
 
 from __future__ import annotations
 
-from pytest_pipeline.judge.gate import Errors, Status
+from collections.abc import Sequence
+
+from pytest_pipeline.judge.estimates import DISPLAY_LEVEL
+from pytest_pipeline.judge.gate import Errors, Status, count
+from pytest_pipeline.model.estimate import Estimate
 from pytest_pipeline.model.failures import FailedShare
 from pytest_pipeline.model.requirement import Requirement
+from pytest_pipeline.model.rounds import Round
+from pytest_pipeline.stats.confidence import share_sequence
 from pytest_pipeline.stats.rate import BlockBet, RateBet, samples_to_certify
 
 LARGEST_LIMIT = 0.999
@@ -68,6 +74,22 @@ class ErrorRateGate:
             return Status.MET if self.items else Status.OPEN
         is_met = self._met.crossed(self._errors.late_met, deff=self.stretch)
         return Status.MET if is_met else Status.OPEN
+
+    @property
+    def counted(self) -> str:
+        """Failed items, for the headline."""
+        return f"{self.failed} of {count(self.items, 'item')} failed"
+
+    def estimate(self, rounds: Sequence[Round]) -> Estimate | None:  # noqa: ARG002 - every gate is asked alike
+        """Return the failed share with its confidence sequence; None before the first item."""
+        if not self.items:
+            return None
+        lower, upper = share_sequence(self.failed, self.items, 1 - DISPLAY_LEVEL)
+        quantity = self.requirement.quantity
+        value = self.failed / self.items
+        return Estimate(
+            quantity.label, quantity.unit, value, lower, upper, DISPLAY_LEVEL, self.items
+        )
 
     def observe(self, execution: FailedShare) -> None:
         """Take one execution."""

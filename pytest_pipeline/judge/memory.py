@@ -15,9 +15,15 @@ Deterministic in the readings; what is shown is the largest of them.
 
 from __future__ import annotations
 
-from pytest_pipeline.judge.gate import Status
+from collections.abc import Sequence
+
+from pytest_pipeline.judge.estimates import DISPLAY_LEVEL
+from pytest_pipeline.judge.gate import Status, count
+from pytest_pipeline.model.estimate import Estimate
 from pytest_pipeline.model.memory import MemoryReading
 from pytest_pipeline.model.requirement import Requirement
+from pytest_pipeline.model.rounds import Round
+from pytest_pipeline.model.units import show_quantity
 
 LEAST_READINGS = 3
 """Readings below which nothing is met."""
@@ -65,6 +71,23 @@ class MemoryGate:
         if self.clean < (LEAST_READINGS if not self.above else MOST_READINGS):
             return Status.OPEN
         return Status.DISAGREED if self.above else Status.MET
+
+    @property
+    def counted(self) -> str:
+        """How the largest was found, for the headline."""
+        if not self.readings:
+            return "no execution"
+        largest = max(self.readings, key=lambda each: each.increase_bytes)
+        looked = f"largest of {count(self.clean, 'execution')}"
+        return f"{looked}, {largest.kind} every {show_quantity(largest.period_s, 's')}"
+
+    def estimate(self, rounds: Sequence[Round]) -> Estimate | None:  # noqa: ARG002 - every gate is asked alike
+        """Return the largest increase; no interval, the verdict looks at every reading."""
+        if not self.readings:
+            return None
+        quantity = self.requirement.quantity
+        value = float(self.peak_bytes)
+        return Estimate(quantity.label, quantity.unit, value, None, None, DISPLAY_LEVEL, self.clean)
 
     def observe(self, reading: MemoryReading) -> None:
         """Take the reading of one execution."""

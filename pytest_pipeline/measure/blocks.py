@@ -83,7 +83,7 @@ class BlockRunner:
                 self._keep_slowest(trace)
         controls.append(self._monitor.sample_s())
         lag = quantile(lags, 0.99) if lags else 0.0
-        disturbance = self._disturbance(controls, lag)
+        disturbance = self._disturbance(controls, lag) if latencies else "every item failed"
         block = LatencyBlock(
             executor=self._lane.name,
             rate_per_s=self.rate_per_s,
@@ -97,6 +97,8 @@ class BlockRunner:
         return block
 
     def _keep_slowest(self, trace: Trace) -> None:
+        if not len(trace.latency_s):
+            return  # every item failed
         kept = self._lane.latency_profile
         if kept is None or float(trace.latency_s.max()) > float(kept.latency_s.max()):
             self._lane.latency_profile = replace(trace, outputs=[])

@@ -5,11 +5,14 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 
 from pytest_pipeline.executors.protocol import Executor, Running
 from pytest_pipeline.measure.instruments import dropped_prints
 from pytest_pipeline.measure.outputs import OutputCheck
+from pytest_pipeline.measure.sampler import Meter
 from pytest_pipeline.model.failures import FailureLog
+from pytest_pipeline.model.memory import MemoryReading
 from pytest_pipeline.model.plan import Plan, Source
 from pytest_pipeline.model.trace import Trace
 
@@ -73,14 +76,23 @@ class Lane:
         """Execute once on foreign workers (those that hold the watched plan)."""
         with _surrounded(self._around):
             trace = running.run(source)
-        self.failures.add(trace)
-        self._verify(trace)
+        self._check_outputs(trace)
         return trace
 
     def timed_execution(self, source: Source) -> Trace:
         """Execute once with prints dropped; outputs are compared afterwards."""
         with dropped_prints():
             return self._execute(source)
+
+    def sampled_execution(self, source: Source, meter: Meter) -> MemoryReading:
+        """Execute once under `meter`, which sees neither set-up nor the comparison of outputs."""
+        self.open()
+        assert self._running is not None
+        run = partial(self._running.run, source)
+        with dropped_prints(), _surrounded(self._around):
+            trace, reading = meter(run)
+        self._check_outputs(trace)
+        return reading
 
     def keep_profile(self, trace: Trace) -> None:
         """Remember the execution that explains this arm, without its outputs."""
@@ -91,7 +103,8 @@ class Lane:
         assert self._running is not None
         return self.execute_on(self._running, source)
 
-    def _verify(self, trace: Trace) -> None:
+    def _check_outputs(self, trace: Trace) -> None:
+        self.failures.add(trace)
         try:
             self._check.verify(self.name, trace)
         except AssertionError:

@@ -6,7 +6,9 @@ machine by a fake one and need neither time nor quiet.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -14,6 +16,9 @@ from pytest_pipeline.clock import Clock, MonotonicClock
 from pytest_pipeline.executors.protocol import Executor
 from pytest_pipeline.measure import host
 from pytest_pipeline.measure.control import ControlMonitor, ExecutorControl, calibrate_loops
+from pytest_pipeline.measure.footprint import Footprint
+from pytest_pipeline.measure.heap import returning_heap
+from pytest_pipeline.measure.sampler import Meter, Sampling
 from pytest_pipeline.model.environment import Environment
 
 
@@ -49,6 +54,10 @@ class Machine(Protocol):
         """Describe machine and interpreter."""
         ...
 
+    def memory_meter(self) -> AbstractContextManager[Meter]:
+        """Return what samples the memory of the process tree; the heap gives memory back while inside."""
+        ...
+
 
 class RealMachine:
     """The machine we run on. Control kernels are opened once per executor kind and width, and kept."""
@@ -82,6 +91,12 @@ class RealMachine:
         """Describe machine and interpreter."""
         self._environment = self._environment or host.describe()
         return self._environment
+
+    @contextlib.contextmanager
+    def memory_meter(self) -> Iterator[Meter]:
+        """Yield a sampler of this process and its descendants."""
+        with returning_heap():
+            yield Sampling(Footprint(), self._clock)
 
     def close(self) -> None:
         """End the workers of all control kernels."""

@@ -5,9 +5,11 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from queue import Empty, SimpleQueue
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 from pytest_pipeline.clock import Clock
+from pytest_pipeline.measure.footprint import Footprint
+from pytest_pipeline.measure.heap import settle
 from pytest_pipeline.model.memory import MemoryReading
 
 PERIOD_S = 0.010
@@ -70,28 +72,42 @@ class Sampler:
         self.samples += 1
 
 
-def sample_during(
-    execute: Callable[[], T], read: Callable[[], int], kind: str, clock: Clock
-) -> tuple[T, MemoryReading]:
-    """Return what `execute` returns, and the largest level while it ran or right after it."""
-    token = StopToken()
-    sampler = Sampler(read, token.stopped_within, clock)
-    thread = threading.Thread(target=sampler, name="pipeline-memory", daemon=True)
-    read()  # the first reading imports and allocates
-    before = read()
-    began_ns = clock.now_ns()
-    thread.start()
-    try:
-        result = execute()
-    finally:
-        token.stop()
-        thread.join(_JOIN_S)
-    sampler.take()  # the outputs are still held
-    elapsed_s = (clock.now_ns() - began_ns) / 1e9
-    return result, MemoryReading(
-        before_bytes=before,
-        peak_bytes=sampler.largest,
-        samples=sampler.samples,
-        period_s=elapsed_s / sampler.samples,
-        kind=kind,
-    )
+class Meter(Protocol):
+    """Runs something and says how much memory it took."""
+
+    def __call__(self, execute: Callable[[], T], /) -> tuple[T, MemoryReading]:
+        """Return what `execute` returns, and the memory around it."""
+        ...
+
+
+class Sampling:
+    """Samples the process tree while something runs, on what garbage and free heap leave."""
+
+    def __init__(self, footprint: Footprint, clock: Clock) -> None:
+        self._footprint = footprint
+        self._clock = clock
+
+    def __call__(self, execute: Callable[[], T], /) -> tuple[T, MemoryReading]:
+        """Return what `execute` returns, and the largest level while it ran or right after it."""
+        read, token = self._footprint.read_bytes, StopToken()
+        sampler = Sampler(read, token.stopped_within, self._clock)
+        thread = threading.Thread(target=sampler, name="pipeline-memory", daemon=True)
+        read()  # the first reading imports and allocates
+        settle()
+        before = read()
+        began_ns = self._clock.now_ns()
+        thread.start()
+        try:
+            result = execute()
+        finally:
+            token.stop()
+            thread.join(_JOIN_S)
+        sampler.take()  # the outputs are still held
+        elapsed_s = (self._clock.now_ns() - began_ns) / 1e9
+        return result, MemoryReading(
+            before_bytes=before,
+            peak_bytes=sampler.largest,
+            samples=sampler.samples,
+            period_s=elapsed_s / sampler.samples,
+            kind=self._footprint.kind,
+        )

@@ -84,6 +84,8 @@ class Arm:
     """speedup / workers."""
     overlap: float | None = None
     """Mean number of items in service at once (profiled execution)."""
+    peak_memory_bytes: int | None = None
+    """Largest increase of parent and children over one execution; None unless a gate asked for it."""
     stages: tuple[StageSummary, ...] = ()
     """One per stage."""
     ledger: Ledger | None = None
@@ -183,6 +185,7 @@ def _arm_row(arm: Arm) -> dict[str, Any]:
         "startup_s",
         "efficiency",
         "overlap",
+        "peak_memory_bytes",
     ):
         row[name] = getattr(arm, name)
     return row

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from pytest_pipeline.plugin.session import Results
     from pytest_pipeline.plugin.state import ItemState
 
-GATES = ("speedup", "p99_latency")
+GATES = ("speedup", "p99_latency", "peak_memory", "error_rate")
 """Gate markers of this release."""
 
 PROVISIONAL_GATES = (
@@ -19,8 +19,6 @@ PROVISIONAL_GATES = (
     "first_result",
     "efficiency",
     "overlap",
-    "peak_memory",
-    "error_rate",
     "no_regression",
 )
 """Gate markers of the contract that a later release decides."""
@@ -68,6 +66,8 @@ PROBLEM = "pipeline_problem"
 _SIGNATURES = {
     "speedup": "speedup(min, executor=None, tolerance='5%', cold=False): fail when an executor is not at least `min` times as fast as the serial baseline",
     "p99_latency": "p99_latency(max, executor=None, tolerance='5%', rate=None): fail when the 99th percentile of the latency per item is above `max`; with `rate` (items/s) from the intended start",
+    "peak_memory": "peak_memory(max, executor=None, tolerance='5%'): fail when an execution adds more than `max` to the memory of this process and its children",
+    "error_rate": "error_rate(max, executor=None, tolerance='5%'): collect errors of stages instead of stopping, and fail when more than the share `max` of the items fails; 0 allows none",
     "executors": "executors(*names): which executors to compare with the baseline, e.g. executors('threads', 'processes')",
     "measure": "measure(budget='30s', max_rounds=40): how long to measure",
 }
