@@ -45,10 +45,13 @@ class OutputCheck:
         self._seen[arm] = mark
 
     def _learn(self, trace: Trace) -> None:
-        if len(self._expected) == self._num_items:
+        known = len(self._expected)
+        if known == self._num_items:
             return
         for item, output in _by_item(trace):
             self._expected.setdefault(item, output)
+        if len(self._expected) > known:
+            self._seen.clear()  # what was compared so far was compared without these items
 
     def _compare(self, trace: Trace, check: Check) -> None:
         if trace.num_items != self._num_items:
