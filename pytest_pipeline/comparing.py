@@ -14,9 +14,16 @@ from pytest_pipeline.executors.protocol import Executor
 from pytest_pipeline.executors.registry import hung_workers, resolve
 from pytest_pipeline.judge.failures import ErrorRateGate
 from pytest_pipeline.judge.gate import Errors, Gate
+from pytest_pipeline.judge.ladder import LadderGate
 from pytest_pipeline.judge.latency import LatencyGate
 from pytest_pipeline.judge.memory import MemoryGate
-from pytest_pipeline.judge.ratio import RatioGate
+from pytest_pipeline.judge.overlap import OverlapGate
+from pytest_pipeline.judge.readings import (
+    FirstResultReading,
+    Reading,
+    SpeedupReading,
+    ThroughputReading,
+)
 from pytest_pipeline.measure.equality import Check, validate_check
 from pytest_pipeline.measure.items import make_source
 from pytest_pipeline.measure.lane import Lane, Surroundings
@@ -25,7 +32,7 @@ from pytest_pipeline.measure.measurement import measure
 from pytest_pipeline.measure.outputs import OutputCheck
 from pytest_pipeline.measure.trial import Measured, Trial
 from pytest_pipeline.model.comparison import Comparison
-from pytest_pipeline.model.plan import Arrivals, make_plan
+from pytest_pipeline.model.plan import Arrivals, Plan, make_plan
 from pytest_pipeline.model.requirement import BEST, EVERY_CANDIDATE, Quantity, Requirement
 from pytest_pipeline.model.units import positive_number
 
@@ -77,6 +84,11 @@ class Arms:
         names = [executor.name for executor in self.candidates]
         if requirement.executor in {EVERY_CANDIDATE, BEST}:
             return names
+        if requirement.executor == self.baseline.name and requirement.quantity.is_relative:
+            raise UsageError(
+                f"{requirement.quantity.value}(executor={requirement.executor!r}): {self.baseline.name!r} is the "
+                f"baseline, with which {requirement.label} compares the others"
+            )
         if requirement.executor in {*names, self.baseline.name}:
             return [requirement.executor]
         if requirement.executor in self.unavailable:
@@ -85,6 +97,10 @@ class Arms:
         raise UsageError(
             f"{requirement.quantity.value}(executor={requirement.executor!r}) names an arm that is not run; arms: {known}"
         )
+
+    def workers(self, name: str, plan: Plan) -> int:
+        """Return the worker slots over all stages of the arm `name`."""
+        return next(each.workers(plan) for each in self.candidates if each.name == name)
 
 
 def compare(
@@ -126,7 +142,7 @@ def compare(
     first, *others = (
         Lane(each, plan, around, output_check) for each in (arms.baseline, *arms.candidates)
     )
-    gates = _make_gates(requirements, arms)
+    gates = _make_gates(requirements, arms, plan)
     error_gates = [gate for gate in gates if isinstance(gate, ErrorRateGate)]
     hears = observer or Unobserved()
     trial = Trial(
@@ -134,7 +150,8 @@ def compare(
         source=replace(make_source(items), collects_errors=bool(error_gates)),
         baseline=first,
         candidates=others,
-        ratio_gates=[gate for gate in gates if isinstance(gate, RatioGate)],
+        ladder_gates=[gate for gate in gates if isinstance(gate, LadderGate)],
+        overlap_gates=[gate for gate in gates if isinstance(gate, OverlapGate)],
         latency_gates=[gate for gate in gates if isinstance(gate, LatencyGate)],
         error_gates=error_gates,
         memory_gates=[gate for gate in gates if isinstance(gate, MemoryGate)],
@@ -205,27 +222,43 @@ def _resolve(
     )
 
 
-def _make_gates(requirements: Sequence[Requirement], arms: Arms) -> list[Gate]:
+def _make_gates(requirements: Sequence[Requirement], arms: Arms, plan: Plan) -> list[Gate]:
     bound = [
         (requirement, name) for requirement in requirements for name in arms.bound_by(requirement)
     ]
     errors = Errors().split(len(bound))
     return [
-        _make_gate(requirement, name, arms, _met_split(errors, requirement, arms))
+        _make_gate(requirement, name, arms, plan, _met_split(errors, requirement, arms))
         for requirement, name in bound
     ]
 
 
-def _make_gate(requirement: Requirement, name: str, arms: Arms, errors: Errors) -> Gate:
+def _make_gate(requirement: Requirement, name: str, arms: Arms, plan: Plan, errors: Errors) -> Gate:
     match requirement.quantity:
         case Quantity.P99_LATENCY:
             return LatencyGate(requirement, name, errors=errors)
-        case Quantity.SPEEDUP:
-            return RatioGate(requirement, name, arms.baseline.name, errors=errors)
+        case Quantity.OVERLAP:
+            return OverlapGate(requirement, name, errors=errors)
         case Quantity.ERROR_RATE:
             return ErrorRateGate(requirement, name, errors=errors)
         case Quantity.PEAK_MEMORY:
             return MemoryGate(requirement, name)
+        case _:
+            reading = _reading(requirement, name, arms, plan)
+            return LadderGate(requirement, name, reading, errors=errors)
+
+
+def _reading(requirement: Requirement, name: str, arms: Arms, plan: Plan) -> Reading:
+    baseline = arms.baseline.name
+    match requirement.quantity:
+        case Quantity.SPEEDUP:
+            return SpeedupReading(baseline, name, requirement.cold)
+        case Quantity.EFFICIENCY:
+            return SpeedupReading(baseline, name, workers=arms.workers(name, plan))
+        case Quantity.THROUGHPUT:
+            return ThroughputReading(name)
+        case Quantity.FIRST_RESULT:
+            return FirstResultReading(name)
         case _:
             raise UsageError(f"a gate on {requirement.label} is not in this release")
 

@@ -45,10 +45,10 @@ class ArmMaker:
             latency=self._latency(lane, trace),
             makespan_s=makespan,
             throughput_per_s=measured.num_items / makespan if makespan > 0 else None,
-            first_result_s=trace.first_result_s,
+            first_result_s=self._first_result_s(lane, trace),
             startup_s=lane.startup_s,
             efficiency=speedup.value / lane.width if speedup is not None else None,
-            overlap=overlap(trace),
+            overlap=self._overlap(lane, trace),
             peak_memory_bytes=self._peak_memory(lane),
             stages=stages,
             ledger=trace.ledger,
@@ -68,6 +68,17 @@ class ArmMaker:
         if not usable:
             return trace.makespan_s
         return median(median(each.makespans_s[lane.name]) for each in usable)
+
+    def _first_result_s(self, lane: Lane, trace: Trace) -> float:
+        usable = usable_rounds(self._measured.rounds, lane.name)
+        if not usable:
+            return trace.first_result_s
+        return median(median(each.first_results_s[lane.name]) for each in usable)
+
+    def _overlap(self, lane: Lane, trace: Trace) -> float:
+        """Return the median over all executions of rounds: disturbed ones keep their order of events."""
+        seen = [value for each in self._measured.rounds for value in each.overlaps[lane.name]]
+        return median(seen) if seen else overlap(trace)
 
     def _latency(self, lane: Lane, trace: Trace) -> Latency | None:
         blocks = [block for block in self._measured.blocks if block.executor == lane.name]

@@ -5,20 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+from pytest_pipeline.assembling.advising import Adviser
 from pytest_pipeline.assembling.arms import ArmMaker
 from pytest_pipeline.errors import StageTimeoutError, WorkerDiedError
-from pytest_pipeline.explain.advice import Advice, advise
-from pytest_pipeline.explain.failures import failure_advice, failure_lines
-from pytest_pipeline.explain.memory import memory_advice, memory_lines
-from pytest_pipeline.explain.tail import late_cause
 from pytest_pipeline.judge.conclude import conclude, without_rounds
 from pytest_pipeline.judge.estimates import fastest_arms
-from pytest_pipeline.judge.failures import ErrorRateGate
 from pytest_pipeline.judge.gate import Gate
-from pytest_pipeline.judge.latency import LatencyGate
-from pytest_pipeline.judge.memory import MemoryGate
 from pytest_pipeline.measure.equality import Check, check_name
-from pytest_pipeline.measure.lane import Lane
 from pytest_pipeline.measure.trial import Measured, Trial, Wrong
 from pytest_pipeline.model.comparison import Arm, Comparison
 from pytest_pipeline.model.finding import Finding, Reason, Verdict
@@ -129,48 +122,18 @@ class Assembly:
         ]
 
     def _decided(self, measured: Measured, arms: dict[str, Arm]) -> list[Finding]:
-        findings = [self._finding(gate, measured, arms) for gate in self._gates]
+        adviser = Adviser(self._trial, measured, arms)
+        findings = [self._finding(gate, measured, adviser) for gate in self._gates]
         return _merge_best(findings)
 
-    def _finding(self, gate: Gate, measured: Measured, arms: dict[str, Arm]) -> Finding:
+    def _finding(self, gate: Gate, measured: Measured, adviser: Adviser) -> Finding:
         around = measured.circumstances(gate, self._trial.company)
         finding = conclude(gate, gate.estimate(measured.rounds), around)
-        finding = replace(finding, evidence=(*finding.evidence, *self._details(gate, measured)))
-        if finding.verdict is Verdict.MET:
+        finding = replace(finding, evidence=(*finding.evidence, *adviser.details(gate)))
+        if finding.verdict is Verdict.MET or finding.reason is Reason.UNREACHABLE:
             return finding
-        advice = self._advice(gate, measured, arms)
+        advice = adviser.advise(gate)
         return replace(finding, cause=advice.cause, next_step=advice.next_step)
-
-    def _details(self, gate: Gate, measured: Measured) -> tuple[str, ...]:
-        if isinstance(gate, ErrorRateGate):
-            return failure_lines(self._lane(gate.executor).failures)
-        if isinstance(gate, MemoryGate):
-            return memory_lines(measured.readings.get(gate.executor, []))
-        return ()
-
-    def _advice(self, gate: Gate, measured: Measured, arms: dict[str, Arm]) -> Advice:
-        if isinstance(gate, ErrorRateGate):
-            lane, first = self._lane(gate.executor), self._trial.baseline
-            return failure_advice(lane.failures, first.failures, first.name)
-        if isinstance(gate, MemoryGate):
-            return self._memory_advice(gate, arms)
-        if isinstance(gate, LatencyGate):
-            trace = self._lane(gate.executor).latency_profile
-            limit = gate.requirement.effective_limit
-            return Advice("" if trace is None else late_cause(trace, limit), "")
-        line = ArmMaker(self._trial, measured).line(self._lane(gate.executor))
-        baseline = arms[self._trial.baseline.name]
-        if line is None:
-            return Advice("", "")
-        return advise(arms[gate.executor], baseline, line, gate.requirement.limit)
-
-    def _memory_advice(self, gate: MemoryGate, arms: dict[str, Arm]) -> Advice:
-        arm, baseline = arms[gate.executor], arms[self._trial.baseline.name]
-        peak = None if arm is baseline else baseline.peak_memory_bytes
-        return memory_advice(self._trial.plan, arm.workers, arm.executor, peak)
-
-    def _lane(self, name: str) -> Lane:
-        return next(lane for lane in self._trial.lanes if lane.name == name)
 
     def _wrong(self, measured: Measured) -> list[Finding]:
         return [_wrong_finding(each, self._trial.baseline.name) for each in measured.wrong]

@@ -6,6 +6,7 @@ import numpy as np
 
 from pytest_pipeline.model.comparison import StageSummary
 from pytest_pipeline.model.trace import Floats, Ledger, Trace
+from pytest_pipeline.stats.overlap import mean_in_service
 
 
 def stage_summaries(trace: Trace) -> tuple[StageSummary, ...]:
@@ -39,19 +40,11 @@ def stage_summaries(trace: Trace) -> tuple[StageSummary, ...]:
 
 
 def overlap(trace: Trace) -> float:
-    """Return the mean number of items in service at once: service time / time with any service.
+    """Return the mean, over all starts, of the visits in service at once; 1 for a serial loop.
 
-    Interval order only: the union of the service intervals is the denominator, so idle gaps do not
-    count against it. 1 for a serial loop.
+    From the order of starts and ends alone: idle gaps and lengths of service do not count.
     """
-    if not len(trace.visits):
-        return 0.0
-    order = np.argsort(trace.visits.started_ns, kind="stable")
-    started, finished = trace.visits.started_ns[order], trace.visits.finished_ns[order]
-    reach = np.maximum.accumulate(finished)
-    gaps = np.maximum(0, started[1:] - reach[:-1]).sum()
-    busy = reach[-1] - started[0] - gaps
-    return float((finished - started).sum() / busy) if busy > 0 else 0.0
+    return mean_in_service(trace.visits.started_ns, trace.visits.finished_ns)
 
 
 def service_matrix(trace: Trace) -> Floats:

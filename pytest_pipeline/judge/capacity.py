@@ -32,7 +32,8 @@ class Capacity:
     cpu_share: float
     """Baseline CPU time / baseline wall time, 0-1: how much of the plan computes."""
     limit: float
-    """Effective speedup limit of the strictest gate; 1 when only latencies are gated."""
+    """Largest speedup that a gate asks for: the effective limit of a speedup, the arm's workers for an
+    absolute quantity, which may rest on all of them; 1 when neither is gated."""
 
     @property
     def needed(self) -> float:
@@ -55,16 +56,24 @@ class Capacity:
         return self.reference.speedup / max(1e-9, min(1.0, self.cpu_share))
 
     @property
+    def mistrust(self) -> str:
+        """Why the control kernel cannot tell clean rounds here, or an empty string when it can."""
+        reference = self.reference
+        if self.is_waiting_plan or reference.is_valid:
+            return ""
+        return (
+            f"the control kernel reaches {reference.speedup:.2f}x on {reference.width} workers "
+            f"(at least {VALID_EFFICIENCY * reference.width:.2f}x needed): the machine is shared or busy"
+        )
+
+    @property
     def shortfall(self) -> str:
-        """Why this host cannot decide the gate, or an empty string when it can."""
+        """Why this host cannot decide a gate on a speedup, or an empty string when it can."""
         if self.is_waiting_plan:
             return ""
+        if self.mistrust:
+            return self.mistrust
         reference = self.reference
-        if not reference.is_valid:
-            return (
-                f"the control kernel reaches {reference.speedup:.2f}x on {reference.width} workers "
-                f"(at least {VALID_EFFICIENCY * reference.width:.2f}x needed): the machine is shared or busy"
-            )
         if reference.speedup < HEADROOM * self.needed:
             return (
                 f"this host can give at most {self.host_ceiling:.2f}x here: the plan computes "

@@ -20,6 +20,8 @@ class Circumstances:
 
     shortfall: str = ""
     """Why this host cannot give what is asked; empty when it can."""
+    mistrust: str = ""
+    """Why the control kernel cannot tell clean rounds here; empty when it can."""
     company: str = ""
     """Why other tests may have run at the same time; empty when this one was alone."""
     traced: str = ""
@@ -46,7 +48,9 @@ def conclude(gate: Gate, estimate: Estimate | None, around: Circumstances) -> Fi
         executor=gate.executor,
         verdict=verdict,
         reason=reason,
-        headline=_headline(gate, estimate, verdict, reason),
+        headline=_never(gate, around.unreachable)
+        if around.unreachable
+        else _headline(gate, estimate, verdict, reason),
         estimate=estimate,
         clean_rounds=gate.clean,
         dirty_rounds=gate.dirty,
@@ -67,7 +71,7 @@ def _timed(gate: Gate, around: Circumstances) -> tuple[Verdict, Reason]:
         return Verdict.MET, Reason.NONE
     if around.company:
         return Verdict.INCONCLUSIVE, Reason.NOT_EXCLUSIVE
-    if gate.status is Status.MISSED and not around.shortfall:
+    if gate.status is Status.MISSED and not (around.shortfall or around.mistrust):
         return Verdict.MISSED, Reason.NONE
     if around.budget_short:
         needs_samples = gate.requirement.quantity is Quantity.P99_LATENCY
@@ -94,6 +98,7 @@ def _undecided(gate: Gate, around: Circumstances) -> tuple[Verdict, Reason]:
     rules = (
         (around.self_disturbed, Verdict.MISSED, Reason.SELF_DISTURBED),
         (bool(around.shortfall), Verdict.INCONCLUSIVE, Reason.CAPACITY),
+        (bool(around.mistrust), Verdict.INCONCLUSIVE, Reason.BUSY),
         (bool(around.traced), Verdict.INCONCLUSIVE, Reason.TRACED),
         (gate.status is Status.DISAGREED, Verdict.INCONCLUSIVE, Reason.CONFIRM_DISAGREED),
         (gate.is_unsteady, Verdict.INCONCLUSIVE, Reason.UNSTEADY),
@@ -105,6 +110,10 @@ def _undecided(gate: Gate, around: Circumstances) -> tuple[Verdict, Reason]:
         if applies:
             return verdict, reason
     return Verdict.INCONCLUSIVE, Reason.NEAR_LIMIT
+
+
+def _never(gate: Gate, why: str) -> str:
+    return f"{gate.requirement.label} can never be met ({gate.executor}): {why}"
 
 
 def _headline(gate: Gate, estimate: Estimate | None, verdict: Verdict, reason: Reason) -> str:
@@ -151,7 +160,6 @@ def _evidence(gate: Gate, around: Circumstances, reason: Reason) -> tuple[str, .
         Reason.CAPACITY: around.shortfall,
         Reason.NOT_EXCLUSIVE: around.company,
         Reason.BUDGET: around.budget_short,
-        Reason.UNREACHABLE: around.unreachable,
         Reason.SAMPLES: around.budget_short,
         Reason.TRACED: f"{around.traced} is on and cannot be stopped while measuring",
         Reason.SELF_DISTURBED: "the machine is quiet after a second without stages: the code under test itself keeps it busy",
@@ -173,6 +181,8 @@ def _disagreement(gate: Gate) -> str:
 def _busy(gate: Gate, around: Circumstances) -> str:
     if around.abandoned:
         return f"hung worker threads still run in this process: {', '.join(around.abandoned)}"
+    if around.mistrust:
+        return around.mistrust
     seen = gate.clean + gate.dirty
     what = f" ({around.disturbance})" if around.disturbance else ""
     return f"{gate.dirty} of {seen} rounds were disturbed from outside{what}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from statistics import fmean, median
 
+from pytest_pipeline.judge.readings import Reading, SpeedupReading
 from pytest_pipeline.model.estimate import Estimate, Latency
 from pytest_pipeline.model.rounds import Phase, Round
 from pytest_pipeline.stats.confidence import median_sequence
@@ -15,27 +16,40 @@ DISPLAY_LEVEL = 0.95
 """Level of displayed intervals; verdicts have their own error rates."""
 
 
+def reading_estimate(
+    rounds: Iterable[Round],
+    reading: Reading,
+    executor: str,
+    *,
+    name: str,
+    unit: str,
+    cold: bool = False,
+) -> Estimate | None:
+    """Return the median of a reading over the clean rounds, or over all measured ones when none is clean."""
+    usable = usable_rounds(rounds, executor, cold=cold)
+    if not usable:
+        return None
+    values = [reading.typical(each) for each in usable]
+    interval = median_sequence(values, 1 - DISPLAY_LEVEL)
+    return Estimate(
+        name=name,
+        unit=unit,
+        value=median(values),
+        lower=interval[0] if interval else None,
+        upper=interval[1] if interval else None,
+        level=DISPLAY_LEVEL,
+        count=len(values),
+        best=reading.best_ever(usable),
+    )
+
+
 def speedup_estimate(
     rounds: Iterable[Round], baseline: str, executor: str, *, cold: bool = False
 ) -> Estimate | None:
     """Return baseline / executor over the clean rounds, or over all measured ones when none is clean."""
-    usable = usable_rounds(rounds, executor, cold=cold)
-    if not usable:
-        return None
-    ratios = [_typical(each, baseline, executor, cold=cold) for each in usable]
-    interval = median_sequence(ratios, 1 - DISPLAY_LEVEL)
-    fastest_base = min(min(each.makespans_s[baseline]) for each in usable)
-    fastest = min(min(each.makespans_s[executor]) for each in usable)
-    return Estimate(
-        name="cold speedup" if cold else "speedup",
-        unit="x",
-        value=median(ratios),
-        lower=interval[0] if interval else None,
-        upper=interval[1] if interval else None,
-        level=DISPLAY_LEVEL,
-        count=len(ratios),
-        best=None if cold else fastest_base / fastest,
-    )
+    name = "cold speedup" if cold else "speedup"
+    reading = SpeedupReading(baseline, executor, cold)
+    return reading_estimate(rounds, reading, executor, name=name, unit="x", cold=cold)
 
 
 def usable_rounds(rounds: Iterable[Round], executor: str, *, cold: bool = False) -> list[Round]:
@@ -97,8 +111,3 @@ def summarise_latency(samples: Sequence[float], loop: str) -> Latency | None:
         count=len(ordered),
         loop=loop,
     )
-
-
-def _typical(each: Round, baseline: str, executor: str, *, cold: bool) -> float:
-    start_up = each.startups_s.get(executor, 0.0) if cold else 0.0
-    return median(each.makespans_s[baseline]) / (median(each.makespans_s[executor]) + start_up)

@@ -7,6 +7,7 @@ invalid at once, with the numbers.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from pytest_pipeline.stats.ladder import rounds_to_decide, rounds_to_decide_within_guard
@@ -47,6 +48,12 @@ def estimate_need(
         clear_missed_s=clear * each + pauses_s(clear_visits),
         close_s=close * each + pauses_s(close_visits),
     )
+
+
+def estimate_executions_need(round_s: float, *, executions: int, per_round: int) -> Need:
+    """Return the need of a gate that counts `executions`, clean or not, `per_round` in each round."""
+    seconds = math.ceil(executions / per_round) * round_s
+    return Need(clear_met_s=seconds, clear_missed_s=seconds, close_s=seconds)
 
 
 def pause_s(visit: int) -> float:

@@ -34,10 +34,11 @@ class ErrorPhase:
     def run(self) -> None:
         """Feed every gate the executions of its arm, then run more while it is open."""
         for gate in self._trial.error_gates:
-            for execution in self._lane(gate).failures.executions:
+            lane = self._trial.lane(gate.executor)
+            for execution in lane.failures.executions:
                 gate.observe(execution)
             if gate.status is Status.OPEN:
-                self._go_on(gate, self._lane(gate))
+                self._go_on(gate, lane)
 
     def _go_on(self, gate: ErrorRateGate, lane: Lane) -> None:
         clock, began_ns = self._trial.machine.clock, self._trial.machine.clock.now_ns()
@@ -60,7 +61,7 @@ class ErrorPhase:
 
     def _need_s(self, gate: ErrorRateGate) -> float:
         """Return the seconds until enough items have gone through, if none of them fails."""
-        profile = self._lane(gate).profile
+        profile = self._trial.lane(gate.executor).profile
         missing = max(0, gate.items_needed - gate.items)
         executions = math.ceil(missing / max(1, self._measured.num_items))
         return executions * (0.0 if profile is None else profile.makespan_s)
@@ -72,6 +73,3 @@ class ErrorPhase:
             f"{need_s:.0f} s more, and the budget of {self._trial.budget_s:.0f} s extends to {limit_s:.0f} s at most; "
             f'use a larger max, quicker items, or @pytest.mark.measure(budget="{max(1.0, need_s / 2):.0f}s")'
         )
-
-    def _lane(self, gate: ErrorRateGate) -> Lane:
-        return next(lane for lane in self._trial.lanes if lane.name == gate.executor)

@@ -10,7 +10,6 @@ from pytest_pipeline.judge.latency import MAX_BLOCKS, LatencyGate
 from pytest_pipeline.measure.blocks import BlockRunner
 from pytest_pipeline.measure.budget import HARD_CAP, pause_s
 from pytest_pipeline.measure.control import ControlMonitor
-from pytest_pipeline.measure.lane import Lane
 from pytest_pipeline.measure.trial import Measured, Trial
 from pytest_pipeline.model.rounds import Phase
 from pytest_pipeline.stats.rate import blocks_to_miss
@@ -41,7 +40,7 @@ class LatencyPhase:
 
     def _runner(self, gate: LatencyGate) -> BlockRunner:
         return BlockRunner(
-            self._lane(gate),
+            self._trial.lane(gate.executor),
             self._trial.plan,
             self._trial.source,
             num_items=self._measured.num_items,
@@ -51,9 +50,6 @@ class LatencyPhase:
             monitor=self._monitor,
             capacity=Capacity(self._monitor.reference, self._measured.cpu_share or 0.0, 1.0),
         )
-
-    def _lane(self, gate: LatencyGate) -> Lane:
-        return next(lane for lane in self._trial.lanes if lane.name == gate.executor)
 
     def _decide(self, gate: LatencyGate, runner: BlockRunner) -> None:
         block_s = self._block_s(gate, runner)
@@ -95,7 +91,7 @@ class LatencyPhase:
 
     def _confirm(self, gate: LatencyGate, runner: BlockRunner) -> None:
         self._trial.progress(f"p99 of {gate.executor}: confirming with fresh workers")
-        lane = self._lane(gate)
+        lane = self._trial.lane(gate.executor)
         lane.reopen()
         lane.timed_execution(self._trial.source)
         gate.begin_confirmation()
@@ -110,5 +106,5 @@ class LatencyPhase:
     def _block_s(self, gate: LatencyGate, runner: BlockRunner) -> float:
         if runner.block_s is not None:
             return runner.block_s
-        profile = self._lane(gate).profile
+        profile = self._trial.lane(gate.executor).profile
         return runner.executions * (0.0 if profile is None else profile.makespan_s)

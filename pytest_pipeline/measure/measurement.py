@@ -10,7 +10,7 @@ from pytest_pipeline.measure.failures import ErrorPhase
 from pytest_pipeline.measure.instruments import quiet_instruments
 from pytest_pipeline.measure.latencies import LatencyPhase
 from pytest_pipeline.measure.memory import MemoryPhase
-from pytest_pipeline.measure.ratios import RatioPhase
+from pytest_pipeline.measure.ratios import RatioPhase, largest_speedup
 from pytest_pipeline.measure.rounds import LONG_PAIR_S, RoundRunner, choose_shape
 from pytest_pipeline.measure.trial import Measured, Trial, Wrong
 from pytest_pipeline.measure.watch import ItemWatch, modified_since
@@ -118,7 +118,7 @@ def _cpu_share(trace: Trace) -> float:
 def _runner(
     trial: Trial, measured: Measured, monitor: ControlMonitor, makespans: dict[str, float]
 ) -> RoundRunner:
-    limits = [gate.requirement.effective_limit for gate in trial.ratio_gates]
+    limits = [largest_speedup(gate, trial) for gate in trial.ladder_gates]
     measured.shape = choose_shape(makespans, trial.baseline.name)
     return RoundRunner(
         trial.lanes,
@@ -128,7 +128,7 @@ def _runner(
         monitor=monitor,
         capacity=Capacity(monitor.reference, measured.cpu_share or 0.0, max(limits, default=1.0)),
         began_ns=trial.machine.clock.now_ns(),
-        cold=frozenset(gate.executor for gate in trial.ratio_gates if gate.requirement.cold),
+        cold=frozenset(gate.executor for gate in trial.ladder_gates if gate.requirement.cold),
     )
 
 
@@ -137,7 +137,7 @@ def _warm_up(trial: Trial, runner: RoundRunner, makespans: dict[str, float]) -> 
         return
     for _ in range(WARM_UP_ROUNDS):
         each = runner.run(Phase.WARM_UP)
-        for gate in trial.ratio_gates:
+        for gate in trial.round_gates:
             gate.observe(each)
 
 

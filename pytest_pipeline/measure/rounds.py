@@ -6,7 +6,7 @@ import math
 import random
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise
 from statistics import fmean
 
@@ -17,6 +17,8 @@ from pytest_pipeline.measure.lane import Lane
 from pytest_pipeline.measure.machine import Machine, Usage
 from pytest_pipeline.model.plan import Source
 from pytest_pipeline.model.rounds import Phase, Round
+from pytest_pipeline.model.trace import Trace
+from pytest_pipeline.stats.overlap import mean_in_service
 
 LONG_ARM_S = 0.25
 """An arm longer than this gets a control beside it and an in-arm signal (A9.2)."""
@@ -76,6 +78,29 @@ def choose_shape(samples_s: Mapping[str, float], baseline: str) -> Shape:
     )
 
 
+@dataclass(slots=True)
+class Taken:
+    """What one arm did in one round, a value per sub-pair."""
+
+    makespans_s: list[float] = field(default_factory=list)
+    """Mean over the sample's executions, seconds."""
+    first_results_s: list[float] = field(default_factory=list)
+    """Mean over the sample's executions, seconds."""
+    overlaps: list[float] = field(default_factory=list)
+    """Of the sample's last execution: one order of events, not a mean of several."""
+    num_items: int = 0
+    """Items that one execution took in."""
+
+    def add(
+        self, makespans_s: Sequence[float], first_results_s: Sequence[float], last: Trace
+    ) -> None:
+        """Take the times of a sample's executions, and the last of them."""
+        self.makespans_s.append(fmean(makespans_s))
+        self.first_results_s.append(fmean(first_results_s))
+        self.overlaps.append(mean_in_service(last.visits.started_ns, last.visits.finished_ns))
+        self.num_items = len(last.admitted_ns)
+
+
 class RoundRunner:
     """Runs rounds of one comparison and keeps them."""
 
@@ -112,15 +137,18 @@ class RoundRunner:
         startups = self._cold_starts()
         controls: list[float] = []
         foreign: list[float] = []
-        times: dict[str, list[float]] = {lane.name: [] for lane in self._lanes}
+        taken = {lane.name: Taken() for lane in self._lanes}
         with no_garbage_collection():
-            self._all_pairs(times, controls, foreign)
+            self._all_pairs(taken, controls, foreign)
         disturbance = self._disturbance(controls, foreign)
         each = Round(
             index=len(self.rounds),
             phase=phase,
             began_s=began_s,
-            makespans_s={name: tuple(values) for name, values in times.items()},
+            makespans_s={name: tuple(each.makespans_s) for name, each in taken.items()},
+            first_results_s={name: tuple(each.first_results_s) for name, each in taken.items()},
+            overlaps={name: tuple(each.overlaps) for name, each in taken.items()},
+            num_items=max(each.num_items for each in taken.values()),
             startups_s=startups,
             controls_s=tuple(controls),
             is_clean=not disturbance,
@@ -130,13 +158,13 @@ class RoundRunner:
         return each
 
     def _all_pairs(
-        self, times: dict[str, list[float]], controls: list[float], foreign: list[float]
+        self, taken: Mapping[str, Taken], controls: list[float], foreign: list[float]
     ) -> None:
         controls.append(self._monitor.sample_s())
         for pair in range(self._shape.sub_pairs):
             if pair and not self._shape.is_short:
                 controls.append(self._monitor.sample_s())
-            self._sub_pair(times, controls, foreign)
+            self._sub_pair(taken, controls, foreign)
         controls.append(self._monitor.sample_s())
 
     def is_quiet(self, controls_s: Sequence[float]) -> bool:
@@ -160,7 +188,7 @@ class RoundRunner:
         return startups
 
     def _sub_pair(
-        self, times: dict[str, list[float]], controls: list[float], foreign: list[float]
+        self, taken: Mapping[str, Taken], controls: list[float], foreign: list[float]
     ) -> None:
         order = list(self._lanes)
         self._order.shuffle(order)
@@ -168,17 +196,18 @@ class RoundRunner:
             if position and self._shape.has_long_arms:
                 controls.append(self._monitor.sample_s())
             before = self._machine.usage() if self._shape.has_long_arms else None
-            times[lane.name].append(self._sample(lane))
+            self._sample(lane, taken[lane.name])
             if before is not None:
-                foreign.append(self._foreign_share(before, times[lane.name][-1]))
+                foreign.append(self._foreign_share(before, taken[lane.name].makespans_s[-1]))
 
-    def _sample(self, lane: Lane) -> float:
-        makespans = []
+    def _sample(self, lane: Lane, taken: Taken) -> None:
+        makespans, first_results = [], []
         for _ in range(self._shape.repeats):
             trace = lane.timed_execution(self._source)
             makespans.append(trace.makespan_s)
+            first_results.append(trace.first_result_s)
         lane.keep_profile(trace)
-        return fmean(makespans)
+        taken.add(makespans, first_results, trace)
 
     def _foreign_share(self, before: Usage, seconds: float) -> float:
         after = self._machine.usage()

@@ -9,9 +9,10 @@ from typing import Any
 from pytest_pipeline.judge.conclude import Circumstances
 from pytest_pipeline.judge.failures import ErrorRateGate
 from pytest_pipeline.judge.gate import Errors, Gate
+from pytest_pipeline.judge.ladder import LadderGate
 from pytest_pipeline.judge.latency import LatencyGate
 from pytest_pipeline.judge.memory import MemoryGate
-from pytest_pipeline.judge.ratio import RatioGate
+from pytest_pipeline.judge.overlap import OverlapGate
 from pytest_pipeline.measure.instruments import Instruments
 from pytest_pipeline.measure.lane import Lane
 from pytest_pipeline.measure.machine import Machine
@@ -34,8 +35,10 @@ class Trial:
     """The arm the others are compared with."""
     candidates: Sequence[Lane]
     """The other arms, available ones only."""
-    ratio_gates: Sequence[RatioGate]
-    """Gates that bet on rounds."""
+    ladder_gates: Sequence[LadderGate]
+    """Gates that bet on clean rounds."""
+    overlap_gates: Sequence[OverlapGate]
+    """Gates that look at the executions of every round."""
     latency_gates: Sequence[LatencyGate]
     """Gates that bet on latency blocks."""
     arrivals: Arrivals | None
@@ -58,9 +61,18 @@ class Trial:
     """Why others may run at the same time; empty when this test is alone."""
 
     @property
+    def round_gates(self) -> list[LadderGate | OverlapGate]:
+        """All the gates that share the rounds."""
+        return [*self.ladder_gates, *self.overlap_gates]
+
+    @property
     def lanes(self) -> list[Lane]:
         """Baseline and candidates."""
         return [self.baseline, *self.candidates]
+
+    def lane(self, name: str) -> Lane:
+        """Return the lane of the arm `name`."""
+        return next(lane for lane in self.lanes if lane.name == name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +115,8 @@ class Measured:
     """Baseline CPU time / wall time."""
     shortfalls: dict[int, str] = field(default_factory=dict)
     """By gate (id): why this host cannot give what it asks."""
+    mistrusts: dict[int, str] = field(default_factory=dict)
+    """By gate (id): why the control kernel cannot tell clean rounds for it."""
     budget_short: dict[int, str] = field(default_factory=dict)
     """By gate (id): why the budget cannot hold a verdict."""
     unreachable: dict[int, str] = field(default_factory=dict)
@@ -121,6 +135,7 @@ class Measured:
         return Circumstances(
             company=company,
             shortfall=self.shortfalls.get(id(gate), ""),
+            mistrust=self.mistrusts.get(id(gate), ""),
             traced=self.instruments.traced,
             self_disturbed=self.self_disturbed,
             abandoned=self.abandoned,

@@ -77,13 +77,13 @@ class Arm:
     throughput_per_s: float | None = None
     """Items / makespan."""
     first_result_s: float | None = None
-    """Seconds to the first output in the profiled execution."""
+    """Seconds to the first output, from the start of an execution on open workers."""
     startup_s: float | None = None
     """Seconds to start the workers."""
     efficiency: float | None = None
     """speedup / workers."""
     overlap: float | None = None
-    """Mean number of items in service at once (profiled execution)."""
+    """Mean number of items in service at once, from the order of starts and ends; median over executions."""
     peak_memory_bytes: int | None = None
     """Largest increase of parent and children over one execution; None unless a gate asked for it."""
     stages: tuple[StageSummary, ...] = ()

@@ -59,6 +59,12 @@ class Round:
     """Seconds since the comparison began."""
     makespans_s: Mapping[str, tuple[float, ...]]
     """Per arm, the makespan of one execution in each sub-pair (mean over its repeats), seconds."""
+    first_results_s: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
+    """Per arm, the time to the first output in each sub-pair (mean over its repeats), seconds."""
+    overlaps: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
+    """Per arm, mean visits in service at once in the last execution of each sub-pair."""
+    num_items: int = 0
+    """Items that one execution took in."""
     startups_s: Mapping[str, float] = field(default_factory=dict)
     """Per arm that was opened anew for this round (`cold=True`): start-up, seconds."""
     controls_s: tuple[float, ...] = ()

@@ -40,7 +40,20 @@ BAD = [
         "@pytest.mark.measure: unknown argument rounds=3*accepted: budget, max_*",
     ),
     ("measure(30)", "@pytest.mark.measure takes keywords only, found (30,)*"),
-    ("throughput(min=100)", "@pytest.mark.throughput is not in this release (provisional)"),
+    ("throughput(min=0)", "@pytest.mark.throughput: min=0 must be above zero and finite"),
+    ('throughput(min="400/s")', "*min='400/s' is a str: expected a number above zero"),
+    ("throughput(max=9)", "@pytest.mark.throughput: unknown argument max=9; accepted: min,*"),
+    (
+        "throughput(min=9, rate=5)",
+        "@pytest.mark.throughput: unknown argument rate=5; accepted: min, executor, tolerance",
+    ),
+    ('first_result(max="soon")', "@pytest.mark.first_result: max='soon' is not a time*"),
+    ("first_result(executor='threads')", '*max is missing; write *first_result(max="200ms")'),
+    ("efficiency(min=80)", '*min=80 is not an efficiency: write "80%" or 0.8 (above 0, at most 1)'),
+    ('efficiency(min="most")', "@pytest.mark.efficiency: min='most' is not an efficiency*"),
+    ("overlap(min=1)", "*overlap: min=1 must be above 1, which is what a serial loop has"),
+    ('overlap(min="all")', "*overlap: min='all' is a str: expected a number of items above 1"),
+    ("overlap(min=2, cold=True)", "*overlap: unknown argument cold=True*"),
     ("no_regression()", "@pytest.mark.no_regression is not in this release (provisional)"),
 ]
 
@@ -194,6 +207,16 @@ def test_units_are_understood(run):
         def test_timedelta(pipeline):
             assert pipeline.run(["met"], []).findings[0].requirement.limit == 1.5
 
+        @pytest.mark.throughput(min=400)
+        @pytest.mark.first_result(max="200ms")
+        @pytest.mark.efficiency(min="60%")
+        @pytest.mark.overlap(min=2.5, tolerance=0)
+        def test_others(pipeline):
+            findings = pipeline.run(["met"], []).findings
+            assert [each.requirement.limit for each in findings] == [400, 0.2, 0.6, 2.5]
+            assert [each.requirement.quantity.value for each in findings] == [
+                "throughput", "first_result", "efficiency", "overlap"]
+
         @pytest.mark.measure(budget="2min", max_rounds=7)
         def test_measure(pipeline):
             import conftest
@@ -201,7 +224,7 @@ def test_units_are_understood(run):
             assert conftest.CALLS[-1]["budget_s"] == 120.0
             assert conftest.CALLS[-1]["max_rounds"] == 7
         """)
-    result.assert_outcomes(passed=3)
+    result.assert_outcomes(passed=4)
 
 
 def test_a_marker_added_later_is_checked_at_setup(run):

@@ -26,8 +26,8 @@ def test_the_ceiling_of_equal_items_is_the_finite_bound():
 
 def test_a_serial_loop_overlaps_nothing_and_a_pipeline_about_two_items():
     result = profiles(Lab())
-    assert result["serial"].overlap == pytest.approx(1.0)
-    assert result["threads"].overlap == pytest.approx(160 / 82, rel=0.01)
+    assert result["serial"].overlap == 1.0
+    assert 1.7 < result["threads"].overlap < 2.0
 
 
 def test_overlap_ignores_idle_gaps():

@@ -1,0 +1,98 @@
+"""Which explanation belongs to which gate."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from pytest_pipeline.assembling.arms import ArmMaker
+from pytest_pipeline.explain.advice import Advice, advise
+from pytest_pipeline.explain.ceiling import Line
+from pytest_pipeline.explain.failures import failure_advice, failure_lines
+from pytest_pipeline.explain.gate_causes import (
+    efficiency_advice,
+    first_result_advice,
+    overlap_advice,
+    throughput_advice,
+)
+from pytest_pipeline.explain.memory import memory_advice, memory_lines
+from pytest_pipeline.explain.tail import late_cause
+from pytest_pipeline.judge.gate import Gate
+from pytest_pipeline.measure.trial import Measured, Trial
+from pytest_pipeline.model.comparison import Arm
+from pytest_pipeline.model.requirement import Quantity
+from pytest_pipeline.model.trace import Trace
+
+NOTHING = Advice("", "")
+"""When no rule fires."""
+
+
+class Adviser:
+    """Finds likely cause and next step of a gate that was not met."""
+
+    def __init__(self, trial: Trial, measured: Measured, arms: Mapping[str, Arm]) -> None:
+        self._trial = trial
+        self._measured = measured
+        self._arms = arms
+
+    def advise(self, gate: Gate) -> Advice:
+        """Return cause and next step; empty texts where nothing is known."""
+        trace = self._measured.profiles.get(gate.executor)
+        if trace is None:
+            return NOTHING
+        match gate.requirement.quantity:
+            case Quantity.ERROR_RATE | Quantity.PEAK_MEMORY:
+                return self._counted(gate)
+            case Quantity.P99_LATENCY:
+                return self._late_items(gate)
+            case Quantity.FIRST_RESULT:
+                return first_result_advice(trace)
+            case Quantity.OVERLAP:
+                return self._overlap(gate, trace)
+            case _:
+                return self._in_speedup(gate)
+
+    def details(self, gate: Gate) -> tuple[str, ...]:
+        """Return what was counted, in sentences that belong to the finding whatever its verdict."""
+        match gate.requirement.quantity:
+            case Quantity.ERROR_RATE:
+                return failure_lines(self._trial.lane(gate.executor).failures)
+            case Quantity.PEAK_MEMORY:
+                return memory_lines(self._measured.readings.get(gate.executor, []))
+            case _:
+                return ()
+
+    def _counted(self, gate: Gate) -> Advice:
+        lane, first = self._trial.lane(gate.executor), self._trial.baseline
+        if gate.requirement.quantity is Quantity.ERROR_RATE:
+            return failure_advice(lane.failures, first.failures, first.name)
+        peak = None if lane is first else self._arms[first.name].peak_memory_bytes
+        return memory_advice(self._trial.plan, lane.width, lane.name, peak)
+
+    def _late_items(self, gate: Gate) -> Advice:
+        trace = self._trial.lane(gate.executor).latency_profile
+        limit = gate.requirement.effective_limit
+        return NOTHING if trace is None else Advice(late_cause(trace, limit), "")
+
+    def _overlap(self, gate: Gate, trace: Trace) -> Advice:
+        plan = self._trial.plan
+        declared = dict(zip(plan.names, (each.workers for each in plan.stages), strict=True))
+        return overlap_advice(self._arms[gate.executor], trace, declared)
+
+    def _in_speedup(self, gate: Gate) -> Advice:
+        line = ArmMaker(self._trial, self._measured).line(self._trial.lane(gate.executor))
+        if line is None or gate.executor == self._trial.baseline.name:
+            return NOTHING
+        limit = gate.requirement.limit
+        match gate.requirement.quantity:
+            case Quantity.EFFICIENCY:
+                cause = self._towards(gate, line, limit * self._arms[gate.executor].workers).cause
+                return efficiency_advice(cause, line)
+            case Quantity.THROUGHPUT:
+                limit_x = limit / (self._arms[self._trial.baseline.name].throughput_per_s or limit)
+                return throughput_advice(self._towards(gate, line, limit_x), limit, limit_x)
+            case _:
+                return self._towards(gate, line, limit)
+
+    def _towards(self, gate: Gate, line: Line, limit_x: float) -> Advice:
+        baseline = self._arms[self._trial.baseline.name]
+        return advise(self._arms[gate.executor], baseline, line, limit_x)

@@ -1,0 +1,95 @@
+"""Likely cause and next step of gates that are not about the speedup: each from its own evidence."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from pytest_pipeline.explain.advice import WORTHWHILE, Advice
+from pytest_pipeline.explain.ceiling import Line
+from pytest_pipeline.explain.profile import service_matrix
+from pytest_pipeline.model.comparison import Arm
+from pytest_pipeline.model.trace import Trace
+from pytest_pipeline.model.units import show_quantity, show_seconds
+from pytest_pipeline.stats.overlap import most_in_service
+
+
+def throughput_advice(in_speedup: Advice, limit_per_s: float, limit_x: float) -> Advice:
+    """Return the advice of the speedup that the limit amounts to, with both limits named."""
+    limit = show_quantity(limit_per_s, "1/s")
+    same = f"{limit} is {limit_x:.2f}x what the baseline reaches"
+    cause = f"{in_speedup.cause}; {same}" if in_speedup.cause else same
+    return Advice(cause, in_speedup.next_step)
+
+
+def first_result_advice(trace: Trace) -> Advice:
+    """Return where the item that came out first spent its time."""
+    emitted = np.flatnonzero(trace.emitted_ns > 0)
+    service = service_matrix(trace)
+    if not len(emitted) or len(service) != len(trace.emitted_ns):
+        return Advice("", "")
+    item = int(emitted[np.argmin(trace.emitted_ns[emitted])])
+    longest = int(service[item].argmax())
+    total, most = float(service[item].sum()), float(service[item, longest])
+    between = max(0.0, trace.first_result_s - total)
+    text = (
+        f"item {item} came out first: {show_seconds(most)} in the service of stage "
+        f"{trace.stage_names[longest]!r}, {show_seconds(total - most)} in other stages, "
+        f"{show_seconds(between)} before and between them"
+    )
+    return Advice(text, "")
+
+
+def efficiency_advice(cause: str, line: Line) -> Advice:
+    """Return the change of one worker that is predicted to use all of them best."""
+    now = line.speedup() / sum(line.workers)
+    best, step = WORTHWHILE * now, ""
+    for index, name in enumerate(line.names):
+        for change in (-1, 1):
+            workers = list(line.workers)
+            workers[index] += change
+            if not workers[index]:
+                continue
+            predicted = line.speedup(workers) / sum(workers)
+            if predicted > best:
+                shown = show_quantity(predicted, "share")
+                best = predicted
+                step = f"Stage({name}, workers={workers[index]}) is predicted to reach {shown}"
+    return Advice(cause, step)
+
+
+def overlap_advice(arm: Arm, trace: Trace, declared: Mapping[str, int]) -> Advice:
+    """Return the stage whose workers were never all in service; else the one that holds the others back."""
+    idle = _idlest_stage(trace, declared)
+    if idle is not None:
+        name, peak = idle
+        cause = f"stage {name!r} has {declared[name]} workers, at most {peak} of its visits were in service at once"
+        return Advice(
+            cause,
+            f"look for what keeps the workers of {name!r} from starting: fewer workers than declared, too few items in flight, items that come too slowly",
+        )
+    peak = most_in_service(trace.visits.started_ns, trace.visits.finished_ns)
+    if peak < arm.workers:
+        cause = f"{arm.executor} has {arm.workers} worker slots, at most {peak} visits were in service at once"
+        return Advice(cause, "")
+    if arm.bottleneck is None or arm.bottleneck.stage not in declared:
+        return Advice("", "")
+    stage, workers = arm.bottleneck.stage, arm.bottleneck.workers
+    cause = f"the others wait for stage {stage!r}, busy {arm.bottleneck.utilization:.0%} of the makespan"
+    return Advice(cause, f"give it another worker: Stage({stage}, workers={workers + 1})")
+
+
+def _idlest_stage(trace: Trace, declared: Mapping[str, int]) -> tuple[str, int] | None:
+    """Return the stage with the most workers that were never in service at once, and its peak."""
+    found: list[tuple[int, str, int]] = []
+    for index, name in enumerate(trace.stage_names):
+        mine = trace.visits.stage == index
+        peak = most_in_service(trace.visits.started_ns[mine], trace.visits.finished_ns[mine])
+        missing = declared.get(name, 0) - peak
+        if missing > 0:
+            found.append((missing, name, peak))
+    if not found:
+        return None
+    _, name, peak = max(found)
+    return name, peak

@@ -1,0 +1,148 @@
+"""The ladder gate: two ladder e-processes on the same rounds, with streak and confirmation.
+
+Speedup, efficiency, throughput and first result share it; a `Reading` takes the value out of a
+round, everything else is the same (project's study, A2 as refined by A7-A9, A9.10). A clean round
+gives two values: *missed* bets on the best of its sub-pairs, what the code can do in its best
+moment; *met* bets on their median, so that an intermittent slow mode is not forgiven. A missed bet
+also needs the previous round clean. The first missed crossing only makes the gate suspect: a fresh
+e-process on spaced rounds has to cross too.
+
+Guarantee for a minimum, with L the effective limit: *conforming = in clean rounds at least half of
+the best values reach L and at most a quarter fall below 0.9 L*; such a test is failed with
+probability at most `Errors.missed`. Met means that at least half of the median values exceed L,
+wrong with probability at most `Errors.met`. For a maximum it is the mirror image: at most a quarter
+of the best values lie above L / 0.9. An efficiency of e on w workers is a speedup of e x w, so its
+gate is the speedup gate with the limit e x w.
+
+Throughput and first result are absolute: another machine gives another value. Inside one run the
+clean rounds carry the same guarantee, since the control kernel tells a disturbed round whatever the
+quantity; but nothing divides out a machine that is slower as a whole.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Literal
+
+from pytest_pipeline.judge.estimates import reading_estimate
+from pytest_pipeline.judge.gate import Errors, Status, count
+from pytest_pipeline.judge.readings import Reading
+from pytest_pipeline.model.estimate import Estimate
+from pytest_pipeline.model.requirement import Requirement
+from pytest_pipeline.model.rounds import Phase, Round
+from pytest_pipeline.stats.ladder import LadderBet
+from pytest_pipeline.stats.quantiles import is_bimodal
+
+MAX_CONFIRM_BETS = 12
+"""Bets of a confirmation; after that the two measurements disagree."""
+
+UNSTEADY_SHARE = 0.5
+"""Share of clean executions in the slow mode above which a gate cannot be met."""
+
+
+class LadderGate:
+    """A limit on a quantity that every round has a value of."""
+
+    def __init__(
+        self, requirement: Requirement, executor: str, reading: Reading, *, errors: Errors
+    ) -> None:
+        self.requirement = requirement
+        self.executor = executor
+        self._reading = reading
+        self._errors = errors
+        self._missed = self._bet_on("missed")
+        self._met = self._bet_on("met")
+        self._confirm_missed: LadderBet | None = None
+        self._confirm_met: LadderBet | None = None
+        self._previous_clean = False
+        self._values: list[float] = []
+        self.status = Status.OPEN
+        self.clean = 0
+        self.dirty = 0
+
+    @property
+    def speedup_needed(self) -> float | None:
+        """The speedup that the effective limit amounts to; None for absolute quantities."""
+        return self._reading.speedup_of(self.requirement.effective_limit)
+
+    @property
+    def counted(self) -> str:
+        """Clean rounds, for the headline."""
+        return count(self.clean, self.requirement.quantity.evidence)
+
+    def estimate(self, rounds: Sequence[Round]) -> Estimate | None:
+        """Return the median over the clean rounds, with its confidence sequence."""
+        requirement = self.requirement
+        return reading_estimate(
+            rounds,
+            self._reading,
+            self.executor,
+            name=requirement.label,
+            unit=requirement.quantity.unit,
+            cold=requirement.cold,
+        )
+
+    def observe(self, each: Round) -> None:
+        """Take one round; warm-up rounds only prime the streak."""
+        streak = self._previous_clean
+        self._previous_clean = each.is_clean
+        if each.phase is Phase.WARM_UP or self.status is not Status.OPEN:
+            return
+        self._count(each)
+        if not each.is_clean:
+            return
+        if streak:
+            self._missed.bet(self._reading.best(each))
+        self._met.bet(self._reading.typical(each))
+        self._values += self._reading.by_pair(each)
+        if self._missed.crossed(self._errors.missed):
+            self.status = Status.SUSPECT
+        elif self._met.crossed(self._errors.met) and not self.is_unsteady:
+            self.status = Status.MET
+
+    def begin_confirmation(self) -> None:
+        """Start the fresh e-processes that must agree before the gate is missed."""
+        self._confirm_missed = self._bet_on("missed")
+        self._confirm_met = self._bet_on("met")
+
+    def confirm(self, first: Round, second: Round) -> None:
+        """Take one spaced visit of two rounds; both clean, the second is bet on."""
+        assert self._confirm_missed is not None
+        assert self._confirm_met is not None
+        self._count(second)
+        if not (first.is_clean and second.is_clean):
+            return
+        self._confirm_missed.bet(self._reading.best(second))
+        self._confirm_met.bet(self._reading.typical(second))
+        if self._confirm_missed.crossed(self._errors.confirm):
+            self.status = Status.MISSED
+        elif (
+            self._confirm_met.crossed(self._errors.met)
+            or self._confirm_missed.rounds >= MAX_CONFIRM_BETS
+        ):
+            self.status = Status.DISAGREED
+
+    def give_up_confirming(self) -> None:
+        """End a confirmation that found no clean pair of rounds in time."""
+        self.status = Status.DISAGREED
+
+    @property
+    def is_unsteady(self) -> bool:
+        """Whether more than half of the clean executions sit in a separate slow mode."""
+        if not is_bimodal(self._values):
+            return False
+        middle = math.sqrt(min(self._values) * max(self._values))
+        is_minimum = self.requirement.quantity.is_minimum
+        slow = sum((value < middle) is is_minimum for value in self._values)
+        return slow / len(self._values) > UNSTEADY_SHARE
+
+    def _bet_on(self, side: Literal["met", "missed"]) -> LadderBet:
+        is_above = self.requirement.quantity.is_minimum is (side == "met")
+        return LadderBet(self.requirement.effective_limit, "above" if is_above else "below")
+
+    def _count(self, each: Round) -> None:
+        if each.is_clean:
+            self.clean += 1
+        else:
+            self.dirty += 1
