@@ -6,7 +6,7 @@ import numpy as np
 
 from pytest_pipeline.model.comparison import StageSummary
 from pytest_pipeline.model.trace import Floats, Ledger, Trace
-from pytest_pipeline.stats.overlap import mean_in_service
+from pytest_pipeline.stats.overlap import mean_overlap
 
 
 def stage_summaries(trace: Trace) -> tuple[StageSummary, ...]:
@@ -40,11 +40,12 @@ def stage_summaries(trace: Trace) -> tuple[StageSummary, ...]:
 
 
 def overlap(trace: Trace) -> float:
-    """Return the mean, over all starts, of the visits in service at once; 1 for a serial loop.
+    """Return the mean, over all visits, of the visits in service at the fullest moment of each.
 
-    From the order of starts and ends alone: idle gaps and lengths of service do not count.
+    From the order of starts and ends alone: idle gaps and lengths of service do not count. 1 for a
+    serial loop.
     """
-    return mean_in_service(trace.visits.started_ns, trace.visits.finished_ns)
+    return mean_overlap(trace.visits.started_ns, trace.visits.finished_ns)
 
 
 def service_matrix(trace: Trace) -> Floats:

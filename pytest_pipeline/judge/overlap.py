@@ -1,10 +1,10 @@
 """The overlap gate: how many items are in service at once, decided without a clock.
 
-The value of one execution is the mean, over all starts of visits, of the visits in service right
-after that start (`stats.overlap`): it follows from the order of starts and ends alone, so that
-neither the control kernel nor clean rounds are needed, and it may be decided on any runner. It
-proves concurrency, not parallelism: a visit that waits for a lock or for the GIL inside its stage
-is in service all the while.
+The value of one execution is the mean, over all visits, of the visits in service at the fullest
+moment of each (`stats.overlap`): it follows from the order of starts and ends alone, so that neither
+the control kernel nor clean rounds are needed, and it may be decided on any runner. It proves
+concurrency, not parallelism: a visit that waits for a lock or for the GIL inside its stage is in
+service all the while.
 
 Rule, with L the effective limit: *missed* when not one of n executions reached L, *met* when an
 e-process says that at least half of them do. One execution that reaches L rules out a miss.
@@ -33,7 +33,6 @@ from pytest_pipeline.model.units import show_quantity
 from pytest_pipeline.stats.confidence import median_sequence
 from pytest_pipeline.stats.eprocess import log_threshold
 from pytest_pipeline.stats.ladder import SHALLOW
-from pytest_pipeline.stats.overlap import highest_mean
 
 REACHING_SHARE = 1 / 4
 """Share of the executions of conforming code that reach the effective limit, at least."""
@@ -95,17 +94,15 @@ class OverlapGate:
             best=max(self._values),
         )
 
-    def out_of_reach(self, slots: int, visits: int) -> str:
-        """Return why `slots` worker slots and `visits` visits can never meet it, or an empty string."""
-        highest = highest_mean(slots, visits)
-        if highest >= self.requirement.effective_limit:
+    def out_of_reach(self, slots: int, items: int) -> str:
+        """Return why `slots` worker slots and `items` items can never meet it, or an empty string."""
+        limit = self.requirement.effective_limit
+        if limit <= min(slots, items):
             return ""
         asks = f"it asks {show_quantity(self.requirement.limit, 'items')}"
-        has = f"this plan has {count(slots, 'worker slot')}"
-        if slots < self.requirement.effective_limit:
-            return f"{asks}, {has}"
-        most = show_quantity(highest, "items")
-        return f"{asks}, {has} and {visits} visits, which give {most} at most: use more items"
+        if limit > slots:
+            return f"{asks}, this plan has {count(slots, 'worker slot')}"
+        return f"{asks}, there are {count(items, 'item')}: use more"
 
     def _take(self, value: float) -> None:
         self._values.append(value)

@@ -137,7 +137,7 @@ class RatioPhase:
             if profile is None:
                 continue
             slots = self._trial.lane(gate.executor).width + (SOURCE_STAGE in profile.stage_names)
-            never = gate.out_of_reach(slots, len(profile.visits))
+            never = gate.out_of_reach(slots, len(profile.admitted_ns))
             if never:
                 self._measured.unreachable[id(gate)] = never
 

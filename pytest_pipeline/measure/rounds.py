@@ -18,7 +18,7 @@ from pytest_pipeline.measure.machine import Machine, Usage
 from pytest_pipeline.model.plan import Source
 from pytest_pipeline.model.rounds import Phase, Round
 from pytest_pipeline.model.trace import Trace
-from pytest_pipeline.stats.overlap import mean_in_service
+from pytest_pipeline.stats.overlap import mean_overlap
 
 LONG_ARM_S = 0.25
 """An arm longer than this gets a control beside it and an in-arm signal (A9.2)."""
@@ -97,7 +97,7 @@ class Taken:
         """Take the times of a sample's executions, and the last of them."""
         self.makespans_s.append(fmean(makespans_s))
         self.first_results_s.append(fmean(first_results_s))
-        self.overlaps.append(mean_in_service(last.visits.started_ns, last.visits.finished_ns))
+        self.overlaps.append(mean_overlap(last.visits.started_ns, last.visits.finished_ns))
         self.num_items = len(last.admitted_ns)
 
 

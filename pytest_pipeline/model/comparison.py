@@ -83,7 +83,8 @@ class Arm:
     efficiency: float | None = None
     """speedup / workers."""
     overlap: float | None = None
-    """Mean number of items in service at once, from the order of starts and ends; median over executions."""
+    """Items in service at once at the fullest moment of a visit, mean over visits, median over executions;
+    from the order of starts and ends alone."""
     peak_memory_bytes: int | None = None
     """Largest increase of parent and children over one execution; None unless a gate asked for it."""
     stages: tuple[StageSummary, ...] = ()

@@ -62,7 +62,7 @@ class Round:
     first_results_s: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
     """Per arm, the time to the first output in each sub-pair (mean over its repeats), seconds."""
     overlaps: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
-    """Per arm, mean visits in service at once in the last execution of each sub-pair."""
+    """Per arm, overlap (see `stats.overlap`) of the last execution of each sub-pair, items."""
     num_items: int = 0
     """Items that one execution took in."""
     startups_s: Mapping[str, float] = field(default_factory=dict)

@@ -143,25 +143,30 @@ def latency_chart(run: Json) -> BarChart | None:
 
 
 def gated_charts(run: Json) -> list[BarChart]:
-    """Return the bars of every other quantity that has a gate: the gated arms beside their limits."""
-    quantities = dict.fromkeys(each["quantity"] for each in run["findings"] if each["estimate"])
-    charts = (_gated_chart(run, name) for name in quantities if name not in SHOWN_FOR_EVERY_ARM)
+    """Return the bars of every other quantity that has a gate, all arms that have a value beside it."""
+    first: dict[str, Json] = {}
+    for each in run["findings"]:
+        if each["estimate"] and each["quantity"] not in SHOWN_FOR_EVERY_ARM:
+            first.setdefault(each["quantity"], each)
+    charts = (_gated_chart(run, finding) for finding in first.values())
     return [chart for chart in charts if chart is not None]
 
 
-def _gated_chart(run: Json, quantity: str) -> BarChart | None:
-    entries, last = [], None
+def _gated_chart(run: Json, finding: Json) -> BarChart | None:
+    words, unit = words_of(finding), finding["unit"]
+    entries = []
     for arm in run["arms"]:
         found = [
             each
             for each in run["findings"]
-            if each["quantity"] == quantity and each["executor"] == arm["executor"]
+            if each["quantity"] == finding["quantity"] and each["executor"] == arm["executor"]
         ]
         estimate = next((each["estimate"] for each in found if each["estimate"]), None)
+        if estimate is None and arm.get(words.field) is not None:
+            estimate = {"value": arm[words.field], "lower": None, "upper": None, "unit": unit}
         if estimate is not None:
             entries.append(_Entry(_arm_label(arm), estimate, found))
-            last = found[0]
-    return None if last is None else _chart(words_of(last).chart, entries, last["unit"])
+    return _chart(words.chart, entries, unit)
 
 
 def _arm_label(arm: Json) -> str:

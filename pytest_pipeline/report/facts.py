@@ -31,7 +31,10 @@ GLOSSARY = (
     ("utilization", "service time / (workers x makespan)"),
     ("blocked", "a worker has finished an item and waits for room in the next queue"),
     ("starved", "a worker is ready and waits for input"),
-    ("overlap", "mean number of items in service at once"),
+    (
+        "overlap",
+        "items in service at once at the fullest moment of a visit, mean over all visits; from the order of starts and ends, no clock",
+    ),
     ("efficiency", "speedup / workers"),
     ("throughput", "items / makespan"),
     ("first result", "seconds from the first item's entry to the first output"),

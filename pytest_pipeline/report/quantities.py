@@ -17,20 +17,32 @@ class Words:
     """Title of the bars that compare the arms."""
     evidence: str
     """What its gates count: `clean round`, `clean block` or `execution`."""
+    field: str = ""
+    """Where the document keeps the value of an arm without a gate; empty when it does not."""
 
 
 _WORDS = {
-    "speedup": Words("{arm} reached {value}", "Speedup over the baseline", "clean round"),
-    "p99_latency": Words("{arm} had a {label} of {value}", "p99 latency", "clean block"),
-    "throughput": Words("{arm} reached a throughput of {value}", "Throughput", "clean round"),
+    "speedup": Words(
+        "{arm} reached {value}", "Speedup over the baseline", "clean round", "speedup"
+    ),
+    "p99_latency": Words("{arm} had a {label} of {value}", "p99 latency", "clean block", "latency"),
+    "throughput": Words(
+        "{arm} reached a throughput of {value}", "Throughput", "clean round", "throughput_per_s"
+    ),
     "first_result": Words(
-        "{arm} gave its first result after {value}", "Time to the first result", "clean round"
+        "{arm} gave its first result after {value}",
+        "Time to the first result",
+        "clean round",
+        "first_result_s",
     ),
     "efficiency": Words(
-        "{arm} reached an efficiency of {value}", "Efficiency (speedup / workers)", "clean round"
+        "{arm} reached an efficiency of {value}",
+        "Efficiency (speedup / workers)",
+        "clean round",
+        "efficiency",
     ),
     "overlap": Words(
-        "{arm} had {value} in service at once", "Items in service at once", "execution"
+        "{arm} had {value} in service at once", "Items in service at once", "execution", "overlap"
     ),
     "peak_memory": Words(
         "{arm} took up to {value} more memory", "Peak memory (increase)", "execution"

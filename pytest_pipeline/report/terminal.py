@@ -61,7 +61,7 @@ def _test_rows(test: Json) -> list[_Row]:
         _arm_row(name, arm, run)
         for run in test["runs"]
         for arm in run["arms"]
-        if not arm["is_baseline"] and _says_something(arm, run)
+        if _says_something(arm, run)
     ]
     if rows and not test.get("error"):
         return rows
@@ -75,6 +75,8 @@ def _test_rows(test: Json) -> list[_Row]:
 def _says_something(arm: Json, run: Json) -> bool:
     """Tell an arm that was measured or judged from one that a broken run never reached."""
     is_judged = any(each["executor"] == arm["executor"] for each in run["findings"])
+    if arm["is_baseline"]:
+        return is_judged
     return is_judged or bool(arm["unavailable"] or arm["speedup"] or arm["latency"])
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from plugin.test_regressions import CONFTEST
+from virtual_suite import CONFTEST
 
 FLAKY = """
 def flaky(machine, bad, message="connection reset"):

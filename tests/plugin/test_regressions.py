@@ -3,44 +3,7 @@
 from __future__ import annotations
 
 import pytest
-
-CONFTEST = """
-import pytest
-from pytest_pipeline.plugin.session import MACHINE
-from pytest_pipeline.testing import FakeMachine, VirtualExecutor
-
-
-def pytest_configure(config):
-    config.stash[MACHINE] = FakeMachine()
-
-
-def pytest_pipeline_executors(config):
-    machine = config.stash[MACHINE]
-    return {
-        "serial": VirtualExecutor("serial", machine, overlaps=False),
-        "threads": VirtualExecutor("threads", machine),
-        "locked": VirtualExecutor("locked", machine, locked=["parse"]),
-    }
-
-
-@pytest.fixture
-def machine(request):
-    return request.config.stash[MACHINE]
-
-
-@pytest.fixture
-def stage(machine):
-    from pytest_pipeline import Stage
-
-    def make(name, seconds, **options):
-        def run(item):
-            machine.work(seconds)
-            return item
-
-        return Stage(run, name=name, **options)
-
-    return make
-"""
+from virtual_suite import run_nested
 
 HEALTHY = """
 @pytest.mark.speedup(min=3.0)
@@ -115,13 +78,6 @@ def test_broken(pipeline, stage, machine):
         ],
     ),
 }
-
-
-def run_nested(pytester, source):
-    pytester.makeconftest(CONFTEST)
-    pytester.makepyfile("import pytest\n" + source)
-    arguments = ("-p", "pytest_pipeline.plugin", "-p", "no:cacheprovider", "--pipeline-report=off")
-    return pytester.runpytest_inprocess(*arguments, "-rA")
 
 
 def test_the_healthy_plan_passes(pytester):

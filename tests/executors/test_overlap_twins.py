@@ -1,0 +1,101 @@
+"""Overlap on real threads, beside twins of the same plan that lost their concurrency.
+
+Safe on any machine: barriers make the healthy order of events certain, and no clock is asked.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import threading
+
+import pytest
+
+from pytest_pipeline.comparing import compare
+from pytest_pipeline.executors.serial import Serial
+from pytest_pipeline.executors.threads import Threads
+from pytest_pipeline.model.finding import Verdict
+from pytest_pipeline.model.plan import Stage
+from pytest_pipeline.model.requirement import Quantity, Requirement
+from pytest_pipeline.testing import FakeMachine, VirtualExecutor
+
+WATCHDOG_S = 30
+
+
+class Twin:
+    """An executor that claims the declared workers and opens something else."""
+
+    name = "threads"
+
+    def __init__(self, really, width=None):
+        self._really = really
+        self._width = width
+
+    def workers(self, plan):
+        return plan.total_workers
+
+    def unavailable(self):
+        return None
+
+    def open(self, plan):
+        if self._width is None:
+            return self._really.open(plan)
+        stages = tuple(dataclasses.replace(each, workers=self._width) for each in plan.stages)
+        return self._really.open(dataclasses.replace(plan, stages=stages))
+
+
+def meeting(parties, inside=None):
+    """Return a stage function in which `parties` workers meet before each goes on."""
+    barrier = threading.Barrier(parties)
+
+    def work(item):
+        barrier.wait(WATCHDOG_S)
+        with inside or contextlib.nullcontext():
+            return item
+
+    return work
+
+
+def judged(fn, *, workers, limit, arm, items=40):
+    machine = FakeMachine()
+
+    def work(item):
+        if threading.current_thread() is threading.main_thread():  # the baseline, on virtual time
+            machine.work(0.01)
+            return item
+        return fn(item)
+
+    result = compare(
+        [Stage(work, workers=workers)],
+        list(range(items)),
+        baseline=VirtualExecutor("serial", machine, overlaps=False),
+        executors=[arm],
+        requirements=[Requirement(Quantity.OVERLAP, limit)],
+        machine=machine,
+    )
+    return result.findings[0]
+
+
+def test_ten_workers_that_meet_in_every_item_have_ten_in_service():
+    finding = judged(meeting(10), workers=10, limit=10.0, arm=Threads())
+    assert finding.verdict is Verdict.MET
+    assert finding.estimate.value == 10.0
+
+
+def test_ten_workers_that_became_two_miss_it():
+    finding = judged(meeting(2), workers=10, limit=8.0, arm=Twin(Threads(), width=2))
+    assert finding.verdict is Verdict.MISSED
+    assert finding.headline.startswith("overlap 2.00 items < 8.00 items (threads; ")
+    assert "has 10 workers, at most 2 of its visits" in finding.text
+
+
+def test_a_serial_loop_under_the_same_name_misses_even_a_small_overlap():
+    finding = judged(lambda item: item, workers=4, limit=1.2, arm=Twin(Serial()))
+    assert finding.verdict is Verdict.MISSED
+    assert finding.headline.startswith("overlap 1.00 items < 1.20 items (threads; ")
+
+
+@pytest.mark.parametrize("inside", [None, threading.Lock()], ids=["free", "behind a lock"])
+def test_it_cannot_see_a_lock_inside_a_stage(inside):
+    finding = judged(meeting(4, inside), workers=4, limit=4.0, arm=Threads())
+    assert finding.verdict is Verdict.MET

@@ -1,0 +1,60 @@
+"""A nested suite on virtual time: the real measurement, a fake machine, `stage(name, seconds)`."""
+
+from __future__ import annotations
+
+CONFTEST = '''
+import pytest
+from pytest_pipeline.plugin.session import MACHINE
+from pytest_pipeline.testing import FakeMachine, VirtualExecutor
+
+
+def pytest_configure(config):
+    config.stash[MACHINE] = FakeMachine()
+
+
+class Narrow(VirtualExecutor):
+    """Claims the declared workers and runs with one per stage."""
+
+    def open(self, plan):
+        import dataclasses
+
+        stages = tuple(dataclasses.replace(each, workers=1) for each in plan.stages)
+        return super().open(dataclasses.replace(plan, stages=stages))
+
+
+def pytest_pipeline_executors(config):
+    machine = config.stash[MACHINE]
+    return {
+        "serial": VirtualExecutor("serial", machine, overlaps=False),
+        "threads": VirtualExecutor("threads", machine),
+        "locked": VirtualExecutor("locked", machine, locked=["parse"]),
+        "narrow": Narrow("narrow", machine),
+    }
+
+
+@pytest.fixture
+def machine(request):
+    return request.config.stash[MACHINE]
+
+
+@pytest.fixture
+def stage(machine):
+    from pytest_pipeline import Stage
+
+    def make(name, seconds, **options):
+        def run(item):
+            machine.work(seconds)
+            return item
+
+        return Stage(run, name=name, **options)
+
+    return make
+'''
+
+
+def run_nested(pytester, source, *options):
+    """Run `source` as a test file in this process, with the fake machine."""
+    pytester.makeconftest(CONFTEST)
+    pytester.makepyfile("import pytest\n" + source)
+    arguments = ("-p", "pytest_pipeline.plugin", "-p", "no:cacheprovider", "--pipeline-report=off")
+    return pytester.runpytest_inprocess(*arguments, "-rA", *options)

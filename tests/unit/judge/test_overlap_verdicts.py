@@ -1,0 +1,142 @@
+"""What an overlap gate answers: from the order of events, on any machine."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+from unit.virtual import Lab, speedup
+
+from pytest_pipeline.judge.gate import Errors, Status
+from pytest_pipeline.judge.overlap import OverlapGate
+from pytest_pipeline.model.finding import Reason, Verdict
+from pytest_pipeline.model.requirement import Quantity, Requirement
+from pytest_pipeline.model.rounds import Phase, Round
+from pytest_pipeline.testing import VirtualExecutor
+
+
+def overlap(limit: float, **options) -> Requirement:
+    return Requirement(Quantity.OVERLAP, limit, **options)
+
+
+def fed(values, limit=2.0, errors=None, *, is_clean=True, phase=Phase.MEASURE) -> OverlapGate:
+    gate = OverlapGate(overlap(limit, tolerance=0.0), "threads", errors=errors or Errors())
+    for index, value in enumerate(values):
+        gate.observe(
+            Round(index, phase, 0.0, {}, overlaps={"threads": (value,)}, is_clean=is_clean)
+        )
+    return gate
+
+
+class Narrow(VirtualExecutor):
+    """An executor that says it has the declared workers and runs with `really` per stage."""
+
+    really = 1
+
+    def open(self, plan):
+        stages = tuple(
+            dataclasses.replace(each, workers=min(each.workers, self.really))
+            for each in plan.stages
+        )
+        return super().open(dataclasses.replace(plan, stages=stages))
+
+
+def test_twenty_five_executions_under_the_limit_without_exception_are_a_miss():
+    assert fed([1.9] * 24).status is Status.OPEN
+    assert fed([1.9] * 25).status is Status.MISSED
+
+
+def test_one_execution_that_reaches_the_limit_rules_out_a_miss_for_ever():
+    assert fed([1.9] * 10 + [2.0] + [1.9] * 200).status is Status.OPEN
+
+
+def test_eight_executions_that_reach_it_are_met_also_exactly_at_the_limit():
+    assert fed([2.0] * 7).status is Status.OPEN
+    assert fed([2.0] * 8).status is Status.MET
+
+
+def test_half_of_the_executions_are_not_enough_to_be_met():
+    assert fed([2.5, 1.5] * 200).status is Status.OPEN
+
+
+def test_more_gates_in_one_test_ask_for_more_executions_before_a_miss():
+    assert fed([1.9] * 32, errors=Errors().split(10)).status is Status.OPEN
+    assert fed([1.9] * 33, errors=Errors().split(10)).status is Status.MISSED
+
+
+def test_disturbed_and_warm_up_executions_count_like_any_other():
+    assert fed([1.9] * 25, is_clean=False).status is Status.MISSED
+    assert fed([2.1] * 8, phase=Phase.WARM_UP).status is Status.MET
+
+
+def test_a_pipeline_meets_what_a_serial_loop_under_the_same_name_misses():
+    (healthy,) = Lab().compare(requirements=[overlap(1.7)]).findings
+    assert healthy.verdict is Verdict.MET
+    lab = Lab()
+    broken = VirtualExecutor("threads", lab.machine, overlaps=False)
+    broken.workers = lambda plan: plan.total_workers
+    (finding,) = lab.compare(requirements=[overlap(1.7)], candidates=[broken]).findings
+    assert finding.verdict is Verdict.MISSED
+    assert finding.headline.startswith("overlap 1.00 items < 1.70 items (threads; ")
+
+
+def test_ten_workers_that_became_two_miss_what_ten_meet():
+    lab = Lab()
+    stages = [lab.stage("parse", 0.002, workers=10)]
+    (healthy,) = lab.compare(stages, requirements=[overlap(8.0)]).findings
+    assert healthy.verdict is Verdict.MET
+    narrow = Narrow("threads", lab.machine)
+    narrow.really = 2
+    (finding,) = lab.compare(stages, requirements=[overlap(8.0)], candidates=[narrow]).findings
+    assert finding.verdict is Verdict.MISSED
+    assert finding.headline.startswith("overlap 2.00 items < 8.00 items (threads; ")
+    assert finding.cause == (
+        "stage 'parse' has 10 workers, at most 2 of its visits were in service at once"
+    )
+    assert "look for what keeps the workers of 'parse' from starting" in finding.next_step
+
+
+@pytest.mark.parametrize("neighbour", [lambda _: 1.6, lambda now: 1.0 if now < 1 else 5.0])
+def test_a_busy_machine_and_other_tests_beside_it_change_no_verdict(neighbour):
+    busy = {"cpu_share": 1.0, "neighbour": neighbour}
+    met = Lab(**busy).compare(requirements=[overlap(1.7)], company="other workers").findings[0]
+    missed = Lab(**busy).compare(requirements=[overlap(2.8)], company="other workers").findings[0]
+    assert (met.verdict, missed.verdict) == (Verdict.MET, Verdict.MISSED)
+
+
+def test_a_width_that_the_plan_does_not_have_is_invalid_with_the_number():
+    lab = Lab()
+    result = lab.compare(lab.stages(workers=2), requirements=[overlap(8)])
+    (finding,) = result.findings
+    assert (finding.verdict, finding.reason) == (Verdict.INVALID, Reason.UNREACHABLE)
+    assert finding.text == (
+        "overlap can never be met (threads): it asks 8.00 items, this plan has 4 worker slots"
+    )
+    assert len(result.rounds) < 12
+
+
+def test_too_few_items_to_fill_the_workers_are_invalid_with_the_number():
+    (finding,) = Lab().compare(items=range(2), requirements=[overlap(3)]).findings
+    assert finding.reason is Reason.UNREACHABLE
+    assert finding.headline.endswith("it asks 3.00 items, there are 2 items: use more")
+
+
+def test_the_arm_shows_the_quantity_that_the_gate_judges():
+    result = Lab().compare(requirements=[overlap(1.7)])
+    assert result["threads"].overlap == result.findings[0].estimate.value
+    assert result["serial"].overlap == 1.0
+
+
+def test_a_budget_that_cannot_hold_the_executions_is_invalid_with_the_numbers():
+    lab = Lab()
+    slow = [lab.stage("train", 1.0), lab.stage("score", 1.0)]
+    (finding,) = lab.compare(slow, range(8), requirements=[overlap(1.5)], budget_s=30).findings
+    assert (finding.verdict, finding.reason) == (Verdict.INVALID, Reason.BUDGET)
+    assert "extends to 120 s at most" in finding.text
+
+
+def test_it_shares_the_rounds_with_a_speedup_gate():
+    result = Lab().compare(requirements=[speedup(1.5), overlap(1.7)])
+    assert [each.verdict for each in result.findings] == [Verdict.MET, Verdict.MET]
+    alone = Lab().compare(requirements=[speedup(1.5)])
+    assert len(result.rounds) == len(alone.rounds)
