@@ -6,9 +6,13 @@ import pytest
 from unit.virtual import Lab, sometimes, speedup
 
 from pytest_pipeline.errors import UsageError
+from pytest_pipeline.judge.conclude import Circumstances, conclude
+from pytest_pipeline.judge.gate import Errors, Status
+from pytest_pipeline.judge.ladder import LadderGate
+from pytest_pipeline.judge.readings import FirstResultReading, ThroughputReading
 from pytest_pipeline.model.finding import Reason, Verdict
 from pytest_pipeline.model.requirement import Quantity, Requirement
-from pytest_pipeline.model.rounds import Phase
+from pytest_pipeline.model.rounds import Phase, Round
 from pytest_pipeline.testing import VirtualExecutor
 
 CLEARLY_ENOUGH = {
@@ -192,3 +196,37 @@ def test_first_results_are_medians_over_rounds_of_every_arm():
     result = Lab().compare()
     assert result["threads"].first_result_s == pytest.approx(0.004)
     assert all(set(each.first_results_s) == {"serial", "threads"} for each in result.rounds)
+
+
+@pytest.mark.parametrize(("workers", "reason"), [(1, Reason.NONE), (6, Reason.BUSY)])
+def test_the_more_workers_may_compute_at_once_the_less_a_neighbour_is_overlooked(workers, reason):
+    lab = Lab(cpu_share=0.15, neighbour=lambda now: 1.0 if now < 1.0 else 1.6)
+    stages = [lab.stage("parse", 0.004, workers=workers)]
+    requirement = Requirement(Quantity.THROUGHPUT, 200.0 * workers)
+    (finding,) = lab.compare(stages, requirements=[requirement], budget_s=8).findings
+    assert finding.reason is reason
+
+
+def test_a_miss_is_not_believed_once_the_reference_has_become_untrustworthy():
+    requirement = Requirement(Quantity.THROUGHPUT, 400.0)
+    gate = LadderGate(requirement, "threads", ThroughputReading("threads"), errors=Errors())
+    gate.status = Status.MISSED
+    believed = conclude(gate, None, Circumstances())
+    doubted = conclude(gate, None, Circumstances(mistrust="the control kernel reaches 1.2x"))
+    assert believed.verdict is Verdict.MISSED
+    assert (doubted.verdict, doubted.reason) == (Verdict.INCONCLUSIVE, Reason.BUSY)
+    assert doubted.evidence == ("the control kernel reaches 1.2x",)
+
+
+def test_the_missed_side_looks_at_the_best_sub_pair_and_the_met_side_at_the_median():
+    each = Round(
+        0,
+        Phase.MEASURE,
+        0.0,
+        {"threads": (0.1, 0.4, 0.2)},
+        first_results_s={"threads": (0.03, 0.01, 0.02)},
+        num_items=4,
+    )
+    rate, time = ThroughputReading("threads"), FirstResultReading("threads")
+    assert (rate.best(each), rate.typical(each)) == (40.0, 20.0)
+    assert (time.best(each), time.typical(each)) == (0.01, 0.02)
