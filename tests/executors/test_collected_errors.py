@@ -75,6 +75,7 @@ def test_failures_of_several_stages_are_told_apart_and_stand_in_input_order(
         (9, "fetch"),
     ]
     assert trace.outputs == [1, 6, 7, 10, 11]
+    assert np.flatnonzero(trace.emitted_ns == 0).tolist() == [0, 2, 3, 4, 5, 8, 9]
 
 
 def test_a_flood_of_failures_is_counted_in_full_and_kept_in_words_only_at_first(
