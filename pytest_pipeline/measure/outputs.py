@@ -33,7 +33,7 @@ class OutputCheck:
         The first arm that comes here is the baseline.
         """
         if self._baseline is None:
-            self._baseline, self._num_items = arm, trace.num_items
+            self._baseline, self._num_items = arm, _ended(trace)
         if arm == self._baseline:
             self._learn(trace)
         if self._check is None:
@@ -54,8 +54,8 @@ class OutputCheck:
             self._seen.clear()  # what was compared so far was compared without these items
 
     def _compare(self, trace: Trace, check: Check) -> None:
-        if trace.num_items != self._num_items:
-            raise Mismatch(f"{trace.num_items} outputs instead of {self._num_items}")
+        if _ended(trace) != self._num_items:
+            raise Mismatch(f"{_ended(trace)} outputs instead of {self._num_items}")
         both = [(item, output) for item, output in _by_item(trace) if item in self._expected]
         compare_outputs(
             [self._expected[item] for item, _ in both],
@@ -65,8 +65,13 @@ class OutputCheck:
         )
 
 
+def _ended(trace: Trace) -> int:
+    """Return how many items came out or failed."""
+    return len(trace.outputs) + len(trace.failed_items)
+
+
 def _by_item(trace: Trace) -> list[tuple[int, Any]]:
     """Return the outputs with the index of their item."""
     failed = set(trace.failed_items)
-    came_out = (item for item in range(trace.num_items) if item not in failed)
+    came_out = (item for item in range(_ended(trace)) if item not in failed)
     return list(zip(came_out, trace.outputs, strict=True))

@@ -42,6 +42,7 @@ class FailureLog:
     def add(self, trace: Trace) -> None:
         """Count one execution."""
         failed = trace.failed_items
+        items = len(trace.outputs) + len(failed)
         follows = sum(item == before + 1 for before, item in pairwise(failed))
-        self.executions.append(FailedShare(len(failed), trace.num_items, len(failed) - follows))
+        self.executions.append(FailedShare(len(failed), items, len(failed) - follows))
         self.first += trace.failures[: MOST_FAILURES - len(self.first)]

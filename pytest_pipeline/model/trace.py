@@ -141,11 +141,6 @@ class Trace:
     """Index of every item that failed while errors were collected, ascending."""
 
     @property
-    def num_items(self) -> int:
-        """Items that came out plus items that failed."""
-        return len(self.outputs) + len(self.failed_items)
-
-    @property
     def makespan_s(self) -> float:
         """Seconds from the first admission to the last output."""
         return (self.ended_ns - self.began_ns) / 1e9

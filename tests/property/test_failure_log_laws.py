@@ -23,7 +23,9 @@ def log_of(marks: list[list[bool]]) -> FailureLog:
         failed = tuple(index for index, is_bad in enumerate(each) if is_bad)
         words = tuple(ItemFailure(item, "parse", "ValueError: x") for item in failed)
         trace = SimpleNamespace(
-            failed_items=failed, num_items=len(each), failures=words[:MOST_FAILURES]
+            outputs=[None] * (len(each) - len(failed)),
+            failed_items=failed,
+            failures=words[:MOST_FAILURES],
         )
         log.add(cast("Any", trace))
     return log
