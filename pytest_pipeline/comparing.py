@@ -12,9 +12,11 @@ from pytest_pipeline.assembling.assembly import Assembly
 from pytest_pipeline.errors import UsageError, WorkerDiedError
 from pytest_pipeline.executors.protocol import Executor
 from pytest_pipeline.executors.registry import hung_workers, resolve
+from pytest_pipeline.judge.failures import ErrorRateGate
 from pytest_pipeline.judge.gate import Errors, Gate
 from pytest_pipeline.judge.ladder import LadderGate
 from pytest_pipeline.judge.latency import LatencyGate
+from pytest_pipeline.judge.memory import MemoryGate
 from pytest_pipeline.judge.overlap import OverlapGate
 from pytest_pipeline.judge.readings import (
     FirstResultReading,
@@ -24,9 +26,10 @@ from pytest_pipeline.judge.readings import (
 )
 from pytest_pipeline.measure.equality import Check, validate_check
 from pytest_pipeline.measure.items import make_source
-from pytest_pipeline.measure.lane import Lane, OutputCheck, Surroundings
+from pytest_pipeline.measure.lane import Lane, Surroundings
 from pytest_pipeline.measure.machine import Machine, RealMachine
 from pytest_pipeline.measure.measurement import measure
+from pytest_pipeline.measure.outputs import OutputCheck
 from pytest_pipeline.measure.trial import Measured, Trial
 from pytest_pipeline.model.comparison import Comparison
 from pytest_pipeline.model.plan import Arrivals, Plan, make_plan
@@ -129,7 +132,7 @@ def compare(
     others may be measured at the same time (then a gate may be met, never missed).
 
     Raises `UsageError` for a declaration that cannot work, and whatever a stage raises, with a note
-    naming stage and item. Missed requirements do not raise: they stand in `Comparison.findings`.
+    naming stage and item; with a requirement on the error rate an item that fails is counted instead. Missed requirements do not raise: they stand in `Comparison.findings`.
     """
     validate_check(check)
     plan = make_plan(stages, timeout_s=positive_number(timeout, what="timeout"))
@@ -140,15 +143,18 @@ def compare(
         Lane(each, plan, around, output_check) for each in (arms.baseline, *arms.candidates)
     )
     gates = _make_gates(requirements, arms, plan)
+    error_gates = [gate for gate in gates if isinstance(gate, ErrorRateGate)]
     hears = observer or Unobserved()
     trial = Trial(
         plan=plan,
-        source=make_source(items),
+        source=replace(make_source(items), collects_errors=bool(error_gates)),
         baseline=first,
         candidates=others,
         ladder_gates=[gate for gate in gates if isinstance(gate, LadderGate)],
         overlap_gates=[gate for gate in gates if isinstance(gate, OverlapGate)],
         latency_gates=[gate for gate in gates if isinstance(gate, LatencyGate)],
+        error_gates=error_gates,
+        memory_gates=[gate for gate in gates if isinstance(gate, MemoryGate)],
         arrivals=arrivals,
         machine=machine or default_machine(),
         errors=Errors().split(len(gates)),
@@ -233,6 +239,10 @@ def _make_gate(requirement: Requirement, name: str, arms: Arms, plan: Plan, erro
             return LatencyGate(requirement, name, errors=errors)
         case Quantity.OVERLAP:
             return OverlapGate(requirement, name, errors=errors)
+        case Quantity.ERROR_RATE:
+            return ErrorRateGate(requirement, name, errors=errors)
+        case Quantity.PEAK_MEMORY:
+            return MemoryGate(requirement, name)
         case _:
             reading = _reading(requirement, name, arms, plan)
             return LadderGate(requirement, name, reading, errors=errors)

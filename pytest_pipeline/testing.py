@@ -7,9 +7,11 @@ would have happened with the declared workers; the fake clock then moves by the 
 
 from __future__ import annotations
 
+import contextlib
 import heapq
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 
@@ -19,10 +21,23 @@ from pytest_pipeline.measure.control import ControlMonitor
 from pytest_pipeline.measure.heartbeat import Gap
 from pytest_pipeline.measure.load import Load
 from pytest_pipeline.measure.machine import Usage
+from pytest_pipeline.measure.sampler import Meter
 from pytest_pipeline.model.environment import Environment
+from pytest_pipeline.model.memory import MemoryReading
 from pytest_pipeline.model.plan import Plan, Source
 from pytest_pipeline.model.rounds import KERNEL_S
-from pytest_pipeline.model.trace import Ledger, LedgerRow, Trace, make_visits
+from pytest_pipeline.model.trace import (
+    MOST_FAILURES,
+    ItemFailure,
+    Ledger,
+    LedgerRow,
+    Trace,
+    make_visits,
+)
+
+AT_REST_BYTES = 50_000_000
+
+T = TypeVar("T")
 
 
 class FakeMachine:
@@ -61,6 +76,7 @@ class FakeMachine:
         self._monitors: dict[int, ControlMonitor] = {}
         self.worked_s = 0.0
         self.running = ""
+        self._held = 0
 
     @property
     def clock(self) -> FakeClock:
@@ -92,6 +108,22 @@ class FakeMachine:
         if self._gaps is None:
             return None
         return _FakeHeartbeat(self._clock, self._gaps, threshold_s, self._clock.now_ns())
+
+    def hold(self, num_bytes: int) -> None:
+        """Pretend that the calling stage holds so many bytes for a moment."""
+        self._held = max(self._held, num_bytes)
+
+    @contextlib.contextmanager
+    def memory_meter(self) -> Iterator[Meter]:
+        """Yield a meter that reads what stages say they hold."""
+        yield self._memory_during
+
+    def _memory_during(self, execute: Callable[[], T], /) -> tuple[T, MemoryReading]:
+        """Return what `execute` returns, and the most that a stage held meanwhile."""
+        self._held = 0
+        result = execute()
+        reading = MemoryReading(AT_REST_BYTES, AT_REST_BYTES + self._held, 10, 0.01, "PSS")
+        return result, reading
 
     def environment(self) -> Environment:
         """Describe the pretended machine."""
@@ -235,29 +267,40 @@ class VirtualRunning:
         """Run every stage on every item, then lay the visits out in virtual time."""
         executor = self._executor
         executor.machine.running = executor.name
-        service, outputs = self._service(source)
+        service, ends = self._service(source)
         scale = executor.slowdown(executor.executions)
         executor.executions += 1
         arrivals = list(source.offsets_ns or [0] * len(service))
         ns = [[round(seconds * scale * 1e9) for seconds in row] for row in service]
         layout = self._staged(ns, arrivals) if executor.overlaps else _serial(ns, arrivals)
-        return self._trace(layout, outputs, arrivals, is_open=source.offsets_ns is not None)
+        return self._trace(layout, ends, arrivals, is_open=source.offsets_ns is not None)
 
     def close(self) -> None:
         """Do nothing: there are no workers."""
 
     def _service(self, source: Source) -> tuple[list[list[float]], list[object]]:
-        machine = self._executor.machine
-        rows, outputs = [], []
+        """Return per item the seconds of its visits, and its output or its failure."""
+        rows: list[list[float]] = []
+        ends = []
         for index, item in enumerate(source.factory()):
-            value, row = item, []
-            for name, stage in zip(self._plan.names, self._plan.stages, strict=True):
-                before = machine.worked_s
-                value = _call(stage.fn, value, name, index)
+            rows.append([])
+            ends.append(self._through(item, index, rows[-1], collects=source.collects_errors))
+        return rows, ends
+
+    def _through(self, item: object, index: int, row: list[float], *, collects: bool) -> object:
+        machine, value = self._executor.machine, item
+        for name, stage in zip(self._plan.names, self._plan.stages, strict=True):
+            before = machine.worked_s
+            try:
+                value = stage.fn(value)
+            except BaseException as error:
+                if collects and isinstance(error, Exception):
+                    return ItemFailure(index, name, f"{type(error).__name__}: {error}")
+                error.add_note(f"stage {name!r}, item {index}")
+                raise
+            finally:
                 row.append(machine.worked_s - before)
-            rows.append(row)
-            outputs.append(value)
-        return rows, outputs
+        return value
 
     def _staged(self, service_ns: list[list[int]], arrivals: list[int]) -> list[_Visit]:
         """First come, first served through stages with room for everything between them."""
@@ -276,34 +319,42 @@ class VirtualRunning:
                 unlocked = end = inside + service_ns[item][number]
                 heapq.heappush(free, (end, slot))
                 visits.append((item, number, slot, at, start, end))
-                following.append((end, item))
+                if number + 1 < len(service_ns[item]):
+                    following.append((end, item))
             ready = sorted(following)
         return visits
 
     def _trace(
-        self, visits: list[_Visit], outputs: list[object], arrivals: list[int], *, is_open: bool
+        self, visits: list[_Visit], ends: list[object], arrivals: list[int], *, is_open: bool
     ) -> Trace:
         executor = self._executor
         clock = executor.machine.clock
         began = clock.now_ns()
         last = len(self._plan.stages) - 1
+        failures = [end for end in ends if isinstance(end, ItemFailure)]
+        failed = tuple(failure.item for failure in failures)
         done = {visit[0]: visit[5] for visit in visits if visit[1] == last}
-        makespan = max(done.values(), default=0)
+        emitted = [
+            began + done[i] if i in done and i not in failed else 0 for i in range(len(ends))
+        ]
+        makespan = max((visit[5] for visit in visits), default=0)
         clock.advance(makespan / 1e9)
         moved = [(i, s, w, began + a, began + b, began + c) for i, s, w, a, b, c in visits]
         return Trace(
             executor=executor.name,
             stage_names=self._plan.names,
-            outputs=outputs,
+            outputs=[end for end in ends if not isinstance(end, ItemFailure)],
             began_ns=began,
             ended_ns=began + makespan,
             first_result_ns=began + min(done.values(), default=0),
             startup_s=self.startup_s,
             visits=make_visits(moved),
             admitted_ns=np.array(arrivals, dtype=np.int64) + began,
-            emitted_ns=np.array([done[i] for i in sorted(done)], dtype=np.int64) + began,
+            emitted_ns=np.array(emitted, dtype=np.int64),
             send_lag_s=np.zeros(len(arrivals) if is_open else 0),
             ledger=self._ledger(visits, makespan / 1e9),
+            failures=tuple(failures[:MOST_FAILURES]),
+            failed_items=failed,
         )
 
     def _ledger(self, visits: list[_Visit], makespan_s: float) -> Ledger:
@@ -339,11 +390,3 @@ def _serial(service_ns: list[list[int]], arrivals: list[int]) -> list[_Visit]:
             now += length
             ready = now
     return visits
-
-
-def _call(fn: Callable[[object], object], value: object, name: str, index: int) -> object:
-    try:
-        return fn(value)
-    except BaseException as error:
-        error.add_note(f"stage {name!r}, item {index}")
-        raise

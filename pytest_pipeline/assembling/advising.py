@@ -7,12 +7,14 @@ from collections.abc import Mapping
 from pytest_pipeline.assembling.arms import ArmMaker
 from pytest_pipeline.explain.advice import Advice, advise
 from pytest_pipeline.explain.ceiling import Line
+from pytest_pipeline.explain.failures import failure_advice, failure_lines
 from pytest_pipeline.explain.gate_causes import (
     efficiency_advice,
     first_result_advice,
     overlap_advice,
     throughput_advice,
 )
+from pytest_pipeline.explain.memory import memory_advice, memory_lines
 from pytest_pipeline.explain.tail import late_cause
 from pytest_pipeline.judge.gate import Gate
 from pytest_pipeline.measure.trial import Measured, Trial
@@ -38,6 +40,8 @@ class Adviser:
         if trace is None:
             return NOTHING
         match gate.requirement.quantity:
+            case Quantity.ERROR_RATE | Quantity.PEAK_MEMORY:
+                return self._counted(gate)
             case Quantity.P99_LATENCY:
                 return self._late_items(gate)
             case Quantity.FIRST_RESULT:
@@ -46,6 +50,23 @@ class Adviser:
                 return self._overlap(gate, trace)
             case _:
                 return self._in_speedup(gate)
+
+    def details(self, gate: Gate) -> tuple[str, ...]:
+        """Return what was counted, in sentences that belong to the finding whatever its verdict."""
+        match gate.requirement.quantity:
+            case Quantity.ERROR_RATE:
+                return failure_lines(self._trial.lane(gate.executor).failures)
+            case Quantity.PEAK_MEMORY:
+                return memory_lines(self._measured.readings.get(gate.executor, []))
+            case _:
+                return ()
+
+    def _counted(self, gate: Gate) -> Advice:
+        lane, first = self._trial.lane(gate.executor), self._trial.baseline
+        if gate.requirement.quantity is Quantity.ERROR_RATE:
+            return failure_advice(lane.failures, first.failures, first.name)
+        peak = None if lane is first else self._arms[first.name].peak_memory_bytes
+        return memory_advice(self._trial.plan, lane.width, lane.name, peak)
 
     def _late_items(self, gate: Gate) -> Advice:
         trace = self._trial.lane(gate.executor).latency_profile

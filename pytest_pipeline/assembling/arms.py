@@ -49,11 +49,16 @@ class ArmMaker:
             startup_s=lane.startup_s,
             efficiency=speedup.value / lane.width if speedup is not None else None,
             overlap=self._overlap(lane, trace),
+            peak_memory_bytes=self._peak_memory(lane),
             stages=stages,
             ledger=trace.ledger,
             bottleneck=None if is_baseline or line is None else find_bottleneck(stages, line),
             trace=trace,
         )
+
+    def _peak_memory(self, lane: Lane) -> int | None:
+        readings = self._measured.readings.get(lane.name, [])
+        return max((each.increase_bytes for each in readings), default=None)
 
     def _speedup(self, lane: Lane) -> Estimate | None:
         return speedup_estimate(self._measured.rounds, self._trial.baseline.name, lane.name)

@@ -109,8 +109,17 @@ class Assembly:
         notes = [f"not measured alone: {self._trial.company}"] if self._trial.company else []
         if measured.instruments.traced:
             notes.append(f"{measured.instruments.traced} could not be stopped: no gate is decided")
+        notes += self._failures()
         notes += [f"worker thread {name} hung and was abandoned" for name in measured.abandoned]
         return tuple(notes)
+
+    def _failures(self) -> list[str]:
+        return [
+            f"{lane.failures.failed} of {lane.failures.items} items failed under {lane.name}: "
+            "outputs are compared over the items that came out in both arms"
+            for lane in self._trial.lanes
+            if lane.failures.failed
+        ]
 
     def _decided(self, measured: Measured, arms: dict[str, Arm]) -> list[Finding]:
         adviser = Adviser(self._trial, measured, arms)
@@ -120,6 +129,7 @@ class Assembly:
     def _finding(self, gate: Gate, measured: Measured, adviser: Adviser) -> Finding:
         around = measured.circumstances(gate, self._trial.company)
         finding = conclude(gate, gate.estimate(measured.rounds), around)
+        finding = replace(finding, evidence=(*finding.evidence, *adviser.details(gate)))
         if finding.verdict is Verdict.MET or finding.reason is Reason.UNREACHABLE:
             return finding
         advice = adviser.advise(gate)

@@ -37,7 +37,7 @@ def assemble(
     emitted = np.zeros(len(admitted), dtype=np.int64)
     last = visits.stage == len(names) - 1
     emitted[visits.item[last]] = visits.finished_ns[last]
-    emitted[[failure.item for failure in run.failures]] = 0
+    emitted[run.failures.items] = 0
     return Trace(
         executor=executor,
         stage_names=names,
@@ -51,5 +51,6 @@ def assemble(
         emitted_ns=emitted,
         send_lag_s=np.array(run.send_lag_ns[: len(admitted)], dtype=np.float64) / 1e9,
         ledger=Ledger(tuple(rows), (run.ended_ns - run.began_ns) / 1e9),
-        failures=tuple(run.failures),
+        failures=tuple(run.failures.first),
+        failed_items=tuple(run.failures.items),
     )

@@ -24,6 +24,7 @@ from pytest_pipeline.executors._channel import Channel, Frame, Kind
 from pytest_pipeline.executors._context import applied, capped_blas
 from pytest_pipeline.executors._records import Report, Setup, Surroundings
 from pytest_pipeline.executors._shipping import Codec
+from pytest_pipeline.executors._summary import summary
 
 STACK_SIGNAL: int | None = getattr(signal, "SIGRTMAX", None) or getattr(signal, "SIGUSR2", None)
 """Makes a worker dump its stacks; the real-time signal is one that stages do not use."""
@@ -146,7 +147,7 @@ class Worker:
             value = self._codec.loads(frame.body, frame.buffers)
         except BaseException as error:
             unreadable = ShippingError(
-                f"item {frame.item} cannot be rebuilt in a worker process: {type(error).__name__}: {error}"
+                f"item {frame.item} cannot be rebuilt in a worker process: {summary(error)}"
             )
             self._reply(_error_frame(self._codec, unreadable, 0, frame.item))
             return
@@ -184,8 +185,8 @@ class Worker:
             body, buffers = self._codec.dumps(value)
             return Frame(Kind.RESULT, item, body=body, buffers=buffers)
         except BaseException as error:
-            text = f"{type(error).__name__}: {error}"
-            return Frame(Kind.UNSENDABLE, item, (len(self._fns) - 1, 0, 0), text.encode())
+            stamps = (len(self._fns) - 1, 0, 0)
+            return Frame(Kind.UNSENDABLE, item, stamps, summary(error).encode())
         finally:
             self._report.serialisation_ns += perf_counter_ns() - began
 
@@ -198,7 +199,6 @@ class Worker:
 def _error_frame(codec: Codec, error: BaseException, stage: int, item: int) -> Frame:
     """Return the exception itself when it survives the journey, and its text in any case."""
     text = "".join(traceback.format_exception(type(error), error, _beyond_this_module(error)))
-    summary = f"{type(error).__name__}: {error}"
     carried = b""
     try:
         body, _ = codec.dumps(error, out_of_band=False)
@@ -210,9 +210,14 @@ def _error_frame(codec: Codec, error: BaseException, stage: int, item: int) -> F
     return Frame(
         Kind.ERROR,
         item,
-        (stage, int(isinstance(error, Exception)), 0),
-        pickle.dumps((carried, summary, text)),
+        (stage, int(_is_of_the_stage(error)), 0),
+        pickle.dumps((carried, summary(error), text)),
     )
+
+
+def _is_of_the_stage(error: BaseException) -> bool:
+    """Whether it may be collected: an item that cannot travel is a mistake of the plan, not of the item."""
+    return isinstance(error, Exception) and not isinstance(error, ShippingError)
 
 
 def _beyond_this_module(error: BaseException) -> types.TracebackType | None:

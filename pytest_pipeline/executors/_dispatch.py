@@ -14,7 +14,8 @@ from pytest_pipeline.executors._channel import Frame, Kind
 from pytest_pipeline.executors._hops import END_OF_SOURCE, STOP
 from pytest_pipeline.executors._run import SIGNAL_S, TimedOutError
 from pytest_pipeline.executors._shipping import RemoteTraceback
-from pytest_pipeline.executors._sink import Dropped, summary
+from pytest_pipeline.executors._sink import Dropped
+from pytest_pipeline.executors._summary import summary
 from pytest_pipeline.executors._waiting import Waiter
 
 if TYPE_CHECKING:

@@ -8,7 +8,8 @@ from time import perf_counter_ns
 from typing import TYPE_CHECKING, Protocol
 
 from pytest_pipeline.executors._accounts import IDLE, Account
-from pytest_pipeline.executors._sink import Dropped, summary
+from pytest_pipeline.executors._sink import Dropped
+from pytest_pipeline.executors._summary import summary
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

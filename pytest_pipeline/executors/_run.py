@@ -6,10 +6,9 @@ import threading
 import time
 from collections.abc import Callable
 from queue import Empty, SimpleQueue
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 
-if TYPE_CHECKING:
-    from pytest_pipeline.model.trace import ItemFailure
+from pytest_pipeline.executors._failures import FailureRecord
 
 _NEVER_NS = 2**63 - 1
 
@@ -31,7 +30,7 @@ class Run:
         self.ended_ns = _NEVER_NS
         self.admitted_ns: list[int] = []
         self.send_lag_ns: list[int] = []
-        self.failures: list[ItemFailure] = []
+        self.failures = FailureRecord()
         self.go: SimpleQueue[bool] = SimpleQueue()
         self.ready: SimpleQueue[int] = SimpleQueue()
         """Workers that have begun this run report here."""

@@ -24,11 +24,6 @@ class Dropped:
         self.failure = ItemFailure(item, stage, error)
 
 
-def summary(error: BaseException) -> str:
-    """Return type and message of an exception."""
-    return f"{type(error).__name__}: {error}"
-
-
 class Sink:
     """Receives finished items in any order and emits them in input order."""
 
@@ -62,7 +57,7 @@ class Sink:
     def _emit(self, value: Any) -> None:
         self._next += 1
         if type(value) is Dropped:
-            self._run.failures.append(value.failure)
+            self._run.failures.add(value.failure)
         else:
             self.outputs.append(value)
             if not self.first_result_ns:

@@ -12,6 +12,9 @@
 6. Ctrl-C (KeyboardInterrupt in the calling thread) cancels like an exception.
 7. `close()` ends every worker, and may be called twice. Nothing is left: no process, thread, segment, descriptor.
 8. All stamps of a trace come from `time.perf_counter_ns` of one host.
+9. With `source.collects_errors` an `Exception` of a stage ends its item only: no output, its index in
+   `Trace.failed_items`, the first ones in words in `Trace.failures`. Exits, timeouts, dead workers and
+   items that cannot travel still end the execution.
 """
 
 from __future__ import annotations

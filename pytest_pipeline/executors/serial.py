@@ -13,10 +13,10 @@ from pytest_pipeline.executors._assemble import assemble, stage_names
 from pytest_pipeline.executors._cpu import CpuSampler
 from pytest_pipeline.executors._crew import Crew, watch_accounts
 from pytest_pipeline.executors._run import Run, get_before
-from pytest_pipeline.executors._sink import Dropped, summary
 from pytest_pipeline.executors._source import Pacer
+from pytest_pipeline.executors._summary import summary
 from pytest_pipeline.model.plan import SOURCE_STAGE
-from pytest_pipeline.model.trace import make_visits
+from pytest_pipeline.model.trace import ItemFailure, make_visits
 
 if TYPE_CHECKING:
     from pytest_pipeline.model.plan import Plan, Source
@@ -209,7 +209,7 @@ class _Loop:
         """Collect the error of one item, or end the run with it."""
         self._account.item = IDLE
         if self._run.collects_errors and isinstance(error, Exception):
-            self._run.failures.append(Dropped(self._names[stage], item, summary(error)).failure)
+            self._run.failures.add(ItemFailure(item, self._names[stage], summary(error)))
             return True
         self._run.fail(error, self._names[stage], item)
         return False

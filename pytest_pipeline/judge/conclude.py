@@ -87,8 +87,11 @@ def _untimed(gate: Gate, around: Circumstances) -> tuple[Verdict, Reason]:
         return Verdict.MET, Reason.NONE
     if gate.status is Status.MISSED:
         return Verdict.MISSED, Reason.NONE
+    if gate.status is Status.DISAGREED:
+        return Verdict.INCONCLUSIVE, Reason.CONFIRM_DISAGREED
     if around.budget_short:
-        return Verdict.INVALID, Reason.BUDGET
+        needs_samples = gate.requirement.quantity is Quantity.ERROR_RATE
+        return Verdict.INVALID, Reason.SAMPLES if needs_samples else Reason.BUDGET
     return Verdict.INCONCLUSIVE, Reason.BUSY if around.abandoned else Reason.NEAR_LIMIT
 
 
@@ -162,7 +165,7 @@ def _evidence(gate: Gate, around: Circumstances, reason: Reason) -> tuple[str, .
         Reason.SAMPLES: around.budget_short,
         Reason.TRACED: f"{around.traced} is on and cannot be stopped while measuring",
         Reason.SELF_DISTURBED: "the machine is quiet after a second without stages: the code under test itself keeps it busy",
-        Reason.CONFIRM_DISAGREED: "the first rounds missed the limit, the spaced confirmation did not",
+        Reason.CONFIRM_DISAGREED: _disagreement(gate),
         Reason.UNSTEADY: "clean executions fall into two modes and most of them are in the slow one",
         Reason.QUOTA: _with_seen(
             "the CPU quota of this container throttled the measurement", around
@@ -171,6 +174,12 @@ def _evidence(gate: Gate, around: Circumstances, reason: Reason) -> tuple[str, .
     }
     text = lines.get(reason, "")
     return (text,) if text else ()
+
+
+def _disagreement(gate: Gate) -> str:
+    if gate.requirement.quantity is Quantity.PEAK_MEMORY:
+        return f"one of {gate.clean} executions exceeded the limit, the others did not"
+    return "the first rounds missed the limit, the spaced confirmation did not"
 
 
 def _busy(gate: Gate, around: Circumstances) -> str:

@@ -38,7 +38,7 @@ class Errors:
     confirm: float = 0.05
     """Chance of the fresh confirmation alone crossing for a conforming test."""
     late_met: float = 0.05
-    """The met side of latency gates: 1 % would need 486 samples instead of 319."""
+    """The met side of gates that count items (p99, error rate): 1 % would need 486 samples instead of 319."""
 
     def split(self, family: int) -> Errors:
         """Return the rates for one of `family` gates: only `missed` is shared out.

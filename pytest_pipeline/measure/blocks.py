@@ -88,7 +88,10 @@ class BlockRunner:
         latencies = [value for trace in traces for value in trace.latency_s.tolist()]
         lags = [value for trace in traces for value in trace.send_lag_s.tolist()]
         lag = quantile(lags, 0.99) if lags else 0.0
-        disturbance = self._disturbance(controls, lag, len(excused) / max(1, len(latencies)))
+        excused_share = len(excused) / max(1, len(latencies))
+        disturbance = (
+            self._disturbance(controls, lag, excused_share) if latencies else "every item failed"
+        )
         block = LatencyBlock(
             executor=self._lane.name,
             rate_per_s=self.rate_per_s,
@@ -116,6 +119,8 @@ class BlockRunner:
         return [] if self._heartbeat is None else self._heartbeat.gaps()
 
     def _keep_slowest(self, trace: Trace) -> None:
+        if not len(trace.latency_s):
+            return  # every item failed
         kept = self._lane.latency_profile
         if kept is None or float(trace.latency_s.max()) > float(kept.latency_s.max()):
             self._lane.latency_profile = replace(trace, outputs=[])

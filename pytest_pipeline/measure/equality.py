@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from pytest_pipeline.errors import UsageError
@@ -36,13 +36,19 @@ def check_name(check: Check) -> str:
     return check if isinstance(check, str) else "custom check"
 
 
-def compare_outputs(expected: list[Any], actual: list[Any], check: Check) -> None:
-    """Raise `Mismatch` naming the first differing index; other exceptions of a user's check pass through."""
+def compare_outputs(
+    expected: list[Any], actual: list[Any], check: Check, *, items: Sequence[int] | None = None
+) -> None:
+    """Raise `Mismatch` naming the first differing output; other exceptions of a user's check pass through.
+
+    `items` are the indices of the items that the outputs belong to, by default 0, 1, 2, ...
+    """
     if check is None:
         return
     if len(expected) != len(actual):
         raise Mismatch(f"{len(actual)} outputs instead of {len(expected)}")
-    for index, (want, got) in enumerate(zip(expected, actual, strict=True)):
+    indices = range(len(expected)) if items is None else items
+    for index, want, got in zip(indices, expected, actual, strict=True):
         try:
             _compare_one(want, got, check)
         except AssertionError as difference:

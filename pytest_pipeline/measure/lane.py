@@ -5,12 +5,14 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from typing import Any
+from functools import partial
 
 from pytest_pipeline.executors.protocol import Executor, Running
-from pytest_pipeline.measure.digest import digest
-from pytest_pipeline.measure.equality import Check, compare_outputs
 from pytest_pipeline.measure.instruments import dropped_prints
+from pytest_pipeline.measure.outputs import OutputCheck
+from pytest_pipeline.measure.sampler import Meter
+from pytest_pipeline.model.failures import FailureLog
+from pytest_pipeline.model.memory import MemoryReading
 from pytest_pipeline.model.plan import Plan, Source
 from pytest_pipeline.model.trace import Trace
 
@@ -23,31 +25,6 @@ class Surroundings:
     """Called before each execution."""
     teardown: Callable[[], object] | None = None
     """Called after each execution, also a failed one."""
-
-
-class OutputCheck:
-    """Compares every execution's outputs with the baseline's first ones.
-
-    In full the first time per arm, then by digest; a digest that differs is confirmed in full,
-    because pickles of equal values may differ.
-    """
-
-    def __init__(self, check: Check) -> None:
-        self.check = check
-        self.expected: list[Any] | None = None
-        self._seen: dict[str, bytes | None] = {}
-
-    def verify(self, arm: str, outputs: list[Any]) -> None:
-        """Raise `Mismatch` when `outputs` are not what the baseline gave."""
-        if self.expected is None:
-            self.expected = outputs
-        if self.check is None:
-            return
-        mark = digest(outputs)
-        if mark is not None and self._seen.get(arm) == mark:
-            return
-        compare_outputs(self.expected, outputs, self.check)
-        self._seen[arm] = mark
 
 
 class Lane:
@@ -63,6 +40,7 @@ class Lane:
         self.profile: Trace | None = None
         self.latency_profile: Trace | None = None
         self.has_mismatch = False
+        self.failures = FailureLog()
         self._plan = plan
         self._around = around
         self._check = check
@@ -98,13 +76,23 @@ class Lane:
         """Execute once on foreign workers (those that hold the watched plan)."""
         with _surrounded(self._around):
             trace = running.run(source)
-        self._verify(trace)
+        self._check_outputs(trace)
         return trace
 
     def timed_execution(self, source: Source) -> Trace:
         """Execute once with prints dropped; outputs are compared afterwards."""
         with dropped_prints():
             return self._execute(source)
+
+    def sampled_execution(self, source: Source, meter: Meter) -> MemoryReading:
+        """Execute once under `meter`, which sees neither set-up nor the comparison of outputs."""
+        self.open()
+        assert self._running is not None
+        run = partial(self._running.run, source)
+        with dropped_prints(), _surrounded(self._around):
+            trace, reading = meter(run)
+        self._check_outputs(trace)
+        return reading
 
     def keep_profile(self, trace: Trace) -> None:
         """Remember the execution that explains this arm, without its outputs."""
@@ -115,9 +103,10 @@ class Lane:
         assert self._running is not None
         return self.execute_on(self._running, source)
 
-    def _verify(self, trace: Trace) -> None:
+    def _check_outputs(self, trace: Trace) -> None:
+        self.failures.add(trace)
         try:
-            self._check.verify(self.name, trace.outputs)
+            self._check.verify(self.name, trace)
         except AssertionError:
             self.has_mismatch = True
             raise

@@ -6,7 +6,9 @@ machine by a fake one and need neither time nor quiet.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -19,9 +21,12 @@ from pytest_pipeline.measure.control import (
     calibrate_loops,
     control_workers,
 )
+from pytest_pipeline.measure.footprint import Footprint
+from pytest_pipeline.measure.heap import returning_heap
 from pytest_pipeline.measure.heartbeat import Heartbeat, start_heartbeat
 from pytest_pipeline.measure.load import IdleLoad
 from pytest_pipeline.measure.pressure import Counters, read_counters, throttling
+from pytest_pipeline.measure.sampler import Meter, Sampling
 from pytest_pipeline.model.environment import Environment
 
 
@@ -65,6 +70,10 @@ class Machine(Protocol):
 
     def environment(self) -> Environment:
         """Describe machine and interpreter."""
+        ...
+
+    def memory_meter(self) -> AbstractContextManager[Meter]:
+        """Return what samples the memory of the process tree; the heap gives memory back while inside."""
         ...
 
 
@@ -117,6 +126,12 @@ class RealMachine:
         """Describe machine and interpreter."""
         self._environment = self._environment or host.describe()
         return self._environment
+
+    @contextlib.contextmanager
+    def memory_meter(self) -> Iterator[Meter]:
+        """Yield a sampler of this process and its descendants."""
+        with returning_heap():
+            yield Sampling(Footprint(), self._clock)
 
     def close(self) -> None:
         """End the workers of all control kernels."""

@@ -8,9 +8,11 @@ from pytest_pipeline.errors import UsageError
 from pytest_pipeline.judge.capacity import Capacity
 from pytest_pipeline.measure.control import ControlMonitor
 from pytest_pipeline.measure.equality import Mismatch
+from pytest_pipeline.measure.failures import ErrorPhase
 from pytest_pipeline.measure.instruments import quiet_instruments
 from pytest_pipeline.measure.lane import Lane
 from pytest_pipeline.measure.latencies import LatencyPhase
+from pytest_pipeline.measure.memory import MemoryPhase
 from pytest_pipeline.measure.ratios import RatioPhase, largest_speedup
 from pytest_pipeline.measure.rounds import LONG_PAIR_S, RoundRunner, choose_shape
 from pytest_pipeline.measure.trial import Measured, Trial, Wrong
@@ -37,11 +39,14 @@ def measure(trial: Trial, measured: Measured, *, once: bool = False) -> None:
         measured.reference = monitor.reference
         makespans = _size(trial, measured)
         runner = _runner(trial, measured, monitor, makespans)
+        ErrorPhase(trial, measured).announce()
         measured.rounds = runner.rounds  # the same list: who asks in the middle sees them
         try:
             _warm_up(trial, runner, makespans)
             RatioPhase(trial, measured, runner, monitor).run()
             LatencyPhase(trial, measured, monitor).run()
+            MemoryPhase(trial, measured).run()
+            ErrorPhase(trial, measured).run()
         except Mismatch as difference:
             measured.wrong.append(Wrong(_culprit(trial), "outputs", str(difference)))
         finally:

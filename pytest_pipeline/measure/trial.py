@@ -8,14 +8,17 @@ from typing import Any
 
 from pytest_pipeline.judge.conclude import Circumstances
 from pytest_pipeline.judge.evidence import Observed, most_frequent_disturbance, summarise
+from pytest_pipeline.judge.failures import ErrorRateGate
 from pytest_pipeline.judge.gate import Errors, Gate
 from pytest_pipeline.judge.ladder import LadderGate
 from pytest_pipeline.judge.latency import LatencyGate
+from pytest_pipeline.judge.memory import MemoryGate
 from pytest_pipeline.judge.overlap import OverlapGate
 from pytest_pipeline.measure.instruments import Instruments
 from pytest_pipeline.measure.lane import Lane
 from pytest_pipeline.measure.machine import Machine
 from pytest_pipeline.measure.rounds import Shape
+from pytest_pipeline.model.memory import MemoryReading
 from pytest_pipeline.model.plan import Arrivals, Plan, Source
 from pytest_pipeline.model.rounds import LatencyBlock, Reference, Round
 from pytest_pipeline.model.trace import Trace
@@ -51,6 +54,10 @@ class Trial:
     """Clean rounds after which an open gate is near its limit."""
     progress: Callable[[str], None]
     """Shows one line about what happens now."""
+    error_gates: Sequence[ErrorRateGate] = ()
+    """Gates that count failed items."""
+    memory_gates: Sequence[MemoryGate] = ()
+    """Gates that look at the memory of executions of their own."""
     company: str = ""
     """Why others may run at the same time; empty when this test is alone."""
 
@@ -97,6 +104,8 @@ class Measured:
     """All rounds."""
     blocks: list[LatencyBlock] = field(default_factory=list)
     """All latency blocks."""
+    readings: dict[str, list[MemoryReading]] = field(default_factory=dict)
+    """Per arm that was sampled, the memory of its executions."""
     reference: Reference | None = None
     """What the control kernel showed."""
     shape: Shape | None = None

@@ -85,6 +85,8 @@ class Arm:
     overlap: float | None = None
     """Items in service at once at the fullest moment of a visit, mean over visits, median over executions;
     from the order of starts and ends alone."""
+    peak_memory_bytes: int | None = None
+    """Largest increase of parent and children over one execution; None unless a gate asked for it."""
     stages: tuple[StageSummary, ...] = ()
     """One per stage."""
     ledger: Ledger | None = None
@@ -184,6 +186,7 @@ def _arm_row(arm: Arm) -> dict[str, Any]:
         "startup_s",
         "efficiency",
         "overlap",
+        "peak_memory_bytes",
     ):
         row[name] = getattr(arm, name)
     return row

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 
+MOST_FAILURES = 20
+"""Failures that a trace keeps in words; it keeps the indices of all the failed items anyway."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Visits:
@@ -100,7 +103,7 @@ class ItemFailure:
     stage: str
     """Name of the stage that raised."""
     error: str
-    """Type and message of the exception."""
+    """Type and first line of the message of the exception, shortened."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -133,7 +136,9 @@ class Trace:
     ledger: Ledger
     """Where the worker time went."""
     failures: tuple[ItemFailure, ...] = ()
-    """Collected failures, in order of occurrence."""
+    """The first collected failures, in input order; `failed_items` counts them all."""
+    failed_items: tuple[int, ...] = ()
+    """Index of every item that failed while errors were collected, ascending."""
 
     @property
     def makespan_s(self) -> float:

@@ -126,7 +126,7 @@ def _number_and_suffix(value: float, unit: str) -> tuple[str, str]:
     if unit == "1/s":
         return _three_digits(value), "/s"
     if unit == "share":
-        return f"{100 * value:.3g}" if abs(value) < 9.995 else f"{100 * value:.0f}", " %"
+        return _per_cent(100 * value), " %"
     if unit == "B":
         return _bytes(value)
     if unit == "items":
@@ -149,6 +149,13 @@ def _bytes(value: float) -> tuple[str, str]:
         if abs(value) >= 0.9995 * factor:
             return _three_digits(value / factor), f" {unit}"
     return f"{value:.0f}", " B"
+
+
+def _per_cent(hundredths: float) -> str:
+    size = abs(hundredths)
+    if 0 < size < 0.001:  # never as 1e-05
+        return f"{hundredths:.{1 - math.floor(math.log10(size))}f}"
+    return f"{hundredths:.3g}" if size < 999.5 else f"{hundredths:.0f}"
 
 
 def _three_digits(number: float) -> str:

@@ -25,6 +25,7 @@ _MEASURED = frozenset(
         "startup_s",
         "efficiency",
         "overlap",
+        "peak_memory_bytes",
         "ledger",
         "bottleneck",
     }

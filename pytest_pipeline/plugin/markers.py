@@ -11,6 +11,7 @@ import pytest
 from pytest_pipeline.errors import UsageError
 from pytest_pipeline.model.requirement import EVERY_CANDIDATE, Quantity, Requirement
 from pytest_pipeline.model.units import (
+    parse_bytes,
     parse_efficiency,
     parse_overlap,
     parse_seconds,
@@ -56,6 +57,8 @@ _GATES = {
     "first_result": Gate(Quantity.FIRST_RESULT, "max", parse_seconds, '"200ms"'),
     "efficiency": Gate(Quantity.EFFICIENCY, "min", parse_efficiency, '"60%"'),
     "overlap": Gate(Quantity.OVERLAP, "min", parse_overlap, "2.0"),
+    "peak_memory": Gate(Quantity.PEAK_MEMORY, "max", parse_bytes, '"512MB"'),
+    "error_rate": Gate(Quantity.ERROR_RATE, "max", parse_share, '"1%"'),
 }
 
 

@@ -11,14 +11,19 @@ if TYPE_CHECKING:
     from pytest_pipeline.plugin.session import Results
     from pytest_pipeline.plugin.state import ItemState
 
-GATES = ("speedup", "p99_latency", "throughput", "first_result", "efficiency", "overlap")
-"""Gate markers of this release."""
-
-PROVISIONAL_GATES = (
+GATES = (
+    "speedup",
+    "p99_latency",
+    "throughput",
+    "first_result",
+    "efficiency",
+    "overlap",
     "peak_memory",
     "error_rate",
-    "no_regression",
 )
+"""Gate markers of this release."""
+
+PROVISIONAL_GATES = ("no_regression",)
 """Gate markers of the contract that a later release decides."""
 
 HELPERS = ("executors", "measure")
@@ -68,6 +73,8 @@ _SIGNATURES = {
     "first_result": "first_result(max, executor=None, tolerance='5%'): fail when the first output takes an executor longer than `max`",
     "efficiency": "efficiency(min, executor=None, tolerance='5%'): fail when speedup / workers (summed over stages) is below `min`, e.g. '60%'",
     "overlap": "overlap(min, executor=None, tolerance='5%'): fail when fewer than `min` items are in service at once; needs no clock, so it may be decided on any machine",
+    "peak_memory": "peak_memory(max, executor=None, tolerance='5%'): fail when an execution adds more than `max` to the memory of this process and its children",
+    "error_rate": "error_rate(max, executor=None, tolerance='5%'): collect errors of stages instead of stopping, and fail when more than the share `max` of the items fails; 0 allows none",
     "executors": "executors(*names): which executors to compare with the baseline, e.g. executors('threads', 'processes')",
     "measure": "measure(budget='30s', max_rounds=40): how long to measure",
 }

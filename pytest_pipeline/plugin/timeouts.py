@@ -80,12 +80,13 @@ def cut_budget(
 
 
 def _phases(requirements: Sequence[Requirement], num_arms: int) -> int:
-    """Return how many phases may take the whole budget: one of rounds, one per latency gate and arm."""
+    """Return how many phases may take the whole budget: one of rounds, one per gate and arm that counts items."""
     from pytest_pipeline.model.requirement import BEST, EVERY_CANDIDATE, Quantity
 
     many = {BEST, EVERY_CANDIDATE}
-    latency = [each for each in requirements if each.quantity is Quantity.P99_LATENCY]
-    return 1 + sum(num_arms if each.executor in many else 1 for each in latency)
+    counting = {Quantity.P99_LATENCY, Quantity.ERROR_RATE, Quantity.PEAK_MEMORY}
+    apart = [each for each in requirements if each.quantity in counting]
+    return 1 + sum(num_arms if each.executor in many else 1 for each in apart)
 
 
 def timeout_of(item: pytest.Item) -> float | None:

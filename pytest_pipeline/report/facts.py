@@ -38,6 +38,8 @@ GLOSSARY = (
     ("efficiency", "speedup / workers"),
     ("throughput", "items / makespan"),
     ("first result", "seconds from the first item's entry to the first output"),
+    ("error rate", "failed items / items, over every execution of an arm"),
+    ("peak memory", "largest increase of the memory of parent and children over one execution"),
     ("clean round", "a round in which the control kernel ran as fast as on the idle machine"),
     (
         "control kernel",

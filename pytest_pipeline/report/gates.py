@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from pytest_pipeline.report import units
+from pytest_pipeline.report.counted import counted_words
 from pytest_pipeline.report.quantities import words_of
 from pytest_pipeline.report.text import one_line
 from pytest_pipeline.report.words import Json, Outcome, outcome_of, reason_words
@@ -108,7 +109,8 @@ def _confidence(finding: Json) -> str:
     elif finding["reason"]:
         parts.append(f"{_capital(reason_words(finding['reason']))}.")
     if finding["estimate"] and finding["verdict"] in {"met", "missed", "inconclusive"}:
-        parts.append(_interval_words(finding))
+        counted = counted_words(finding, _rounds_words(finding))
+        parts.append(counted or _interval_words(finding))
     return " ".join(parts)
 
 
@@ -167,7 +169,7 @@ def _demand(finding: Json) -> str:
     )
     if finding["rate_per_s"]:
         text += f" at {units.rate(finding['rate_per_s'])}"
-    if finding["tolerance"]:
+    if finding["effective_limit"] != finding["limit"]:
         decides = units.quantity(finding["effective_limit"], finding["unit"])
         text += f"; with the {units.percent(finding['tolerance'])} tolerance, {decides} decides"
     return text

@@ -57,7 +57,7 @@ REASONS = {
     "worker-died": "a worker process died",
     "timeout": "an execution did not end in time",
     "budget": "the time budget cannot hold enough rounds",
-    "samples": "too few samples for the percentile",
+    "samples": "too few items for a verdict within the budget",
     "unreachable": "this plan can never meet the limit, whatever the machine",
     "interrupted": "the session was interrupted",
     "cannot-run-here": "the executor cannot run on this machine",

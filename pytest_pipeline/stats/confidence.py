@@ -1,9 +1,9 @@
-"""A confidence sequence for the median: an interval that stays valid however often one looks."""
+"""Confidence sequences for a median and for a share: intervals that stay valid however often one looks."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from pytest_pipeline.stats.eprocess import log_threshold
 
@@ -40,6 +40,50 @@ def median_sequence(values: Iterable[float], alpha: float = 0.05) -> tuple[float
         raise ValueError("cannot order values with NaN among them")
     rank = rank_for(len(ordered), alpha)
     return (ordered[rank - 1], ordered[-rank]) if rank else None
+
+
+def share_sequence(events: int, trials: int, alpha: float = 0.05) -> tuple[float, float]:
+    """Return the interval for the probability behind `events` of `trials`, both ends in [0, 1].
+
+    P(the interval misses the probability at any n) <= `alpha` for independent trials: it holds every
+    p against which the Krichevsky-Trofimov mixture stays below 1/alpha,
+
+        ln B(a + 1/2, n - a + 1/2) - ln B(1/2, 1/2) - a ln p - (n - a) ln(1 - p) < ln(1/alpha)
+
+    0 of 100 at 5 %: up to 5.7 % (a Wilson interval for an n fixed beforehand: 3.7 %). Raises
+    `ValueError` on impossible counts. Source: Ville 1939 on the mixture of section A6.
+    """
+    if not 0 <= events <= trials:
+        raise ValueError(f"events={events} of trials={trials} is impossible")
+    height = log_threshold(alpha)
+
+    def is_excluded(p: float) -> bool:
+        return _log_kt_against(p, events, trials) >= height
+
+    middle = events / trials if trials else 0.5
+    return _edge(is_excluded, 0.0, middle), _edge(is_excluded, 1.0, middle)
+
+
+def _edge(is_excluded: Callable[[float], bool], outside: float, inside: float) -> float:
+    """Return where exclusion begins between `inside` (kept) and `outside`, to 12 digits."""
+    if not is_excluded(outside):
+        return outside
+    for _ in range(60):
+        halfway = (outside + inside) / 2
+        if is_excluded(halfway):
+            outside = halfway
+        else:
+            inside = halfway
+    return outside
+
+
+def _log_kt_against(p: float, events: int, trials: int) -> float:
+    """Return ln of the Krichevsky-Trofimov e-value against probability `p`; inf where `p` forbids what was seen."""
+    misses = trials - events
+    if (events and p == 0) or (misses and p == 1):
+        return math.inf
+    null = (events * math.log(p) if events else 0.0) + (misses * math.log1p(-p) if misses else 0.0)
+    return _log_beta(events + 0.5, misses + 0.5) - _log_beta(0.5, 0.5) - null
 
 
 def _log_kt(successes: int, trials: int) -> float:

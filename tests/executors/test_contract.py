@@ -365,32 +365,6 @@ def test_even_exits_raised_by_a_stage_reach_the_caller(executor, opened, source,
     assert running.run(source([1])).outputs == [1]
 
 
-def test_collected_errors_drop_their_items_and_nothing_else(executor, opened, source):
-    stages = [
-        Stage(breaks_at(0), name="a"),
-        Stage(breaks_at(7), name="b", workers=2),
-        Stage(breaks_at(19), name="c"),
-    ]
-    trace = opened(executor, stages).run(source(list(range(20)), collects_errors=True))
-    assert trace.outputs == [x for x in range(20) if x not in (0, 7, 19)]
-    assert sorted((f.item, f.stage, f.error) for f in trace.failures) == [
-        (0, "a", "BrokenItemError: bad item 0"),
-        (7, "b", "BrokenItemError: bad item 7"),
-        (19, "c", "BrokenItemError: bad item 19"),
-    ]
-    assert np.flatnonzero(trace.emitted_ns == 0).tolist() == [0, 7, 19]
-    assert len(trace.latency_s) == 17
-
-
-def test_all_items_may_fail_when_errors_are_collected(executor, opened, source):
-    def always(x):
-        raise BrokenItemError("always")
-
-    trace = opened(executor, [always, double]).run(source(list(range(60)), collects_errors=True))
-    assert trace.outputs == []
-    assert len(trace.failures) == 60
-
-
 def test_exits_are_never_collected(executor, opened, source):
     with pytest.raises(KeyboardInterrupt):
         opened(executor, [breaks_at(3, KeyboardInterrupt)]).run(

@@ -54,6 +54,17 @@ BAD = [
     ("overlap(min=1)", "*overlap: min=1 must be above 1, which is what a serial loop has"),
     ('overlap(min="all")', "*overlap: min='all' is a str: expected a number of items above 1"),
     ("overlap(min=2, cold=True)", "*overlap: unknown argument cold=True*"),
+    ("peak_memory(max=0)", "@pytest.mark.peak_memory: max=0 must be above zero and finite"),
+    (
+        'peak_memory(max="512 mb")',
+        "*max='512 mb' is not a size: write \"200MB\" (units: B, kB, MB,*",
+    ),
+    ("peak_memory()", '*peak_memory: max is missing; write @pytest.mark.peak_memory(max="512MB")'),
+    ("peak_memory(max=9, rate=5)", "*peak_memory: unknown argument rate=5; accepted: max, *"),
+    ('error_rate(max="often")', "@pytest.mark.error_rate: max='often' is not a share: write*"),
+    ("error_rate(max=1)", "@pytest.mark.error_rate: max=1 is not a share*(at least 0, below 1)"),
+    ("error_rate(max=-0.1)", "@pytest.mark.error_rate: max=-0.1 is not a share*"),
+    ("error_rate(min=0.1)", "@pytest.mark.error_rate: unknown argument min=0.1*; accepted: max,*"),
     ("no_regression()", "@pytest.mark.no_regression is not in this release (provisional)"),
 ]
 

@@ -73,6 +73,13 @@ def test_a_second_measurement_gets_what_the_first_left(run):
     run(source, *PLUGINS).assert_outcomes(passed=1)
 
 
+@pytest.mark.parametrize("marker", ["error_rate(max='1%')", "peak_memory(max='1GB')"])
+def test_a_gate_that_needs_executions_of_its_own_gets_its_share_of_the_timeout(run, marker):
+    source = SOURCE.format(timeout="60", script="met", check=f"4 < {BUDGET} <= 4.5")
+    source = source.replace("def test_gate", f"@pytest.mark.{marker}\ndef test_gate")
+    run(source, *PLUGINS).assert_outcomes(passed=1)
+
+
 def test_an_undecided_gate_says_that_the_timeout_cut_its_budget(run, pytester):
     source = SOURCE.format(timeout="60", script="near", check="True")
     run(source, *PLUGINS, "--pipeline-json=out.json").assert_outcomes(skipped=1)

@@ -41,7 +41,7 @@ CASES = {
     Quantity.PEAK_MEMORY: (
         (300e6, 200e6),
         "threads took up to 300 MB more memory, 50 % above the allowed 200 MB.",
-        "95 % interval 297 MB to 303 MB from 15 executions",
+        "The largest of 15 executions, each on fresh workers",
         "peak memory 300 MB",
     ),
     Quantity.ERROR_RATE: (

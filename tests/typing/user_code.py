@@ -38,6 +38,7 @@ def test_with_the_fixture(pipeline: PipelineFixture) -> None:
     speedup = result["threads"].speedup
     assert speedup is not None
     assert_type(speedup.value, float)
+    assert_type(result["threads"].peak_memory_bytes, int | None)
 
 
 def without_pytest() -> Trace | None:

@@ -88,3 +88,11 @@ def sometimes(share: float, slow: float) -> Callable[[int], float]:
         return slow if (execution * share) % 1 < share else 1.0
 
     return slowdown
+
+
+def error_rate(limit: float, **options: Any) -> Requirement:
+    return Requirement(Quantity.ERROR_RATE, limit, **options)
+
+
+def peak_memory(limit_bytes: float, **options: Any) -> Requirement:
+    return Requirement(Quantity.PEAK_MEMORY, limit_bytes, **options)

@@ -1,0 +1,57 @@
+"""Which items failed, where, and whether concurrency has to do with it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+
+from pytest_pipeline.explain.advice import Advice
+from pytest_pipeline.model.failures import FailureLog
+from pytest_pipeline.model.trace import ItemFailure
+
+MOST_LINES = 5
+"""Failures printed one by one; the report of a thousand helps nobody."""
+
+
+def failure_lines(log: FailureLog) -> tuple[str, ...]:
+    """Return one line per kind of failure: stage, first item, type and message, and how often it was kept."""
+    kinds = Counter((each.stage, each.error) for each in log.first)
+    first = _first_by_kind(log.first)
+    lines = [
+        f"stage {stage!r}, item {first[stage, error].item}: {error}{_again(times)}"
+        for (stage, error), times in kinds.items()
+    ]
+    rest = log.failed - len(log.first)
+    if len(lines) > MOST_LINES:
+        lines = [*lines[:MOST_LINES], f"{len(lines) - MOST_LINES} more kinds of failure"]
+    if rest > 0:
+        lines.append(f"{rest} later failures were counted but not kept in words")
+    return tuple(lines)
+
+
+def failure_advice(log: FailureLog, baseline_log: FailureLog, baseline: str) -> Advice:
+    """Return whether the baseline fails as well, and what to try first."""
+    if not log.first:
+        return Advice("", "")
+    first = log.first[0]
+    alone = f"run stage {first.stage!r} alone on item {first.item}"
+    if log is baseline_log:
+        return Advice("the baseline itself fails: concurrency is not needed for it", alone)
+    counts = f"{baseline_log.failed} of {baseline_log.items} items failed under {baseline}"
+    if baseline_log.failed:
+        return Advice(f"{counts} too: the failures do not come from concurrency alone", alone)
+    return Advice(
+        f"{counts}: the failures come with concurrency",
+        f"look for what stage {first.stage!r} shares between items (connections, caches, limits of a service)",
+    )
+
+
+def _first_by_kind(failures: Iterable[ItemFailure]) -> dict[tuple[str, str], ItemFailure]:
+    first: dict[tuple[str, str], ItemFailure] = {}
+    for each in failures:
+        first.setdefault((each.stage, each.error), each)
+    return first
+
+
+def _again(times: int) -> str:
+    return f" (and {times - 1} more like it)" if times > 1 else ""

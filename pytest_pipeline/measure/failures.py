@@ -1,0 +1,75 @@
+"""Executions until every error-rate gate is decided: first all that were made anyway, then more."""
+
+from __future__ import annotations
+
+import math
+
+from pytest_pipeline.judge.failures import ErrorRateGate
+from pytest_pipeline.judge.gate import Status
+from pytest_pipeline.measure.budget import HARD_CAP
+from pytest_pipeline.measure.lane import Lane
+from pytest_pipeline.measure.trial import Measured, Trial
+
+MOST_TIMES = 8
+"""Multiple of the items that a clean met needs, after which an open gate is near its limit: a share at
+half the limit is met within 7 (project's study, B2)."""
+
+
+class ErrorPhase:
+    """Decides the error-rate gates of one trial. Runs last: what failed in any execution counts."""
+
+    def __init__(self, trial: Trial, measured: Measured) -> None:
+        self._trial = trial
+        self._measured = measured
+
+    def announce(self) -> None:
+        """Say before measuring how many items a met verdict needs."""
+        for gate in self._trial.error_gates:
+            if gate.requirement.limit:
+                self._trial.progress(
+                    f"error rate of {gate.executor}: needs {gate.items_needed} items without a failure, "
+                    f"about {self._need_s(gate):.0f} s"
+                )
+
+    def run(self) -> None:
+        """Feed every gate the executions of its arm, then run more while it is open."""
+        for gate in self._trial.error_gates:
+            lane = self._trial.lane(gate.executor)
+            for execution in lane.failures.executions:
+                gate.observe(execution)
+            if gate.status is Status.OPEN:
+                self._go_on(gate, lane)
+
+    def _go_on(self, gate: ErrorRateGate, lane: Lane) -> None:
+        clock, began_ns = self._trial.machine.clock, self._trial.machine.clock.now_ns()
+        needed, need_s = gate.items_needed, self._need_s(gate)
+        cap_s = HARD_CAP * self._trial.budget_s
+        if need_s > cap_s:
+            self._measured.budget_short[id(gate)] = self._shortage(gate, need_s)
+            return
+        allowed_s = max(self._trial.budget_s, need_s)
+        while gate.status is Status.OPEN and gate.items < MOST_TIMES * needed:
+            if (clock.now_ns() - began_ns) / 1e9 > allowed_s:
+                break
+            lane.timed_execution(self._trial.source)
+            gate.observe(lane.failures.executions[-1])
+            self._trial.progress(
+                f"error rate of {gate.executor}: {gate.failed} of {gate.items} items failed"
+            )
+        if gate.status is Status.OPEN and gate.items < needed:
+            self._measured.budget_short[id(gate)] = self._shortage(gate, self._need_s(gate))
+
+    def _need_s(self, gate: ErrorRateGate) -> float:
+        """Return the seconds until enough items have gone through, if none of them fails."""
+        profile = self._trial.lane(gate.executor).profile
+        missing = max(0, gate.items_needed - gate.items)
+        executions = math.ceil(missing / max(1, self._measured.num_items))
+        return executions * (0.0 if profile is None else profile.makespan_s)
+
+    def _shortage(self, gate: ErrorRateGate, need_s: float) -> str:
+        limit_s = HARD_CAP * self._trial.budget_s
+        return (
+            f"an error rate of at most {gate.requirement.limit:.3g} needs {gate.items_needed} items without a failure: "
+            f"{need_s:.0f} s more, and the budget of {self._trial.budget_s:.0f} s extends to {limit_s:.0f} s at most; "
+            f'use a larger max, quicker items, or @pytest.mark.measure(budget="{max(1.0, need_s / 2):.0f}s")'
+        )

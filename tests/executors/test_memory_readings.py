@@ -1,0 +1,29 @@
+"""The memory of every executor, read for real: outputs that are held at the end cannot be missed."""
+
+from pytest_pipeline.clock import MonotonicClock
+from pytest_pipeline.measure.footprint import Footprint
+from pytest_pipeline.measure.heap import returning_heap
+from pytest_pipeline.measure.sampler import Sampling
+
+MB = 10**6
+
+
+def test_what_an_execution_holds_at_its_end_is_counted_in_parent_and_workers(
+    executor, opened, source
+):
+    running = opened(executor, [lambda x: b"x" * (20 * MB)])
+    sample = Sampling(Footprint(), MonotonicClock())
+    with returning_heap():
+        running.run(source([1]))
+        trace, reading = sample(lambda: running.run(source([1, 2, 3])))
+    assert len(trace.outputs) == 3
+    assert 59 * MB < reading.increase_bytes < 200 * MB
+    assert reading.samples >= 1
+
+
+def test_an_execution_that_keeps_nothing_adds_little(executor, opened, source):
+    running = opened(executor, [lambda x: x + 1])
+    sample = Sampling(Footprint(), MonotonicClock())
+    running.run(source([1]))
+    _, reading = sample(lambda: running.run(source(list(range(10)))))
+    assert reading.increase_bytes < 20 * MB
