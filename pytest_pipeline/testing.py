@@ -8,8 +8,9 @@ would have happened with the declared workers; the fake clock then moves by the 
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import numpy as np
 
@@ -28,15 +29,21 @@ class FakeMachine:
     """A machine whose time is virtual and whose neighbours are scripted.
 
     `neighbour(now_s)` returns the factor by which the parallel control is slowed at that moment
-    (1 = idle); `cores` is what the control kernel shows as its own parallel speedup.
+    (1 = idle); `cores` is what the control kernel shows as its own parallel speedup; `gil_shares`
+    is what the probe of the GIL would have seen, per stage (None: an interpreter without a GIL).
     """
 
     def __init__(
-        self, *, neighbour: Callable[[float], float] | None = None, cores: float = 2.0
+        self,
+        *,
+        neighbour: Callable[[float], float] | None = None,
+        cores: float = 2.0,
+        gil_shares: Mapping[str, float] | None = MappingProxyType({}),
     ) -> None:
         self._clock = FakeClock()
         self._neighbour = neighbour or (lambda _: 1.0)
         self._cores = cores
+        self._gil_shares = gil_shares
         self._monitors: dict[int, ControlMonitor] = {}
         self.worked_s = 0.0
         self.running = ""
@@ -70,9 +77,17 @@ class FakeMachine:
             memory_bytes=2**33,
             system="virtual",
             python="virtual",
-            gil=True,
+            gil=self._gil_shares is not None,
             packages={},
         )
+
+    def gil_shares(
+        self,
+        execute: Callable[[], Trace],  # noqa: ARG002 - the contract asks for it
+        makespan_s: float,  # noqa: ARG002 - the same
+    ) -> Mapping[str, float] | None:
+        """Return what was scripted, without executing anything."""
+        return self._gil_shares
 
     def control_s(self, width: int, *, parallel: bool) -> float:
         """Return the pretended control time now, and let it pass."""

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pytest_pipeline.assembling.arms import ArmMaker
 from pytest_pipeline.errors import StageTimeoutError, WorkerDiedError
 from pytest_pipeline.explain.advice import Advice, advise
+from pytest_pipeline.explain.caches import cache_warnings
 from pytest_pipeline.explain.tail import late_cause
 from pytest_pipeline.judge.conclude import conclude, without_rounds
 from pytest_pipeline.judge.estimates import fastest_arms, latency_estimate, speedup_estimate
@@ -16,6 +17,7 @@ from pytest_pipeline.judge.latency import LatencyGate
 from pytest_pipeline.measure.equality import Check, check_name
 from pytest_pipeline.measure.lane import Lane
 from pytest_pipeline.measure.trial import Measured, Trial, Wrong
+from pytest_pipeline.measure.watch import median_services_s
 from pytest_pipeline.model.comparison import Arm, Comparison
 from pytest_pipeline.model.estimate import Estimate
 from pytest_pipeline.model.finding import Finding, Reason, Verdict
@@ -47,7 +49,7 @@ class Assembly:
 
     def complete(self, measured: Measured, seconds: float, *, is_off: bool) -> Comparison:
         """Return the result of a measurement that ran to its end."""
-        arms = self._arms(measured)
+        arms = self._arms(measured, predicts=not is_off)
         wrong = self._wrong(measured)
         if wrong:
             findings = wrong
@@ -99,11 +101,12 @@ class Assembly:
                 "sub_pairs": 0 if measured.shape is None else measured.shape.sub_pairs,
                 "cpu_share": measured.cpu_share,
                 "exclusive": not self._trial.company,
+                "ceilings": list(measured.outlook),
             },
         )
 
-    def _arms(self, measured: Measured) -> dict[str, Arm]:
-        maker = ArmMaker(self._trial, measured)
+    def _arms(self, measured: Measured, *, predicts: bool = False) -> dict[str, Arm]:
+        maker = ArmMaker(self._trial, measured, predicts=predicts)
         arms = {lane.name: maker.make(lane) for lane in self._trial.lanes}
         for name, cause in self._unavailable.items():
             arms[name] = Arm(name, workers=0, is_baseline=False, unavailable=cause)
@@ -114,6 +117,8 @@ class Assembly:
         if measured.instruments.traced:
             notes.append(f"{measured.instruments.traced} could not be stopped: no gate is decided")
         notes += [f"worker thread {name} hung and was abandoned" for name in measured.abandoned]
+        later = {name: median_services_s(trace) for name, trace in measured.profiles.items()}
+        notes += cache_warnings(measured.first_service_s, later, self._trial.baseline.name)
         return tuple(notes)
 
     def _decided(self, measured: Measured, arms: dict[str, Arm]) -> list[Finding]:
@@ -143,11 +148,9 @@ class Assembly:
             trace = self._lane(gate.executor).latency_profile
             limit = gate.requirement.effective_limit
             return Advice("" if trace is None else late_cause(trace, limit), "")
-        line = ArmMaker(self._trial, measured).line(self._lane(gate.executor))
         baseline = arms[self._trial.baseline.name]
-        if line is None:
-            return Advice("", "")
-        return advise(arms[gate.executor], baseline, line, gate.requirement.limit)
+        host = ArmMaker(self._trial, measured).host()
+        return advise(arms[gate.executor], baseline, gate.requirement.limit, host)
 
     def _lane(self, name: str) -> Lane:
         return next(lane for lane in self._trial.lanes if lane.name == name)

@@ -5,14 +5,21 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from pytest_pipeline.explain.ceiling import Line
+from pytest_pipeline.explain.ceiling import Host, Line
 from pytest_pipeline.model.comparison import Arm, Bottleneck, StageSummary
+from pytest_pipeline.model.whatif import WhatIf
 
 SLOWER_INSIDE = 1.3
 """A stage whose service takes this many times longer than in the baseline waits for something shared."""
 
 WORTHWHILE = 1.05
 """Predicted gain below which a change is not worth proposing."""
+
+COMPUTES = 0.8
+"""CPU share from which a stage computes rather than waits."""
+
+HOLDS = 0.5
+"""Share of its service with the GIL held from which threads cannot overlap a stage."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,19 +40,49 @@ def find_bottleneck(stages: tuple[StageSummary, ...], line: Line) -> Bottleneck 
     return Bottleneck(busiest.name, busiest.workers, busiest.utilization, line.speedup())
 
 
-def advise(arm: Arm, baseline: Arm, line: Line, limit: float) -> Advice:
+def advise(arm: Arm, baseline: Arm, limit: float, host: Host) -> Advice:
     """Return cause and next step for an arm that missed `limit`."""
-    contention = _contention(arm, baseline)
     bottleneck = arm.bottleneck
-    cause = _bottleneck_text(bottleneck) if bottleneck is not None else ""
-    if contention is not None:
-        name, slower, here, there = contention
-        cause = f"{cause}; stage {name!r} takes {slower:.1f}x as long per item as in the baseline ({here * 1e3:.1f} ms, {there * 1e3:.1f} ms)"
-        return Advice(cause, _contention_step(baseline, name))
-    overhead = _overhead(arm)
-    if overhead:
-        return Advice(f"{cause}; {overhead}" if cause else overhead, _what_if(arm, line, limit))
-    return Advice(cause, _what_if(arm, line, limit))
+    causes = [_bottleneck_text(bottleneck)] if bottleneck is not None else []
+    contention = _contention(arm, baseline)
+    if contention is None:
+        causes += [text for text in (_overhead(arm),) if text]
+        return Advice("; ".join(causes), next_step(arm, limit))
+    name, slower, here, there = contention
+    causes.append(
+        f"stage {name!r} takes {slower:.1f}x as long per item as in the baseline ({here * 1e3:.1f} ms, {there * 1e3:.1f} ms)"
+    )
+    waits, step = _contention_step(arm, baseline, name, limit, host)
+    return Advice("; ".join([*causes, waits] if waits else causes), step)
+
+
+def next_step(arm: Arm, limit: float) -> str:
+    """Return the change to make: the smallest one predicted to reach `limit`, else the best one, saying so.
+
+    Empty without predictions. A change that is predicted to gain less than `WORTHWHILE` over what
+    the arm reaches now is not proposed.
+    """
+    now = max([each.predicted_speedup for each in arm.what_ifs if each.is_current], default=None)
+    if now is None:
+        return ""
+    measured = arm.speedup.value if arm.speedup is not None else now
+    worthwhile = [
+        each
+        for each in arm.what_ifs
+        if not each.is_current and each.predicted_speedup >= WORTHWHILE * max(now, measured)
+    ]
+    enough = [each for each in worthwhile if each.predicted_speedup >= limit]
+    if enough:
+        return _proposal(min(enough, key=lambda each: (each.effort, -each.predicted_speedup)))
+    if worthwhile:
+        return f"{_proposal(worthwhile[0])}, short of {limit:.2f}x"
+    if now < limit:
+        return f"none of the {len(arm.what_ifs) - 1} changes simulated is predicted to gain 5 % on {max(now, measured):.2f}x: make the stages themselves faster"
+    return ""
+
+
+def _proposal(change: WhatIf) -> str:
+    return f"{change.code} is predicted to reach {change.predicted_speedup:.2f}x"
 
 
 def _bottleneck_text(bottleneck: Bottleneck) -> str:
@@ -70,14 +107,29 @@ def _contention(arm: Arm, baseline: Arm) -> tuple[str, float, float, float] | No
     return worst
 
 
-def _contention_step(baseline: Arm, name: str) -> str:
+def _contention_step(
+    arm: Arm, baseline: Arm, name: str, limit: float, host: Host
+) -> tuple[str, str]:
+    """Return what the workers of `name` wait for, in words, and what to do about it."""
     share = next((stage.cpu_share for stage in baseline.stages if stage.name == name), None)
-    if share is not None and share > 0.8:
-        return (
-            f"{name!r} computes {share:.0%} of its time: if it is Python code it holds the GIL, so try "
-            'executors=["processes"], or free-threaded Python'
+    if share is None or share < COMPUTES:
+        return "", f"look for a lock, connection or file that the workers of {name!r} share"
+    held = host.gil_share(name, share)
+    if held < HOLDS:
+        return f"it computes {share:.0%} of its time without the GIL", (
+            f"{name!r} waits for cores or memory, not for the GIL: ask for fewer workers, or measure on more cores"
         )
-    return f"look for a lock, connection or file that the workers of {name!r} share"
+    seen = "holds" if host.gil_shares is not None and name in host.gil_shares else "seems to hold"
+    elsewhere = [each for each in arm.what_ifs if "processes" in each.code]
+    is_gain = elsewhere and elsewhere[0].predicted_speedup >= WORTHWHILE * (
+        arm.speedup.value if arm.speedup is not None else 1.0
+    )
+    return f"it computes {share:.0%} of its time and {seen} the GIL for {held:.0%}", (
+        _proposal(elsewhere[0])
+        + ("" if elsewhere[0].predicted_speedup >= limit else f", short of {limit:.2f}x")
+        if is_gain
+        else f'{name!r} waits for the GIL: try executors=["processes"], or free-threaded Python'
+    )
 
 
 def _overhead(arm: Arm) -> str:
@@ -89,17 +141,3 @@ def _overhead(arm: Arm) -> str:
     if shipping > 0.15:
         return f"serialisation and transfer take {shipping:.0%} of the worker time"
     return ""
-
-
-def _what_if(arm: Arm, line: Line, limit: float) -> str:
-    bottleneck = arm.bottleneck
-    if bottleneck is None or bottleneck.stage not in line.names:
-        return ""
-    index = line.names.index(bottleneck.stage)
-    workers = list(line.workers)
-    workers[index] += 1
-    predicted = line.speedup(workers)
-    if predicted < WORTHWHILE * line.speedup():
-        return ""
-    enough = "" if predicted >= limit else f", short of {limit:.2f}x"
-    return f"Stage({bottleneck.stage}, workers={workers[index]}) is predicted to reach {predicted:.2f}x{enough}"

@@ -6,7 +6,7 @@ machine by a fake one and need neither time nor quiet.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -14,7 +14,9 @@ from pytest_pipeline.clock import Clock, MonotonicClock
 from pytest_pipeline.executors.protocol import Executor
 from pytest_pipeline.measure import host
 from pytest_pipeline.measure.control import ControlMonitor, ExecutorControl, calibrate_loops
+from pytest_pipeline.measure.gil import observed_shares
 from pytest_pipeline.model.environment import Environment
+from pytest_pipeline.model.trace import Trace
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +49,15 @@ class Machine(Protocol):
 
     def environment(self) -> Environment:
         """Describe machine and interpreter."""
+        ...
+
+    def gil_shares(
+        self, execute: Callable[[], Trace], makespan_s: float
+    ) -> Mapping[str, float] | None:
+        """Return the share of each stage's service with the GIL held, as far as observed; None without a GIL.
+
+        `execute` runs the baseline once, `makespan_s` is what that takes; it may be called several times, or never.
+        """
         ...
 
 
@@ -82,6 +93,12 @@ class RealMachine:
         """Describe machine and interpreter."""
         self._environment = self._environment or host.describe()
         return self._environment
+
+    def gil_shares(
+        self, execute: Callable[[], Trace], makespan_s: float
+    ) -> Mapping[str, float] | None:
+        """Probe the GIL during a few executions."""
+        return observed_shares(execute, makespan_s) if self.environment().gil else None
 
     def close(self) -> None:
         """End the workers of all control kernels."""

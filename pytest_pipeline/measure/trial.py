@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,6 +17,7 @@ from pytest_pipeline.measure.rounds import Shape
 from pytest_pipeline.model.plan import Arrivals, Plan, Source
 from pytest_pipeline.model.rounds import LatencyBlock, Reference, Round
 from pytest_pipeline.model.trace import Trace
+from pytest_pipeline.model.whatif import Shipping
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +48,8 @@ class Trial:
     """Clean rounds after which an open gate is near its limit."""
     progress: Callable[[str], None]
     """Shows one line about what happens now."""
+    outlook: Callable[[Trial, Measured], Sequence[str]] = field(default=lambda *_: ())
+    """Says before the rounds what the plan can reach, one sentence per arm with a gate on the speedup."""
     company: str = ""
     """Why others may run at the same time; empty when this test is alone."""
 
@@ -92,6 +95,14 @@ class Measured:
     """Tracing, coverage, BLAS pools."""
     cpu_share: float | None = None
     """Baseline CPU time / wall time."""
+    gil_shares: Mapping[str, float] | None = field(default_factory=dict)
+    """Per stage, the share of service with the GIL held, 0-1, where observed; None without a GIL."""
+    shipping: Shipping | None = None
+    """What sending items to worker processes takes; None when not sampled."""
+    first_service_s: dict[str, Mapping[str, float]] = field(default_factory=dict)
+    """Per arm and stage, median service time of the first execution, seconds."""
+    outlook: tuple[str, ...] = ()
+    """What was said about the ceilings before the rounds."""
     shortfalls: dict[int, str] = field(default_factory=dict)
     """By gate (id): why this host cannot give what it asks."""
     budget_short: dict[int, str] = field(default_factory=dict)

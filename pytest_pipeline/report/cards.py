@@ -157,7 +157,7 @@ def _run_view(run: Json, title: str, *, with_charts: bool) -> RunView:
         arms=arm_table(run),
         rounds=round_charts(run) if with_charts else (),
         latency=latency_curves(run) if with_charts else None,
-        views=tuple(arm_view(arm, with_timeline=True) for arm in run["arms"])
+        views=tuple(arm_view(run, arm, with_timeline=True) for arm in run["arms"])
         if with_charts
         else (),
     )
