@@ -119,6 +119,7 @@ class VirtualExecutor:
 
     With `overlaps=False` it is a serial loop. `locked` names stages that only one worker can be in
     at a time, whatever was declared. `slowdown(execution)` scales the makespan of that execution.
+    `cpu_share` is the part of the service that computes, for all the stages or by name.
     """
 
     def __init__(
@@ -130,7 +131,7 @@ class VirtualExecutor:
         locked: Sequence[str] = (),
         slowdown: Callable[[int], float] | None = None,
         startup_s: float = 0.0,
-        cpu_share: float = 0.0,
+        cpu_share: float | Mapping[str, float] = 0.0,
         unavailable: str | None = None,
     ) -> None:
         self._name = name
@@ -261,10 +262,14 @@ class VirtualRunning:
                     workers,
                     service_s=service,
                     starved_s=workers * makespan_s - service,
-                    cpu_s=service * max(1e-9, self._executor.cpu_share),  # zero would mean unknown
+                    cpu_s=service * max(1e-9, self._cpu_share(name)),  # zero would mean unknown
                 )
             )
         return Ledger(tuple(rows), makespan_s)
+
+    def _cpu_share(self, stage: str) -> float:
+        share = self._executor.cpu_share
+        return share if isinstance(share, int | float) else share[stage]
 
 
 _Visit = tuple[int, int, int, int, int, int]

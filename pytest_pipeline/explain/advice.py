@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from pytest_pipeline.explain.ceiling import Host, Line
+from pytest_pipeline.explain.ceiling import HOLDS, Host, Line
 from pytest_pipeline.model.comparison import Arm, Bottleneck, StageSummary
 from pytest_pipeline.model.whatif import WhatIf
 
@@ -15,11 +15,11 @@ SLOWER_INSIDE = 1.3
 WORTHWHILE = 1.05
 """Predicted gain below which a change is not worth proposing."""
 
+LONG_HOLD_S = 0.001
+"""Service time from which a stage that holds the GIL delays others noticeably."""
+
 COMPUTES = 0.8
 """CPU share from which a stage computes rather than waits."""
-
-HOLDS = 0.5
-"""Share of its service with the GIL held from which threads cannot overlap a stage."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,16 +73,21 @@ def next_step(arm: Arm, limit: float) -> str:
     ]
     enough = [each for each in worthwhile if each.predicted_speedup >= limit]
     if enough:
-        return _proposal(min(enough, key=lambda each: (each.effort, -each.predicted_speedup)))
+        smallest = min(enough, key=lambda each: (each.effort, -each.predicted_speedup))
+        return _proposal(smallest, limit)
     if worthwhile:
-        return f"{_proposal(worthwhile[0])}, short of {limit:.2f}x"
+        return _proposal(worthwhile[0], limit)
     if now < limit:
-        return f"none of the {len(arm.what_ifs) - 1} changes simulated is predicted to gain 5 % on {max(now, measured):.2f}x: make the stages themselves faster"
+        return (
+            f"no change of workers, executor or queue that was simulated is predicted to gain 5 % on {max(now, measured):.2f}x: "
+            "make the stages themselves faster"
+        )
     return ""
 
 
-def _proposal(change: WhatIf) -> str:
-    return f"{change.code} is predicted to reach {change.predicted_speedup:.2f}x"
+def _proposal(change: WhatIf, limit: float) -> str:
+    short = "" if change.predicted_speedup >= limit else f", short of {limit:.2f}x"
+    return f"{change.code} is predicted to reach {change.predicted_speedup:.2f}x{short}"
 
 
 def _bottleneck_text(bottleneck: Bottleneck) -> str:
@@ -111,25 +116,42 @@ def _contention_step(
     arm: Arm, baseline: Arm, name: str, limit: float, host: Host
 ) -> tuple[str, str]:
     """Return what the workers of `name` wait for, in words, and what to do about it."""
+    holder, held = _gil_holder(baseline, name, host)
+    if holder and not _is_remote(arm):
+        waits = f"{holder!r} {host.seen(holder)} the GIL for {held:.0%} of its service time"
+        elsewhere = next((each for each in arm.what_ifs if "processes" in each.code), None)
+        now = arm.speedup.value if arm.speedup is not None else 1.0
+        if elsewhere is not None and elsewhere.predicted_speedup >= WORTHWHILE * now:
+            return waits, _proposal(elsewhere, limit)
+        return waits, 'use fewer threads for it, free-threaded Python, or executors=["processes"]'
     share = next((stage.cpu_share for stage in baseline.stages if stage.name == name), None)
-    if share is None or share < COMPUTES:
-        return "", f"look for a lock, connection or file that the workers of {name!r} share"
-    held = host.gil_share(name, share)
-    if held < HOLDS:
-        return f"it computes {share:.0%} of its time without the GIL", (
-            f"{name!r} waits for cores or memory, not for the GIL: ask for fewer workers, or measure on more cores"
+    if share is not None and share >= COMPUTES:
+        return (
+            f"it computes for {share:.0%} of its time",
+            f"{name!r} waits for cores or memory: use fewer workers, or measure on more cores",
         )
-    seen = "holds" if host.gil_shares is not None and name in host.gil_shares else "seems to hold"
-    elsewhere = [each for each in arm.what_ifs if "processes" in each.code]
-    is_gain = elsewhere and elsewhere[0].predicted_speedup >= WORTHWHILE * (
-        arm.speedup.value if arm.speedup is not None else 1.0
-    )
-    return f"it computes {share:.0%} of its time and {seen} the GIL for {held:.0%}", (
-        _proposal(elsewhere[0])
-        + ("" if elsewhere[0].predicted_speedup >= limit else f", short of {limit:.2f}x")
-        if is_gain
-        else f'{name!r} waits for the GIL: try executors=["processes"], or free-threaded Python'
-    )
+    return "", f"look for a lock, connection or file that the workers of {name!r} share"
+
+
+def _gil_holder(baseline: Arm, name: str, host: Host) -> tuple[str, float]:
+    """Return the stage whose GIL the workers of `name` wait for, and its share; `name` itself comes first.
+
+    A stage that waits asks for the GIL at every wake-up, and gets it after up to one switch interval.
+    """
+    shares = {
+        stage.name: host.gil_share(stage.name, stage.cpu_share)
+        for stage in baseline.stages
+        if stage.cpu_share is not None and stage.service_mean_s >= LONG_HOLD_S
+    }
+    if shares.get(name, 0.0) >= HOLDS:
+        return name, shares[name]
+    holder = max(shares, key=lambda each: shares[each], default="")
+    return (holder, shares[holder]) if holder and shares[holder] >= HOLDS else ("", 0.0)
+
+
+def _is_remote(arm: Arm) -> bool:
+    rows = arm.ledger.rows if arm.ledger is not None else ()
+    return any(row.serialisation_s or row.transfer_s for row in rows)
 
 
 def _overhead(arm: Arm) -> str:

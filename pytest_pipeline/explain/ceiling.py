@@ -24,6 +24,9 @@ MOST_VISITS = 2000
 LEAST_ITEMS = 100
 """Items that are simulated however many stages there are, so that filling the line stays a small part."""
 
+HOLDS = 0.5
+"""Share of its service with the GIL held from which threads cannot overlap a stage."""
+
 ALL_STAGES = "(all stages)"
 """Name of the station of workers that run every stage on an item."""
 
@@ -43,6 +46,10 @@ class Host:
         if self.gil_shares is None:
             return 0.0
         return min(cpu_share, self.gil_shares.get(stage, cpu_share))
+
+    def seen(self, stage: str) -> str:
+        """Return the verb for what is known about this stage: it was observed, or it is assumed."""
+        return "holds" if self.gil_shares and stage in self.gil_shares else "is taken to hold"
 
 
 @dataclass(frozen=True, slots=True)

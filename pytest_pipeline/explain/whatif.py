@@ -12,7 +12,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from pytest_pipeline.explain.ceiling import Line, fused_line, staged_line
+from pytest_pipeline.explain.ceiling import HOLDS, Line, fused_line, staged_line
+from pytest_pipeline.explain.profile import stage_summaries
 from pytest_pipeline.explain.profiled import Layout, Profiled
 from pytest_pipeline.model.plan import SOURCE_STAGE
 from pytest_pipeline.model.whatif import Shipping, WhatIf
@@ -28,6 +29,9 @@ BYTES_PER_S = 5.7e9
 
 MOST_HANDOVER_S = 50e-6
 """Hand-over per visit that is believed: two wake-ups of 23 us (the same machine). More is waiting for the GIL."""
+
+WAITS = 0.5
+"""CPU share below which a stage mostly waits."""
 
 GROUP = 10
 """Items per group in the prediction of larger items: a hop then costs a tenth per item."""
@@ -56,12 +60,12 @@ def what_ifs(arm: Profiled) -> tuple[WhatIf, ...]:
 
 def _staged(arm: Profiled) -> Iterator[WhatIf]:
     hops_s = _handover_s(arm)
-    line = arm.line().slowed(hops_s)
+    line = arm.line().slowed(hops_s).slowed(_waits_s(arm))
     yield WhatIf(KEEP, "", line.speedup(), 0)
     for k, name in enumerate(line.names):
         if name != SOURCE_STAGE:
-            yield _more_workers(line, k)
-    yield from _best_pair(line)
+            yield _more_workers(arm, line, k)
+    yield from _best_pair(arm, line)
     yield from _processes_instead(arm)
     yield from _longer_queue(arm, line)
     yield from _larger_items(line, hops_s)
@@ -85,7 +89,7 @@ def _pooled(arm: Profiled) -> Iterator[WhatIf]:
     yield from _larger_items(line, hops_s)
 
 
-def _more_workers(line: Line, *stages: int) -> WhatIf:
+def _more_workers(arm: Profiled, line: Line, *stages: int) -> WhatIf:
     wide = line.widened(*stages)
     changed = sorted(set(stages))
     return WhatIf(
@@ -93,23 +97,38 @@ def _more_workers(line: Line, *stages: int) -> WhatIf:
         code=", ".join(f"Stage({line.names[k]}, workers={wide.workers[k]})" for k in changed),
         predicted_speedup=wide.speedup(),
         effort=len(stages),
-        basis=_gil_text(line, changed),
+        basis=_gil_text(arm, line, changed),
     )
 
 
-def _best_pair(line: Line) -> Iterator[WhatIf]:
+def _best_pair(arm: Profiled, line: Line) -> Iterator[WhatIf]:
     """Give a worker to the busiest stage, then another to the then busiest: that is the best pair for the bottleneck."""
     first = line.slowest()
     second = line.widened(first).slowest()
     if SOURCE_STAGE not in {line.names[first], line.names[second]}:
-        yield _more_workers(line, first, second)
+        yield _more_workers(arm, line, first, second)
 
 
-def _gil_text(line: Line, stages: list[int]) -> str:
-    held = [k for k in stages if line.gil_shares[k] > 0.5]
+def _gil_text(arm: Profiled, line: Line, stages: list[int]) -> str:
     return "; ".join(
-        f"{line.names[k]!r} holds the GIL for {line.gil_shares[k]:.0%} of its service time: threads cannot overlap that"
-        for k in held
+        f"{line.names[k]!r} {arm.host.seen(line.names[k])} the GIL for {line.gil_shares[k]:.0%} of its service time: threads cannot overlap that"
+        for k in stages
+        if line.gil_shares[k] > HOLDS
+    )
+
+
+def _waits_s(arm: Profiled) -> tuple[float, ...]:
+    """Return what a visit of each stage that waits takes longer here than in the baseline, seconds.
+
+    Waiting for a lock, or for the GIL at every wake-up, comes with this arm; a stage that computes
+    is stretched by the simulation itself.
+    """
+    there, here = stage_summaries(arm.baseline), stage_summaries(arm.trace)
+    return tuple(
+        max(0.0, now.service_mean_s - before.service_mean_s)
+        if (before.cpu_share or 0.0) < WAITS and before.cpu_share is not None
+        else 0.0
+        for before, now in zip(there, here, strict=True)
     )
 
 
@@ -176,7 +195,7 @@ def _threads_instead(arm: Profiled) -> Iterator[WhatIf]:
         code='executors=["threads"]',
         predicted_speedup=line.speedup(),
         effort=1,
-        basis=_gil_text(line, [slow]),
+        basis=_gil_text(arm, line, [slow]),
     )
 
 

@@ -3,7 +3,7 @@
 CPU time alone cannot tell: zlib and numpy compute without the GIL, a Python loop with it. The probe
 sleeps, wakes, and notes how long it takes until it may run: at once while the GIL is free, at least
 the interpreter's switch interval while another thread holds it. Each wake-up is a sample of the
-stage that was in service then. One extra execution of the baseline, untimed. Same idea as the
+stage that was in service then. One extra execution of the baseline, untimed; on a crowded machine nothing is concluded. Same idea as the
 `gilknocker` and `gil_load` tools; measured here: 0.08 ms late while zlib or matmul runs, 0.65 ms
 (switch interval 0.5 ms) while a Python loop runs.
 """
@@ -15,6 +15,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from itertools import pairwise
+from pathlib import Path
 from typing import Self
 
 import numpy as np
@@ -39,7 +40,12 @@ LONGEST_S = 5.0
 ENOUGH_S = 0.3
 """Seconds of baseline that are probed; short plans are executed again until then, five times at most."""
 
+CROWDED = 0.5
+"""Share of the probe's waiting spent on a run queue from which its samples say nothing."""
+
 _MOST_EXECUTIONS = 5
+
+_SCHEDSTAT = Path("/proc/thread-self/schedstat")
 
 
 class Probe:
@@ -48,6 +54,8 @@ class Probe:
     def __init__(self) -> None:
         self.samples: list[tuple[int, int]] = []
         """(when it wanted the GIL, when it had it), nanoseconds."""
+        self.queued_s = 0.0
+        """Seconds this thread waited for a core."""
         self._stopping = False
         self._interval_s = sys.getswitchinterval()
         self._thread = threading.Thread(target=self._sample, name="pipeline-gil-probe", daemon=True)
@@ -62,12 +70,20 @@ class Probe:
         self._thread.join()
         sys.setswitchinterval(self._interval_s)
 
+    @property
+    def is_crowded(self) -> bool:
+        """Whether most of the waiting was for a core: then nothing can be said about the GIL."""
+        late_s = sum(had - wanted for wanted, had in self.samples) / 1e9
+        return self.queued_s > CROWDED * late_s
+
     def _sample(self) -> None:
         period_ns = round(PERIOD_S * 1e9)
+        before_s = _queued_s()
         while not self._stopping:
             asleep = time.perf_counter_ns()
             time.sleep(PERIOD_S)
             self.samples.append((asleep + period_ns, time.perf_counter_ns()))
+        self.queued_s = _queued_s() - before_s
 
 
 def observed_shares(execute: Callable[[], Trace], makespan_s: float) -> dict[str, float]:
@@ -81,10 +97,20 @@ def observed_shares(execute: Callable[[], Trace], makespan_s: float) -> dict[str
     seen: dict[str, list[tuple[float, bool]]] = {}
     with Probe() as probe:
         traces = [execute() for _ in range(runs)]
+    if probe.is_crowded:
+        return {}
     for trace in traces:
         for name, samples in samples_by_stage(trace, probe.samples).items():
             seen.setdefault(name, []).extend(samples)
     return held_shares(seen)
+
+
+def _queued_s() -> float:
+    """Return how long the calling thread has waited for a core so far; 0 where unreadable."""
+    try:
+        return int(_SCHEDSTAT.read_text(encoding="ascii").split()[1]) / 1e9
+    except (OSError, IndexError, ValueError):
+        return 0.0
 
 
 def samples_by_stage(
