@@ -5,6 +5,7 @@ from __future__ import annotations
 from unit.virtual import Lab
 
 from pytest_pipeline.explain.caches import cache_warnings
+from pytest_pipeline.measure.watch import median_services_s
 from pytest_pipeline.model.plan import Stage
 
 
@@ -76,3 +77,9 @@ def test_what_ran_only_once_is_not_judged():
 def test_a_worker_that_is_slow_for_good_is_no_cold_cache():
     first, later = {"threads": {"s": 0.02}}, {"threads": {"s": 0.02}, "serial": {"s": 0.001}}
     assert not cache_warnings(first, later, "serial")
+
+
+def test_the_fingerprints_of_the_first_execution_are_not_taken_for_a_cold_stage():
+    trace = Lab().compare()["serial"].trace
+    seconds = median_services_s(trace, {"parse": [1_500_000] * 40})
+    assert (seconds["fetch"], seconds["parse"]) == (0.001, 0.0005)

@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from unit.virtual import Lab, speedup
 
+from pytest_pipeline.explain.ceiling import MOST_VISITS, Host, staged_line
+from pytest_pipeline.explain.profiled import Profiled
+from pytest_pipeline.explain.whatif import what_ifs
 from pytest_pipeline.model.plan import Stage
+from pytest_pipeline.model.trace import Ledger, LedgerRow
 from pytest_pipeline.testing import VirtualExecutor
+
+HOST = Host(cores=2.0, gil_shares={})
 
 
 def predictions(lab: Lab, stages=None, *, executor: str = "threads", **options):
@@ -164,3 +172,77 @@ def test_waiting_at_wake_up_for_a_stage_that_holds_the_gil_is_not_called_a_lock(
     (finding,) = lab.compare(stages, requirements=[speedup(9.0)]).findings
     assert "'crunch' holds the GIL for 100% of its service time" in finding.cause
     assert finding.next_step.startswith('executors=["processes"] is predicted to reach')
+
+
+def test_a_baseline_execution_that_a_neighbour_slowed_down_is_not_what_predictions_start_from():
+    lab = Lab()
+    lab.serial.slowdown = lambda execution: 3.0 if execution % 2 else 1.0
+    result = lab.compare(requirements=[speedup(9.0)])
+    assert [stage.service_mean_s for stage in result["serial"].stages] == [0.001, 0.002, 0.001]
+
+
+def test_many_items_are_simulated_by_a_sample_with_the_same_result():
+    lab = Lab()
+    result = lab.compare(items=range(1500))
+    line = staged_line(result.plan, result["serial"].trace, HOST)
+    assert line.service_s.size <= MOST_VISITS
+    (current,) = [each for each in result["threads"].what_ifs if each.is_current]
+    assert current.predicted_speedup == pytest.approx(result["threads"].speedup.value, rel=0.01)
+
+
+def test_a_longer_queue_is_predicted_where_a_stage_was_blocked():
+    rows = (
+        LedgerRow("fetch", 1, service_s=0.5, blocked_s=0.3, starved_s=0.2),
+        LedgerRow("parse", 1, service_s=0.9, starved_s=0.1),
+    )
+    found = {each.code: each for each in what_ifs(profiled(rows))}
+    longer = found["Stage(parse, queue_size=64)"]
+    assert longer.basis == "'fetch' was blocked for 30% of its worker time"
+
+
+def test_a_queue_that_blocked_nobody_is_left_alone():
+    rows = (
+        LedgerRow("fetch", 1, service_s=0.5, blocked_s=0.04, starved_s=0.46),
+        LedgerRow("parse", 1, service_s=0.9, starved_s=0.1),
+    )
+    assert not any("queue_size" in each.code for each in what_ifs(profiled(rows)))
+
+
+def test_larger_items_are_predicted_to_save_most_of_the_hand_over():
+    rows = (
+        LedgerRow("fetch", 1, service_s=0.5, handover_s=40 * 50e-6),
+        LedgerRow("parse", 1, service_s=0.9, handover_s=40 * 50e-6),
+    )
+    found = {each.code: each for each in what_ifs(profiled(rows, seconds=0.0001))}
+    grouped, current = found["items in groups of 10"], found[""]
+    # 50 us of hand-over on 100 us of service: a tenth of it is left
+    assert current.predicted_speedup == pytest.approx(40 * 0.2 / (41 * 0.15))
+    assert grouped.predicted_speedup == pytest.approx(40 * 0.2 / (5 * 10 * 0.105))
+    assert "100 us" in grouped.basis
+
+
+def test_processes_are_predicted_one_more_worker_or_threads_instead():
+    rows = (
+        LedgerRow("fetch", 0, service_s=0.04),
+        LedgerRow("parse", 0, service_s=0.04),
+        LedgerRow("(processes)", 2, serialisation_s=0.001),
+    )
+    found = {each.code: each for each in what_ifs(profiled(rows))}
+    assert found["Processes(workers=3)"].predicted_speedup > found[""].predicted_speedup
+    assert 'executors=["threads"]' in found
+    assert 'executors=["processes"]' not in found
+
+
+def profiled(rows, *, seconds: float = 0.001) -> Profiled:
+    """An arm of two even stages, 40 items, with a ledger of one's own and a makespan of one second."""
+    lab = Lab()
+    stages = [lab.stage("fetch", seconds), lab.stage("parse", seconds)]
+    result = lab.compare(stages)
+    trace = result["threads"].trace
+    return Profiled(
+        plan=result.plan,
+        baseline=result["serial"].trace,
+        trace=replace(trace, ended_ns=trace.began_ns + 10**9, ledger=Ledger(rows, 1.0)),
+        width=2,
+        host=HOST,
+    )
