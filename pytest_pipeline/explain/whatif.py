@@ -30,8 +30,8 @@ BYTES_PER_S = 5.7e9
 MOST_HANDOVER_S = 50e-6
 """Hand-over per visit that is believed: two wake-ups of 23 us (the same machine). More is waiting for the GIL."""
 
-WAITS = 0.5
-"""CPU share below which a stage mostly waits."""
+WAITS = 0.2
+"""CPU share below which a stage waits; a computing one beside a neighbour still has more."""
 
 GROUP = 10
 """Items per group in the prediction of larger items: a hop then costs a tenth per item."""

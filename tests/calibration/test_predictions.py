@@ -1,8 +1,7 @@
 """Real time: what one profile predicts for a second worker is what a second worker then gives.
 
 `workers=1` is measured, a second worker is predicted for one stage, and measured: the median error
-over the seed's waits and the real flights is at most 10 %. Serial and both plans run in interleaved
-rounds, so that a change of the machine's speed touches all of them.
+over the seed's waits and the real flights is at most 10 %. Without a clean round nothing is checked.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ from pytest_pipeline import Stage, compare
 pytestmark = [pytest.mark.realtime, pytest.mark.slow]
 
 ROUNDS = 3
-"""Pairs of comparisons; each predicts once and measures once."""
+"""Pairs of comparisons; the first predicts, the second measures."""
 
 MOST_ERROR = 0.10
 """Median of |predicted / measured - 1|."""
@@ -79,13 +78,16 @@ def error_of(case: Case) -> tuple[float, float]:
     """Return what a second worker was predicted to reach, and what it reached."""
     wide = [Stage(fn, workers=1 + (k == case.widened)) for k, fn in enumerate(case.stages)]
     name = wide[case.widened].label
-    narrow = compare(case.stages, case.items, budget_s=6)["threads"]
+    before = compare(case.stages, case.items, budget_s=6)
     (predicted,) = [
         each.predicted_speedup
-        for each in narrow.what_ifs
+        for each in before["threads"].what_ifs
         if each.code == f"Stage({name}, workers=2)"
     ]
-    reached = compare(wide, case.items, budget_s=6)["threads"].speedup
+    after = compare(wide, case.items, budget_s=6)
+    if not all(any(each.is_clean for each in run.rounds) for run in (before, after)):
+        pytest.skip("this machine is too busy to check a prediction: no clean round")
+    reached = after["threads"].speedup
     assert reached is not None
     return predicted, reached.value
 

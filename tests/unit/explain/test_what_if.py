@@ -143,6 +143,13 @@ def test_the_next_step_is_the_smallest_change_that_reaches_the_limit():
     assert finding.next_step == "Stage(parse, workers=2) is predicted to reach 3.72x"
 
 
+def test_two_more_workers_are_not_proposed_where_one_is_enough():
+    lab = Lab()
+    stages = [lab.stage("fetch", 0.001), lab.stage("render", 0.006)]
+    (finding,) = lab.compare(stages, requirements=[speedup(2.0)]).findings
+    assert finding.next_step.startswith("Stage(render, workers=2) is predicted to reach 2.30x")
+
+
 def test_when_no_change_reaches_the_limit_the_best_one_is_named_as_short_of_it():
     (finding,) = Lab().compare(requirements=[speedup(9.0)]).findings
     assert finding.next_step == (
@@ -176,7 +183,7 @@ def test_waiting_at_wake_up_for_a_stage_that_holds_the_gil_is_not_called_a_lock(
 
 def test_a_baseline_execution_that_a_neighbour_slowed_down_is_not_what_predictions_start_from():
     lab = Lab()
-    lab.serial.slowdown = lambda execution: 3.0 if execution % 2 else 1.0
+    lab.serial.slowdown = lambda execution: 3.0 if execution > 3 else 1.0
     result = lab.compare(requirements=[speedup(9.0)])
     assert [stage.service_mean_s for stage in result["serial"].stages] == [0.001, 0.002, 0.001]
 

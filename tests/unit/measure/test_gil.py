@@ -78,10 +78,33 @@ def test_a_plan_that_takes_long_is_not_executed_once_more():
     assert gil.observed_shares(never, gil.LONGEST_S + 1) == {}
 
 
-def test_on_a_crowded_machine_nothing_is_concluded(monkeypatch):
-    waits = iter([0.0, 1000.0])
-    monkeypatch.setattr(gil, "_queued_s", lambda: next(waits))
-    assert gil.observed_shares(lambda: trace_of((0, 0, 100)), 1.0) == {}
+class ScriptedProbe:
+    """A probe that saw a held GIL throughout."""
+
+    def __init__(self, *, is_crowded: bool) -> None:
+        self.samples = asked(1, 100, lambda _: 0.6)
+        self.is_crowded = is_crowded
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        return None
+
+
+@pytest.mark.parametrize(("is_crowded", "expected"), [(True, {}), (False, {"python": 1.0})])
+def test_on_a_crowded_machine_nothing_is_concluded(monkeypatch, is_crowded, expected):
+    monkeypatch.setattr(gil, "Probe", lambda: ScriptedProbe(is_crowded=is_crowded))
+    assert gil.observed_shares(lambda: trace_of((0, 0, 100)), 1.0) == expected
+
+
+def test_a_probe_that_mostly_waited_for_a_core_is_crowded():
+    probe = gil.Probe()
+    probe.samples = [(0, 10 * MS)]
+    probe.queued_s = 0.006
+    assert probe.is_crowded
+    probe.queued_s = 0.004
+    assert not probe.is_crowded
 
 
 def test_probing_leaves_no_thread_and_the_interpreter_as_it_was_even_when_a_stage_raises():
