@@ -19,7 +19,7 @@ from pytest_pipeline.model.trace import Floats, Trace
 from pytest_pipeline.stats.flow import simulate
 
 MOST_VISITS = 2000
-"""Visits in one simulation (about 10 us each): beyond that, evenly spaced items stand for all."""
+"""Visits in one simulation (5 to 100 us each): beyond that, evenly spaced items stand for all."""
 
 LEAST_ITEMS = 100
 """Items that are simulated however many stages there are, so that filling the line stays a small part."""

@@ -19,6 +19,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 _PRECISION = 1e-7
+_MOST_STEPS = 60
 
 
 @dataclass(slots=True)
@@ -41,7 +42,7 @@ class SharedCores:
 
     def _durations(self, active: tuple[int, ...]) -> list[float]:
         most = 1 + sum(active) * (1 + 1 / self.cores)
-        x = _least(lambda x: self._cores_in_use(active, x, most) <= self.cores, most)
+        x = _least(lambda x: self._cores_in_use(active, x, most) - self.cores, most)
         return self._stretched(x, self._lock_stretch(active, x, most))
 
     def _cores_in_use(self, active: tuple[int, ...], x: float, most: float) -> float:
@@ -50,23 +51,37 @@ class SharedCores:
         return math.fsum(n * c / duration for n, c, duration in uses)
 
     def _lock_stretch(self, active: tuple[int, ...], x: float, most: float) -> float:
-        def is_enough(y: float) -> bool:
+        def excess(y: float) -> float:
             uses = zip(active, self.lock_shares, self._stretched(x, y), strict=True)
-            return math.fsum(n * g * x / duration for n, g, duration in uses) <= 1
+            return math.fsum(n * g * x / duration for n, g, duration in uses) - 1
 
-        return _least(is_enough, most)
+        return _least(excess, most)
 
     def _stretched(self, x: float, y: float) -> list[float]:
         shares = zip(self.cpu_shares, self.lock_shares, strict=True)
         return [1 - c + (c - g) * x + g * x * y for c, g in shares]
 
 
-def _least(is_enough: Callable[[float], bool], most: float) -> float:
-    """Return the smallest factor >= 1 that is enough, by bisection; `most` always is."""
-    if is_enough(1.0):
+def _least(excess: Callable[[float], float], most: float) -> float:
+    """Return the smallest factor >= 1 without excess demand; demand falls with it, and at `most` there is none.
+
+    Regula falsi with the Illinois step (Dowell and Jarratt 1971): about seven evaluations.
+    """
+    low, at_low = 1.0, excess(1.0)
+    if at_low <= 0:
         return 1.0
-    low, high = 1.0, most
-    while high - low > _PRECISION * high:
-        middle = (low + high) / 2
-        low, high = (low, middle) if is_enough(middle) else (middle, high)
+    high, at_high, last_moved_high = most, excess(most), None
+    for _ in range(_MOST_STEPS):
+        middle = high - at_high * (high - low) / (at_high - at_low)
+        at_middle = excess(middle)
+        if abs(at_middle) <= _PRECISION:
+            return middle
+        moves_high = at_middle < 0
+        if moves_high:
+            high, at_high = middle, at_middle
+            at_low /= 2 if last_moved_high else 1
+        else:
+            low, at_low = middle, at_middle
+            at_high /= 2 if last_moved_high is False else 1
+        last_moved_high = moves_high
     return high
