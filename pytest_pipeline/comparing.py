@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from pytest_pipeline.assembling.assembly import Assembly
+from pytest_pipeline.assembling.outlook import outlook
 from pytest_pipeline.errors import UsageError, WorkerDiedError
 from pytest_pipeline.executors.protocol import Executor
 from pytest_pipeline.executors.registry import hung_workers, resolve
@@ -161,6 +162,7 @@ def compare(
         budget_s=budget_s,
         max_rounds=max_rounds,
         progress=hears.progress,
+        outlook=outlook,
         company=company,
     )
     return _run(trial, Assembly(trial, gates, requirements, arms.unavailable, check), hears, mode)

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import contextlib
 import heapq
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import TypeVar
 
 import numpy as np
@@ -49,7 +50,8 @@ class FakeMachine:
     which the arms are ready and have no core. `usage(now_s)` returns the system's counters;
     `gaps(from_s, to_s)` returns the spans (start and end, seconds) in which a heartbeat would have
     found no core. `turbo` is how much faster a lone core runs; `load` replaces the spinners that tell
-    that from a neighbour (by default they work).
+    that from a neighbour (by default they work). `gil_shares` is what the probe of the GIL would
+    have seen, per stage (None: an interpreter without a GIL).
     """
 
     def __init__(
@@ -63,6 +65,7 @@ class FakeMachine:
         gaps: Callable[[float, float], Sequence[tuple[float, float]]] | None = None,
         turbo: float = 1.0,
         load: Load | None = None,
+        gil_shares: Mapping[str, float] | None = MappingProxyType({}),
     ) -> None:
         self._clock = FakeClock()
         self._neighbour = neighbour or (lambda _: 1.0)
@@ -73,6 +76,7 @@ class FakeMachine:
         self._turbo = turbo
         self._load = load or _FakeLoad(self)
         self.is_loaded = False
+        self._gil_shares = gil_shares
         self._monitors: dict[int, ControlMonitor] = {}
         self.worked_s = 0.0
         self.running = ""
@@ -135,9 +139,17 @@ class FakeMachine:
             memory_bytes=2**33,
             system="virtual",
             python="virtual",
-            gil=True,
+            gil=self._gil_shares is not None,
             packages={},
         )
+
+    def gil_shares(
+        self,
+        execute: Callable[[], Trace],  # noqa: ARG002 - the contract asks for it
+        makespan_s: float,  # noqa: ARG002 - the same
+    ) -> Mapping[str, float] | None:
+        """Return what was scripted, without executing anything."""
+        return self._gil_shares
 
     def control_s(self, width: int, *, parallel: bool) -> float:
         """Return the pretended control time now, and let it pass."""
@@ -209,6 +221,7 @@ class VirtualExecutor:
 
     With `overlaps=False` it is a serial loop. `locked` names stages that only one worker can be in
     at a time, whatever was declared. `slowdown(execution)` scales the makespan of that execution.
+    `cpu_share` is the part of the service that computes, for all the stages or by name.
     """
 
     def __init__(
@@ -220,7 +233,7 @@ class VirtualExecutor:
         locked: Sequence[str] = (),
         slowdown: Callable[[int], float] | None = None,
         startup_s: float = 0.0,
-        cpu_share: float = 0.0,
+        cpu_share: float | Mapping[str, float] = 0.0,
         unavailable: str | None = None,
     ) -> None:
         self._name = name
@@ -370,10 +383,14 @@ class VirtualRunning:
                     workers,
                     service_s=service,
                     starved_s=workers * makespan_s - service,
-                    cpu_s=service * max(1e-9, self._executor.cpu_share),  # zero would mean unknown
+                    cpu_s=service * max(1e-9, self._cpu_share(name)),  # zero would mean unknown
                 )
             )
         return Ledger(tuple(rows), makespan_s)
+
+    def _cpu_share(self, stage: str) -> float:
+        share = self._executor.cpu_share
+        return share if isinstance(share, int | float) else share[stage]
 
 
 _Visit = tuple[int, int, int, int, int, int]

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 
 from pytest_pipeline.assembling.arms import ArmMaker
 from pytest_pipeline.explain.advice import Advice, advise
-from pytest_pipeline.explain.ceiling import Line
 from pytest_pipeline.explain.failures import failure_advice, failure_lines
 from pytest_pipeline.explain.gate_causes import (
     efficiency_advice,
@@ -79,20 +78,21 @@ class Adviser:
         return overlap_advice(self._arms[gate.executor], trace, declared)
 
     def _in_speedup(self, gate: Gate) -> Advice:
-        line = ArmMaker(self._trial, self._measured).line(self._trial.lane(gate.executor))
-        if line is None or gate.executor == self._trial.baseline.name:
+        profiled = ArmMaker(self._trial, self._measured).profiled(self._trial.lane(gate.executor))
+        if profiled is None or gate.executor == self._trial.baseline.name:
             return NOTHING
         limit = gate.requirement.limit
         match gate.requirement.quantity:
             case Quantity.EFFICIENCY:
-                cause = self._towards(gate, line, limit * self._arms[gate.executor].workers).cause
-                return efficiency_advice(cause, line)
+                cause = self._towards(gate, limit * self._arms[gate.executor].workers).cause
+                return efficiency_advice(cause, profiled.line())
             case Quantity.THROUGHPUT:
                 limit_x = limit / (self._arms[self._trial.baseline.name].throughput_per_s or limit)
-                return throughput_advice(self._towards(gate, line, limit_x), limit, limit_x)
+                return throughput_advice(self._towards(gate, limit_x), limit, limit_x)
             case _:
-                return self._towards(gate, line, limit)
+                return self._towards(gate, limit)
 
-    def _towards(self, gate: Gate, line: Line, limit_x: float) -> Advice:
+    def _towards(self, gate: Gate, limit_x: float) -> Advice:
         baseline = self._arms[self._trial.baseline.name]
-        return advise(self._arms[gate.executor], baseline, line, limit_x)
+        host = ArmMaker(self._trial, self._measured).host()
+        return advise(self._arms[gate.executor], baseline, limit_x, host)

@@ -5,23 +5,25 @@ from __future__ import annotations
 from statistics import median
 
 from pytest_pipeline.explain.advice import find_bottleneck
-from pytest_pipeline.explain.ceiling import Line, fused_line, staged_line
+from pytest_pipeline.explain.ceiling import Host
 from pytest_pipeline.explain.profile import overlap, stage_summaries
+from pytest_pipeline.explain.profiled import Profiled
+from pytest_pipeline.explain.whatif import what_ifs
 from pytest_pipeline.judge.estimates import speedup_estimate, summarise_latency, usable_rounds
 from pytest_pipeline.measure.lane import Lane
 from pytest_pipeline.measure.trial import Measured, Trial
 from pytest_pipeline.model.comparison import Arm
 from pytest_pipeline.model.estimate import Estimate, Latency
-from pytest_pipeline.model.plan import SOURCE_STAGE
 from pytest_pipeline.model.trace import Trace
 
 
 class ArmMaker:
     """Turns the lanes of one trial into arms."""
 
-    def __init__(self, trial: Trial, measured: Measured) -> None:
+    def __init__(self, trial: Trial, measured: Measured, *, predicts: bool = False) -> None:
         self._trial = trial
         self._measured = measured
+        self._predicts = predicts
 
     def make(self, lane: Lane) -> Arm:
         """Return the arm of `lane`; nearly empty when it never executed."""
@@ -33,7 +35,7 @@ class ArmMaker:
         makespan = self._makespan_s(lane, trace)
         speedup = self._speedup(lane)
         stages = stage_summaries(trace)
-        line = self.line(lane)
+        profiled = None if is_baseline else self.profiled(lane)
         return Arm(
             executor=lane.name,
             workers=lane.width,
@@ -52,7 +54,8 @@ class ArmMaker:
             peak_memory_bytes=self._peak_memory(lane),
             stages=stages,
             ledger=trace.ledger,
-            bottleneck=None if is_baseline or line is None else find_bottleneck(stages, line),
+            bottleneck=None if profiled is None else find_bottleneck(stages, profiled.line()),
+            what_ifs=what_ifs(profiled) if profiled is not None and self._predicts else (),
             trace=trace,
         )
 
@@ -89,19 +92,26 @@ class ArmMaker:
         kind = "closed" if lane is self._trial.baseline else "saturated"
         return summarise_latency(trace.latency_s.tolist(), kind)
 
-    def line(self, lane: Lane) -> Line | None:
-        """Return the plan as the simulation sees it under this arm, on the baseline's service times."""
-        measured = self._measured
-        baseline = measured.profiles.get(self._trial.baseline.name)
-        if baseline is None:
+    def profiled(self, lane: Lane) -> Profiled | None:
+        """Return what the explanations of this arm start from; None before it and the baseline ran."""
+        measured, trial = self._measured, self._trial
+        baseline = measured.profiles.get(trial.baseline.name)
+        trace = measured.profiles.get(lane.name)
+        if baseline is None or trace is None:
             return None
-        trace = measured.profiles[lane.name]
-        cores = float(self._trial.machine.environment().cores_usable)
-        has_own_workers = all(
-            trace.stages[name].workers
-            for name in trace.stage_names
-            if name != SOURCE_STAGE and name in trace.stages
+        return Profiled(
+            plan=trial.plan,
+            baseline=baseline,
+            trace=trace,
+            width=lane.width,
+            host=self.host(),
+            shipping=measured.shipping,
+            others=frozenset(each.name for each in trial.lanes),
         )
-        if has_own_workers:
-            return staged_line(self._trial.plan, baseline, cores=cores)
-        return fused_line(self._trial.plan, baseline, workers=lane.width, cores=cores)
+
+    def host(self) -> Host:
+        """Return the cores that the arms may use, and which stages hold the GIL."""
+        environment = self._trial.machine.environment()
+        quota = environment.cpu_quota
+        cores = float(environment.cores_usable)
+        return Host(cores if quota is None else min(cores, quota), self._measured.gil_shares)

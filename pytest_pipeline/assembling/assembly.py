@@ -8,11 +8,13 @@ from dataclasses import replace
 from pytest_pipeline.assembling.advising import Adviser
 from pytest_pipeline.assembling.arms import ArmMaker
 from pytest_pipeline.errors import StageTimeoutError, WorkerDiedError
+from pytest_pipeline.explain.caches import cache_warnings
 from pytest_pipeline.judge.conclude import conclude, without_rounds
 from pytest_pipeline.judge.estimates import fastest_arms
 from pytest_pipeline.judge.gate import Gate
 from pytest_pipeline.measure.equality import Check, check_name
 from pytest_pipeline.measure.trial import Measured, Trial, Wrong
+from pytest_pipeline.measure.watch import median_services_s
 from pytest_pipeline.model.comparison import Arm, Comparison
 from pytest_pipeline.model.finding import Finding, Reason, Verdict
 from pytest_pipeline.model.requirement import BEST, Requirement
@@ -43,7 +45,7 @@ class Assembly:
 
     def complete(self, measured: Measured, seconds: float, *, is_off: bool) -> Comparison:
         """Return the result of a measurement that ran to its end."""
-        arms = self._arms(measured)
+        arms = self._arms(measured, predicts=not is_off)
         wrong = self._wrong(measured)
         if wrong:
             findings = wrong
@@ -95,11 +97,12 @@ class Assembly:
                 "sub_pairs": 0 if measured.shape is None else measured.shape.sub_pairs,
                 "cpu_share": measured.cpu_share,
                 "exclusive": not self._trial.company,
+                "ceilings": list(measured.outlook),
             },
         )
 
-    def _arms(self, measured: Measured) -> dict[str, Arm]:
-        maker = ArmMaker(self._trial, measured)
+    def _arms(self, measured: Measured, *, predicts: bool = False) -> dict[str, Arm]:
+        maker = ArmMaker(self._trial, measured, predicts=predicts)
         arms = {lane.name: maker.make(lane) for lane in self._trial.lanes}
         for name, cause in self._unavailable.items():
             arms[name] = Arm(name, workers=0, is_baseline=False, unavailable=cause)
@@ -111,6 +114,8 @@ class Assembly:
             notes.append(f"{measured.instruments.traced} could not be stopped: no gate is decided")
         notes += self._failures()
         notes += [f"worker thread {name} hung and was abandoned" for name in measured.abandoned]
+        later = {name: median_services_s(trace) for name, trace in measured.profiles.items()}
+        notes += cache_warnings(measured.first_service_s, later, self._trial.baseline.name)
         return tuple(notes)
 
     def _failures(self) -> list[str]:

@@ -5,14 +5,21 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from pytest_pipeline.explain.ceiling import Line
+from pytest_pipeline.explain.ceiling import HOLDS, Host, Line
 from pytest_pipeline.model.comparison import Arm, Bottleneck, StageSummary
+from pytest_pipeline.model.whatif import WhatIf
 
 SLOWER_INSIDE = 1.3
 """A stage whose service takes this many times longer than in the baseline waits for something shared."""
 
 WORTHWHILE = 1.05
 """Predicted gain below which a change is not worth proposing."""
+
+LONG_HOLD_S = 0.001
+"""Service time from which a stage that holds the GIL delays others noticeably."""
+
+COMPUTES = 0.8
+"""CPU share from which a stage computes rather than waits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,19 +40,54 @@ def find_bottleneck(stages: tuple[StageSummary, ...], line: Line) -> Bottleneck 
     return Bottleneck(busiest.name, busiest.workers, busiest.utilization, line.speedup())
 
 
-def advise(arm: Arm, baseline: Arm, line: Line, limit: float) -> Advice:
+def advise(arm: Arm, baseline: Arm, limit: float, host: Host) -> Advice:
     """Return cause and next step for an arm that missed `limit`."""
-    contention = _contention(arm, baseline)
     bottleneck = arm.bottleneck
-    cause = _bottleneck_text(bottleneck) if bottleneck is not None else ""
-    if contention is not None:
-        name, slower, here, there = contention
-        cause = f"{cause}; stage {name!r} takes {slower:.1f}x as long per item as in the baseline ({here * 1e3:.1f} ms, {there * 1e3:.1f} ms)"
-        return Advice(cause, _contention_step(baseline, name))
-    overhead = _overhead(arm)
-    if overhead:
-        return Advice(f"{cause}; {overhead}" if cause else overhead, _what_if(arm, line, limit))
-    return Advice(cause, _what_if(arm, line, limit))
+    causes = [_bottleneck_text(bottleneck)] if bottleneck is not None else []
+    contention = _contention(arm, baseline)
+    if contention is None:
+        causes += [text for text in (_overhead(arm),) if text]
+        return Advice("; ".join(causes), next_step(arm, limit))
+    name, slower, here, there = contention
+    causes.append(
+        f"stage {name!r} takes {slower:.1f}x as long per item as in the baseline ({here * 1e3:.1f} ms, {there * 1e3:.1f} ms)"
+    )
+    waits, step = _contention_step(arm, baseline, name, limit, host)
+    return Advice("; ".join([*causes, waits] if waits else causes), step)
+
+
+def next_step(arm: Arm, limit: float) -> str:
+    """Return the change to make: the smallest one predicted to reach `limit`, else the best one, saying so.
+
+    Empty without predictions. A change that is predicted to gain less than `WORTHWHILE` over what
+    the arm reaches now is not proposed.
+    """
+    now = max([each.predicted_speedup for each in arm.what_ifs if each.is_current], default=None)
+    if now is None:
+        return ""
+    measured = arm.speedup.value if arm.speedup is not None else now
+    worthwhile = [
+        each
+        for each in arm.what_ifs
+        if not each.is_current and each.predicted_speedup >= WORTHWHILE * max(now, measured)
+    ]
+    enough = [each for each in worthwhile if each.predicted_speedup >= limit]
+    if enough:
+        smallest = min(enough, key=lambda each: (each.effort, -each.predicted_speedup))
+        return _proposal(smallest, limit)
+    if worthwhile:
+        return _proposal(worthwhile[0], limit)
+    if now < limit:
+        return (
+            f"no change of workers, executor or queue that was simulated is predicted to gain 5 % on {max(now, measured):.2f}x: "
+            "make the stages themselves faster"
+        )
+    return ""
+
+
+def _proposal(change: WhatIf, limit: float) -> str:
+    short = "" if change.predicted_speedup >= limit else f", short of {limit:.2f}x"
+    return f"{change.code} is predicted to reach {change.predicted_speedup:.2f}x{short}"
 
 
 def _bottleneck_text(bottleneck: Bottleneck) -> str:
@@ -70,14 +112,46 @@ def _contention(arm: Arm, baseline: Arm) -> tuple[str, float, float, float] | No
     return worst
 
 
-def _contention_step(baseline: Arm, name: str) -> str:
+def _contention_step(
+    arm: Arm, baseline: Arm, name: str, limit: float, host: Host
+) -> tuple[str, str]:
+    """Return what the workers of `name` wait for, in words, and what to do about it."""
+    holder, held = _gil_holder(baseline, name, host)
+    if holder and not _is_remote(arm):
+        waits = f"{holder!r} {host.seen(holder)} the GIL for {held:.0%} of its service time"
+        elsewhere = next((each for each in arm.what_ifs if "processes" in each.code), None)
+        now = arm.speedup.value if arm.speedup is not None else 1.0
+        if elsewhere is not None and elsewhere.predicted_speedup >= WORTHWHILE * now:
+            return waits, _proposal(elsewhere, limit)
+        return waits, 'use fewer threads for it, free-threaded Python, or executors=["processes"]'
     share = next((stage.cpu_share for stage in baseline.stages if stage.name == name), None)
-    if share is not None and share > 0.8:
+    if share is not None and share >= COMPUTES:
         return (
-            f"{name!r} computes {share:.0%} of its time: if it is Python code it holds the GIL, so try "
-            'executors=["processes"], or free-threaded Python'
+            f"it computes for {share:.0%} of its time",
+            f"{name!r} waits for cores or memory: use fewer workers, or measure on more cores",
         )
-    return f"look for a lock, connection or file that the workers of {name!r} share"
+    return "", f"look for a lock, connection or file that the workers of {name!r} share"
+
+
+def _gil_holder(baseline: Arm, name: str, host: Host) -> tuple[str, float]:
+    """Return the stage whose GIL the workers of `name` wait for, and its share; `name` itself comes first.
+
+    A stage that waits asks for the GIL at every wake-up, and gets it after up to one switch interval.
+    """
+    shares = {
+        stage.name: host.gil_share(stage.name, stage.cpu_share)
+        for stage in baseline.stages
+        if stage.cpu_share is not None and stage.service_mean_s >= LONG_HOLD_S
+    }
+    if shares.get(name, 0.0) >= HOLDS:
+        return name, shares[name]
+    holder = max(shares, key=lambda each: shares[each], default="")
+    return (holder, shares[holder]) if holder and shares[holder] >= HOLDS else ("", 0.0)
+
+
+def _is_remote(arm: Arm) -> bool:
+    rows = arm.ledger.rows if arm.ledger is not None else ()
+    return any(row.serialisation_s or row.transfer_s for row in rows)
 
 
 def _overhead(arm: Arm) -> str:
@@ -89,17 +163,3 @@ def _overhead(arm: Arm) -> str:
     if shipping > 0.15:
         return f"serialisation and transfer take {shipping:.0%} of the worker time"
     return ""
-
-
-def _what_if(arm: Arm, line: Line, limit: float) -> str:
-    bottleneck = arm.bottleneck
-    if bottleneck is None or bottleneck.stage not in line.names:
-        return ""
-    index = line.names.index(bottleneck.stage)
-    workers = list(line.workers)
-    workers[index] += 1
-    predicted = line.speedup(workers)
-    if predicted < WORTHWHILE * line.speedup():
-        return ""
-    enough = "" if predicted >= limit else f", short of {limit:.2f}x"
-    return f"Stage({bottleneck.stage}, workers={workers[index]}) is predicted to reach {predicted:.2f}x{enough}"

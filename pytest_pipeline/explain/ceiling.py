@@ -1,20 +1,55 @@
 """The finite bound: what this plan can reach at most with the measured service times.
 
-A discrete-event simulation of the plan (stages in line, workers, bounded queues, usable cores) on
-the baseline's measured service times. For one worker per stage and n equal items it equals
+A discrete-event simulation of the plan (stages in line, workers, bounded queues, usable cores, the
+GIL) on the baseline's measured service times. For one worker per stage and n equal items it equals
 n x sum / (sum + (n - 1) x max). It explains results and predicts changes; it is never a verdict,
 because a regression lowers it too.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
 
 from pytest_pipeline.explain.profile import service_matrix, stage_summaries
 from pytest_pipeline.model.plan import SOURCE_STAGE, Plan
 from pytest_pipeline.model.trace import Floats, Trace
 from pytest_pipeline.stats.flow import simulate
+
+MOST_VISITS = 2000
+"""Visits in one simulation (5 to 100 us each): beyond that, evenly spaced items stand for all."""
+
+LEAST_ITEMS = 100
+"""Items that are simulated however many stages there are, so that filling the line stays a small part."""
+
+HOLDS = 0.5
+"""Share of its service with the GIL held from which threads cannot overlap a stage."""
+
+ALL_STAGES = "(all stages)"
+"""Name of the station of workers that run every stage on an item."""
+
+
+@dataclass(frozen=True, slots=True)
+class Host:
+    """What the arm may use of the machine, and what the stages do there."""
+
+    cores: float
+    """CPUs that this process may use (affinity and cgroup quota)."""
+    gil_shares: Mapping[str, float] | None = None
+    """Share of each stage's service with the GIL held, 0-1, where it was observed; stages that are missing are
+    taken to hold it while they compute. None on an interpreter without a GIL."""
+
+    def gil_share(self, stage: str, cpu_share: float) -> float:
+        """Return the share of a stage's service in which it keeps other threads from computing."""
+        if self.gil_shares is None:
+            return 0.0
+        return min(cpu_share, self.gil_shares.get(stage, cpu_share))
+
+    def seen(self, stage: str) -> str:
+        """Return the verb for what is known about this stage: it was observed, or it is assumed."""
+        return "holds" if self.gil_shares and stage in self.gil_shares else "is taken to hold"
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,65 +66,104 @@ class Line:
     """Room in front of each stage."""
     cpu_shares: tuple[float, ...]
     """CPU time / service time per stage, 0-1."""
+    gil_shares: tuple[float, ...]
+    """Share of the service with the GIL held, per stage, at most the CPU share."""
     cores: float
     """CPUs that the arm may use."""
+    serial_s: float
+    """Sum of all service times of the simulated items: the baseline without any overhead, seconds."""
 
-    @property
-    def serial_s(self) -> float:
-        """Sum of all service times: the baseline without any overhead."""
-        return float(self.service_s.sum())
-
-    def makespan_s(self, workers: Sequence[int] | None = None) -> float:
-        """Return the simulated makespan, with `workers` instead of the declared ones if given."""
+    def makespan_s(self) -> float:
+        """Return the simulated makespan of the simulated items."""
         return simulate(
             self.service_s,
-            list(workers or self.workers),
-            list(self.queue_sizes),
+            self.workers,
+            self.queue_sizes,
             cores=self.cores,
-            cpu_share=list(self.cpu_shares),
+            cpu_share=self.cpu_shares,
+            lock_share=self.gil_shares,
         ).makespan_s
 
-    def speedup(self, workers: Sequence[int] | None = None) -> float:
+    def speedup(self) -> float:
         """Return the finite bound on the speedup."""
-        makespan = self.makespan_s(workers)
+        makespan = self.makespan_s()
         return self.serial_s / makespan if makespan > 0 else 1.0
 
+    def slowest(self) -> int:
+        """Return the stage with the most service time per worker."""
+        return int(np.argmax(self.service_s.sum(axis=0) / np.array(self.workers)))
 
-def staged_line(plan: Plan, baseline: Trace, *, cores: float) -> Line:
+    def widened(self, *stages: int) -> Line:
+        """Return the line with one more worker for each of `stages` (twice for a repeated one)."""
+        workers = tuple(count + stages.count(k) for k, count in enumerate(self.workers))
+        return replace(self, workers=workers)
+
+    def slowed(self, extra_s: Sequence[float]) -> Line:
+        """Return the line with `extra_s` seconds of overhead per item added to each stage."""
+        return replace(self, service_s=self.service_s + np.array(extra_s))
+
+
+def staged_line(plan: Plan, baseline: Trace, host: Host) -> Line:
     """Return the line of a plan with its own workers per stage (threads)."""
     by_name = dict(zip(plan.names, plan.stages, strict=True))
-    shares = tuple(
-        1.0 if summary.cpu_share is None else summary.cpu_share
-        for summary in stage_summaries(baseline)
-    )
     names = baseline.stage_names
+    shares = _cpu_shares(baseline)
+    service = _sampled(service_matrix(baseline))
     return Line(
         names=names,
-        service_s=service_matrix(baseline),
+        service_s=service,
         workers=tuple(1 if name == SOURCE_STAGE else by_name[name].workers for name in names),
         queue_sizes=tuple(
             1 if name == SOURCE_STAGE else by_name[name].queue_size for name in names
         ),
         cpu_shares=shares,
-        cores=cores,
+        gil_shares=tuple(
+            host.gil_share(name, share) for name, share in zip(names, shares, strict=True)
+        ),
+        cores=host.cores,
+        serial_s=float(service.sum()),
     )
 
 
-def fused_line(plan: Plan, baseline: Trace, *, workers: int, cores: float) -> Line:
-    """Return the line of workers that each run all the stages on an item (processes)."""
-    staged = staged_line(plan, baseline, cores=cores)
-    total = staged.service_s.sum(axis=0)
-    everything = float(total.sum())
-    share = (
-        sum(float(t) * c for t, c in zip(total, staged.cpu_shares, strict=True)) / everything
-        if everything
-        else 1.0
+def pooled_line(plan: Plan, baseline: Trace, host: Host, *, workers: int) -> Line:
+    """Return the line of threads that each run all the stages on an item."""
+    staged = staged_line(plan, baseline, host)
+    first = int(SOURCE_STAGE in staged.names[:1])
+    hosted = staged.service_s[:, first:]
+    return replace(
+        staged,
+        names=(*staged.names[:first], ALL_STAGES),
+        service_s=np.column_stack([staged.service_s[:, :first], hosted.sum(axis=1)]),
+        workers=(*staged.workers[:first], workers),
+        queue_sizes=(*staged.queue_sizes[:first], sum(staged.queue_sizes[first:])),
+        cpu_shares=(*staged.cpu_shares[:first], _mean_share(hosted, staged.cpu_shares[first:])),
+        gil_shares=(*staged.gil_shares[:first], _mean_share(hosted, staged.gil_shares[first:])),
     )
-    return Line(
-        names=("(all stages)",),
-        service_s=staged.service_s.sum(axis=1, keepdims=True),
-        workers=(workers,),
-        queue_sizes=(max(1, len(staged.service_s)),),
-        cpu_shares=(share,),
-        cores=cores,
+
+
+def fused_line(plan: Plan, baseline: Trace, host: Host, *, workers: int) -> Line:
+    """Return the line of processes that each run all the stages on an item, every one with its own GIL."""
+    pooled = pooled_line(plan, baseline, host, workers=workers)
+    return replace(pooled, gil_shares=(*pooled.gil_shares[:-1], 0.0))
+
+
+def _sampled(service_s: Floats) -> Floats:
+    items, stages = service_s.shape
+    most = max(LEAST_ITEMS, MOST_VISITS // max(1, stages))
+    if items <= most:
+        return service_s
+    return np.take(service_s, np.linspace(0, items - 1, most).round().astype(int), axis=0)
+
+
+def _cpu_shares(baseline: Trace) -> tuple[float, ...]:
+    return tuple(
+        1.0 if summary.cpu_share is None else summary.cpu_share
+        for summary in stage_summaries(baseline)
     )
+
+
+def _mean_share(service_s: Floats, shares: Sequence[float]) -> float:
+    """Return the share of stages that one worker runs one after the other."""
+    totals = service_s.sum(axis=0)
+    whole = float(totals.sum())
+    return min(1.0, float(totals @ np.array(shares)) / whole) if whole else 1.0

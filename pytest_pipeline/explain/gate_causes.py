@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 
 from pytest_pipeline.explain.advice import WORTHWHILE, Advice
-from pytest_pipeline.explain.ceiling import Line
+from pytest_pipeline.explain.ceiling import ALL_STAGES, Line
 from pytest_pipeline.explain.profile import service_matrix
 from pytest_pipeline.model.comparison import Arm
 from pytest_pipeline.model.trace import Trace
@@ -43,20 +44,19 @@ def first_result_advice(trace: Trace) -> Advice:
 
 def efficiency_advice(cause: str, line: Line) -> Advice:
     """Return the change of one worker that is predicted to use all of them best."""
-    now = line.speedup() / sum(line.workers)
-    best, step = WORTHWHILE * now, ""
+    best, step = WORTHWHILE * line.speedup() / sum(line.workers), ""
     for index, name in enumerate(line.names):
-        for change in (-1, 1):
-            workers = list(line.workers)
-            workers[index] += change
-            if not workers[index]:
-                continue
-            predicted = line.speedup(workers) / sum(workers)
+        for count in {line.workers[index] - 1, line.workers[index] + 1} - {0}:
+            workers = (*line.workers[:index], count, *line.workers[index + 1 :])
+            predicted = replace(line, workers=workers).speedup() / sum(workers)
             if predicted > best:
-                shown = show_quantity(predicted, "share")
                 best = predicted
-                step = f"Stage({name}, workers={workers[index]}) is predicted to reach {shown}"
+                step = f"{_sized(name, count)} is predicted to reach {show_quantity(predicted, 'share')}"
     return Advice(cause, step)
+
+
+def _sized(stage: str, workers: int) -> str:
+    return f"workers={workers}" if stage == ALL_STAGES else f"Stage({stage}, workers={workers})"
 
 
 def overlap_advice(arm: Arm, trace: Trace, declared: Mapping[str, int]) -> Advice:

@@ -98,6 +98,11 @@ class Lane:
         """Remember the execution that explains this arm, without its outputs."""
         self.profile = replace(trace, outputs=[])
 
+    def keep_fastest(self, trace: Trace) -> None:
+        """Remember `trace` unless a faster one is remembered: the one that neighbours disturbed least."""
+        if self.profile is None or trace.makespan_s <= self.profile.makespan_s:
+            self.keep_profile(trace)
+
     def _execute(self, source: Source) -> Trace:
         self.open()
         assert self._running is not None

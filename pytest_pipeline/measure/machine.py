@@ -7,7 +7,7 @@ machine by a fake one and need neither time nor quiet.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -22,12 +22,14 @@ from pytest_pipeline.measure.control import (
     control_workers,
 )
 from pytest_pipeline.measure.footprint import Footprint
+from pytest_pipeline.measure.gil import observed_shares
 from pytest_pipeline.measure.heap import returning_heap
 from pytest_pipeline.measure.heartbeat import Heartbeat, start_heartbeat
 from pytest_pipeline.measure.load import IdleLoad
 from pytest_pipeline.measure.pressure import Counters, read_counters, throttling
 from pytest_pipeline.measure.sampler import Meter, Sampling
 from pytest_pipeline.model.environment import Environment
+from pytest_pipeline.model.trace import Trace
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +76,15 @@ class Machine(Protocol):
 
     def memory_meter(self) -> AbstractContextManager[Meter]:
         """Return what samples the memory of the process tree; the heap gives memory back while inside."""
+        ...
+
+    def gil_shares(
+        self, execute: Callable[[], Trace], makespan_s: float
+    ) -> Mapping[str, float] | None:
+        """Return the share of each stage's service with the GIL held, as far as observed; None without a GIL.
+
+        `execute` runs the baseline once, `makespan_s` is what that takes; it may be called several times, or never.
+        """
         ...
 
 
@@ -132,6 +143,12 @@ class RealMachine:
         """Yield a sampler of this process and its descendants."""
         with returning_heap():
             yield Sampling(Footprint(), self._clock)
+
+    def gil_shares(
+        self, execute: Callable[[], Trace], makespan_s: float
+    ) -> Mapping[str, float] | None:
+        """Probe the GIL during a few executions."""
+        return observed_shares(execute, makespan_s) if self.environment().gil else None
 
     def close(self) -> None:
         """End the workers of all control kernels."""

@@ -15,13 +15,17 @@ from pytest_pipeline.measure.latencies import LatencyPhase
 from pytest_pipeline.measure.memory import MemoryPhase
 from pytest_pipeline.measure.ratios import RatioPhase, largest_speedup
 from pytest_pipeline.measure.rounds import LONG_PAIR_S, RoundRunner, choose_shape
+from pytest_pipeline.measure.shipping import sample_shipping
 from pytest_pipeline.measure.trial import Measured, Trial, Wrong
-from pytest_pipeline.measure.watch import ItemWatch, modified_since
+from pytest_pipeline.measure.watch import ItemWatch, median_services_s, modified_since
 from pytest_pipeline.model.rounds import Phase
 from pytest_pipeline.model.trace import Trace
 
 WARM_UP_ROUNDS = 2
 """Rounds before the first bet. Long plans need none: their first executions warmed up already."""
+
+COMPUTES = 0.1
+"""Baseline CPU time / wall time from which it matters who holds the GIL."""
 
 
 def measure(trial: Trial, measured: Measured, *, once: bool = False) -> None:
@@ -38,6 +42,7 @@ def measure(trial: Trial, measured: Measured, *, once: bool = False) -> None:
         monitor = _learn_reference(trial)
         measured.reference = monitor.reference
         makespans = _size(trial, measured)
+        _look_ahead(trial, measured, makespans)
         runner = _runner(trial, measured, monitor, makespans)
         ErrorPhase(trial, measured).announce()
         measured.rounds = runner.rounds  # the same list: who asks in the middle sees them
@@ -68,6 +73,7 @@ def _first_executions(trial: Trial, measured: Measured) -> None:
             measured.wrong.append(Wrong(lane.name, "outputs", str(difference)))
             continue
         lane.keep_profile(trace)
+        measured.first_service_s[lane.name] = median_services_s(trace)
         modified = modified_since(trial.source, marks, lane.name)
         if modified:
             measured.wrong.append(Wrong(lane.name, "items", modified))
@@ -75,7 +81,7 @@ def _first_executions(trial: Trial, measured: Measured) -> None:
 
 
 def _watched_baseline(trial: Trial, measured: Measured) -> list[bytes | None]:
-    watch = ItemWatch(trial.plan, trial.source)
+    watch = ItemWatch(trial.plan, trial.source, trial.machine.clock)
     # Stages can say which item they are at only where one worker takes one item at a time.
     is_one_by_one = trial.baseline.width == 1
     running = trial.baseline.executor.open(watch.plan if is_one_by_one else trial.plan)
@@ -88,6 +94,9 @@ def _watched_baseline(trial: Trial, measured: Measured) -> list[bytes | None]:
     measured.outputs = trace.outputs
     measured.num_items = len(watch.marks)
     trial.baseline.keep_profile(trace)
+    measured.first_service_s[trial.baseline.name] = median_services_s(
+        trace, watch.checking_ns if is_one_by_one else None
+    )
     modified = watch.modified or modified_since(trial.source, watch.marks, trial.baseline.name)
     if modified:
         measured.wrong.append(Wrong(trial.baseline.name, "items", modified))
@@ -122,6 +131,25 @@ def _size(trial: Trial, measured: Measured) -> dict[str, float]:
     trial.baseline.keep_profile(trace)
     measured.cpu_share = _cpu_share(trace, waited_s)
     return {lane.name: lane.profile.makespan_s for lane in trial.lanes if lane.profile is not None}
+
+
+def _look_ahead(trial: Trial, measured: Measured, makespans: dict[str, float]) -> None:
+    """Sample what the explanations need besides times, and say what the plan can reach, before the rounds."""
+    if not trial.candidates:
+        return
+    if (measured.cpu_share or 0.0) >= COMPUTES:
+        measured.gil_shares = trial.machine.gil_shares(
+            lambda: trial.baseline.timed_execution(trial.source), makespans[trial.baseline.name]
+        )
+    elif not trial.machine.environment().gil:
+        measured.gil_shares = None
+    measured.shipping = sample_shipping(
+        trial.plan, trial.source, measured.outputs, trial.machine.clock
+    )
+    _keep_profiles(trial, measured)
+    measured.outlook = tuple(trial.outlook(trial, measured))
+    for sentence in measured.outlook:
+        trial.progress(sentence)
 
 
 def _cpu_share(trace: Trace, waited_s: float) -> float:

@@ -88,9 +88,8 @@ class RatioPhase:
         gates = self._trial.round_gates
         decided = sum(gate.status is not Status.OPEN for gate in gates)
         answered = f", {decided} of {len(gates)} gates answered" if gates else ""
-        return (
-            f"round {len(self._lengths)} ({self._clean} clean){answered}, {self._elapsed_s:.0f} s"
-        )
+        rounds = f"round {len(self._lengths)} ({self._clean} clean){answered}"
+        return "; ".join([f"{rounds}, {self._elapsed_s:.0f} s", *self._measured.outlook])
 
     def _wants_more(self) -> bool:
         if not self._lengths:

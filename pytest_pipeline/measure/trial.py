@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -22,6 +22,7 @@ from pytest_pipeline.model.memory import MemoryReading
 from pytest_pipeline.model.plan import Arrivals, Plan, Source
 from pytest_pipeline.model.rounds import LatencyBlock, Reference, Round
 from pytest_pipeline.model.trace import Trace
+from pytest_pipeline.model.whatif import Shipping
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +59,8 @@ class Trial:
     """Gates that count failed items."""
     memory_gates: Sequence[MemoryGate] = ()
     """Gates that look at the memory of executions of their own."""
+    outlook: Callable[[Trial, Measured], Sequence[str]] = field(default=lambda *_: ())
+    """Says before the rounds what the plan can reach, one sentence per arm with a gate on the speedup."""
     company: str = ""
     """Why others may run at the same time; empty when this test is alone."""
 
@@ -114,6 +117,14 @@ class Measured:
     """Tracing, coverage, BLAS pools."""
     cpu_share: float | None = None
     """Baseline CPU time / wall time."""
+    gil_shares: Mapping[str, float] | None = field(default_factory=dict)
+    """Per stage, the share of service with the GIL held, 0-1, where observed; None without a GIL."""
+    shipping: Shipping | None = None
+    """What sending items to worker processes takes; None when not sampled."""
+    first_service_s: dict[str, Mapping[str, float]] = field(default_factory=dict)
+    """Per arm and stage, median service time of the first execution, seconds."""
+    outlook: tuple[str, ...] = ()
+    """What was said about the ceilings before the rounds."""
     shortfalls: dict[int, str] = field(default_factory=dict)
     """By gate (id): why this host cannot give what it asks."""
     mistrusts: dict[int, str] = field(default_factory=dict)

@@ -7,18 +7,25 @@ no watching.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
+
+from pytest_pipeline.clock import Clock
 from pytest_pipeline.measure.digest import digest
 from pytest_pipeline.model.plan import Plan, Source
+from pytest_pipeline.model.trace import Trace
 
 
 class ItemWatch:
     """Wraps a plan and a source for one serial execution and notes the first modified item."""
 
-    def __init__(self, plan: Plan, source: Source) -> None:
+    def __init__(self, plan: Plan, source: Source, clock: Clock) -> None:
+        self.checking_ns: dict[str, list[int]] = {name: [] for name in plan.names}
+        """Per stage and item: what the fingerprint took, which the stage's service time includes."""
+        self._clock = clock
         self.plan = replace(
             plan,
             stages=tuple(
@@ -40,9 +47,11 @@ class ItemWatch:
     def _watched(self, fn: Callable[[Any], Any], name: str) -> Callable[[Any], Any]:
         def watched(value: Any) -> Any:
             result = fn(value)
+            before_ns = self._clock.now_ns()
             mark = self.marks[-1]
             if mark is not None and not self.modified and digest(self._item) != mark:
                 self.modified = _sentence(f"stage {name!r}", len(self.marks) - 1)
+            self.checking_ns[name].append(self._clock.now_ns() - before_ns)
             return result
 
         return watched
@@ -56,6 +65,23 @@ def modified_since(source: Source, marks: list[bytes | None], arm: str) -> str:
         if mark is not None and digest(item) != mark:
             return _sentence(f"a stage under {arm}", index)
     return ""
+
+
+def median_services_s(
+    trace: Trace, checking_ns: Mapping[str, Sequence[int]] | None = None
+) -> dict[str, float]:
+    """Return the median service time of each stage, seconds, without the `checking_ns` of each of its items."""
+    visits, medians = trace.visits, {}
+    for index, name in enumerate(trace.stage_names):
+        mine = np.flatnonzero(visits.stage == index)
+        mine = mine[np.argsort(visits.item[mine], kind="stable")]
+        service_ns = visits.finished_ns[mine] - visits.started_ns[mine]
+        checking = (checking_ns or {}).get(name, ())
+        if len(checking) == len(mine):
+            service_ns = service_ns - np.array(checking, dtype=np.int64)
+        if len(mine):
+            medians[name] = float(np.median(service_ns)) / 1e9
+    return medians
 
 
 def _sentence(who: str, index: int) -> str:

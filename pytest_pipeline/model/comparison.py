@@ -13,6 +13,7 @@ from pytest_pipeline.model.finding import Finding
 from pytest_pipeline.model.plan import Plan
 from pytest_pipeline.model.rounds import LatencyBlock, Reference, Round
 from pytest_pipeline.model.trace import Ledger, Trace
+from pytest_pipeline.model.whatif import WhatIf
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -93,6 +94,8 @@ class Arm:
     """Where the worker time went in the profiled execution."""
     bottleneck: Bottleneck | None = None
     """The stage that limits this arm."""
+    what_ifs: tuple[WhatIf, ...] = ()
+    """Predicted speedups of changed plans, best first, the plan as declared among them; empty for the baseline."""
     trace: Trace | None = None
     """The profiled execution; its outputs are dropped but for the baseline's."""
 

@@ -8,6 +8,7 @@ from pytest_pipeline.report import units
 from pytest_pipeline.report.ledger import LedgerView, make_ledger
 from pytest_pipeline.report.text import one_line
 from pytest_pipeline.report.timeline import Timeline, make_timeline
+from pytest_pipeline.report.whatif import WhatIfTable, what_if_table
 from pytest_pipeline.report.words import Json
 
 
@@ -26,6 +27,7 @@ class ArmView:
     name: str
     lead: str
     """Bottleneck in a sentence, or why the arm could not run."""
+    what_ifs: WhatIfTable | None
     stages: Table | None
     ledger: LedgerView | None
     timeline: Timeline | None
@@ -57,11 +59,12 @@ def arm_table(run: Json) -> Table:
     )
 
 
-def arm_view(arm: Json, address: str = "") -> ArmView:
-    """Return the stage table, ledger and timeline of one arm, which stands at `address` (`test/run/arm`)."""
+def arm_view(run: Json, arm: Json, address: str = "") -> ArmView:
+    """Return predictions, stage table, ledger and timeline of one arm of `run`, which stands at `address` (`test/run/arm`)."""
     return ArmView(
         name=one_line(arm["executor"]),
         lead=_lead(arm),
+        what_ifs=what_if_table(run, arm),
         stages=_stage_table(arm),
         ledger=make_ledger(arm["ledger"]),
         timeline=make_timeline(arm, address),

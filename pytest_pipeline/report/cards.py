@@ -176,7 +176,7 @@ def _run_view(run: Json, title: str, address: str, *, with_charts: bool) -> RunV
         arms=arm_table(run),
         rounds=round_charts(run) if with_charts else (),
         latency=latency_curves(run) if with_charts else None,
-        views=tuple(arm_view(arm, f"{address}/{k}") for k, arm in enumerate(run["arms"]))
+        views=tuple(arm_view(run, arm, f"{address}/{k}") for k, arm in enumerate(run["arms"]))
         if with_charts
         else (),
     )

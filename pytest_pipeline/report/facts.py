@@ -47,6 +47,10 @@ GLOSSARY = (
     ),
     ("tolerance", "zone beside the limit in which a value still counts as met"),
     (
+        "what if",
+        "the speedup that a changed plan is predicted to reach; a simulation, never a verdict",
+    ),
+    (
         "unaccounted",
         "worker time that none of the stamps explains; at most 2 % in a healthy ledger",
     ),

@@ -9,6 +9,7 @@ from pytest_pipeline.report.facts import noise_of
 from pytest_pipeline.report.gate_counts import count_gates
 from pytest_pipeline.report.gates import gate_order, make_gate
 from pytest_pipeline.report.text import one_line, shorten
+from pytest_pipeline.report.whatif import best_change
 from pytest_pipeline.report.words import Json, outcome_of
 
 MAX_BYTES = 60_000
@@ -31,7 +32,7 @@ def render(document: Json) -> str:
         "| verdict | test | executor | observed | interval | limit |",
         "|---|---|---|--:|--:|--:|",
     ]
-    return _within(lines, rows)
+    return _within(lines, rows, _best_changes(document))
 
 
 def escape(text: str) -> str:
@@ -39,15 +40,28 @@ def escape(text: str) -> str:
     return _SPECIAL.sub(r"\\\1", shorten(text, _MAX_CELL)).replace("&", "&amp;")
 
 
-def _within(lines: list[str], rows: list[str]) -> str:
+def _within(lines: list[str], rows: list[str], changes: list[str]) -> str:
+    """Fill the space with as many rows as fit; what could be changed stands below, if it fits whole."""
     used = sum(len(line.encode()) + 1 for line in lines)
+    after = ["", *changes] if changes else []
+    size = sum(len(line.encode()) + 1 for line in [*rows, *after])
+    after = after if used + size <= MAX_BYTES else []
     for position, row in enumerate(rows):
         used += len(row.encode()) + 1
         if used > MAX_BYTES:
             lines += ["", f"{units.count(len(rows) - position, 'more gate')} not shown here."]
             break
         lines.append(row)
-    return "\n".join([*lines, ""])
+    return "\n".join([*lines, *after, ""])
+
+
+def _best_changes(document: Json) -> list[str]:
+    """Return one line per test with an unmet speedup: the best prediction."""
+    found = []
+    for test in document["tests"]:
+        best = [change for change in map(best_change, test["runs"]) if change]
+        found += [f"- {escape(test['nodeid'])}: predicted {escape(change)}" for change in best]
+    return found
 
 
 def _rows(document: Json) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from dataclasses import dataclass, replace
 
 from pytest_pipeline.report import units
@@ -46,7 +47,19 @@ def summary_lines(document: Json, *, width: int = 100) -> list[Line]:
     if not document["tests"]:
         return []
     rows = [row for test in document["tests"] for row in _test_rows(test)]
-    return [*_aligned(rows, width), closing_line(document)]
+    notes = [line for test in document["tests"] for line in _warnings(test, width)]
+    return [*_aligned(rows, width), *notes, closing_line(document)]
+
+
+def _warnings(test: Json, width: int) -> list[Line]:
+    """Return what a reader must know about `test`, in whole sentences."""
+    said = dict.fromkeys(text for run in test["runs"] for text in run["warnings"])
+    name = _test_name(test)
+    return [
+        (line, "yellow")
+        for text in said
+        for line in textwrap.wrap(f"{name}: {one_line(text)}", width, subsequent_indent="  ")
+    ]
 
 
 def closing_line(document: Json) -> Line:

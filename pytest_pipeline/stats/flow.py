@@ -5,14 +5,9 @@ it, and hands it to the next stage: to an idle worker there, else into the queue
 waits with the item in its hands (blocking after service). Hand-overs cost nothing and are first
 come first served; items may overtake each other where a stage has several workers.
 
-Shared cores. A service of stage s spends the share c_s of its time on a processor. While the CPU
-demand of all active services exceeds `cores`, their CPU parts stretch by one common factor x >= 1
-such that exactly `cores` processors are in use (processor sharing; waiting parts do not stretch):
-
-    stage s works at speed 1 / (1 - c_s + c_s x),    sum_active c_s / (1 - c_s + c_s x) = cores
-
-`cores=1` with the Python-bound share of every stage models the GIL.
-Source: tandem queues with blocking after service, Altiok 1997; processor sharing, Kleinrock 1976.
+Services share cores and the GIL as `stats.sharing` says: `cpu_share` of a service stretches while
+cores are short, `lock_share` of it while others hold the lock.
+Source: tandem queues with blocking after service, Altiok 1997.
 """
 
 from __future__ import annotations
@@ -23,6 +18,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from heapq import heappop, heappush
 from itertools import count
+
+from pytest_pipeline.stats.sharing import SharedCores
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +52,7 @@ def simulate(
     *,
     cores: float | None = None,
     cpu_share: Sequence[float] | None = None,
+    lock_share: Sequence[float] | None = None,
     in_flight: int | None = None,
 ) -> Flow:
     """Simulate one execution of a plan and return its `Flow`.
@@ -64,15 +62,16 @@ def simulate(
     over only to an idle worker) to `math.inf`. The first queue is fed by a source that is always
     ready, so its size changes nothing. `in_flight` bounds the items admitted and not yet finished.
     `cores` and `cpu_share` (default: every stage all CPU) bound the CPU work done at once; without
-    `cores` it is unbounded. Raises `ValueError` for negative, infinite or NaN times and for
+    `cores` it is unbounded. `lock_share` is the share of a service that only one worker of the whole
+    plan can be in (the GIL), at most its `cpu_share`; default 0. Raises `ValueError` for negative, infinite or NaN times and for
     mismatched lengths.
     """
     rows = [[float(value) for value in row] for row in service_s]
     _check(rows, workers, queue_sizes, in_flight)
     stations = [_Station(w, q) for w, q in zip(workers, queue_sizes, strict=True)]
-    shares = _checked_shares(cores, cpu_share, len(stations))
+    shared = _checked_shares(cores, cpu_share, lock_share, len(stations))
     line = _Line(rows, stations, in_flight=in_flight or len(rows))
-    line.run(None if cores is None else _Speeds(cores, shares))
+    line.run(shared)
     return Flow(
         makespan_s=line.now,
         busy_s=tuple(station.busy_s for station in stations),
@@ -139,12 +138,13 @@ class _Line:
         self._admitted = self._finished = 0
         self._order = count()
 
-    def run(self, speeds: _Speeds | None) -> None:
+    def run(self, shared: SharedCores | None) -> None:
         """Run until the last item has left."""
         full = [1.0] * len(self._stations)
         self._settle()
         while self._finished < len(self._rows):
-            self._advance(full if speeds is None else speeds.of(self._stations))
+            active = tuple(len(station.serving) for station in self._stations)
+            self._advance(full if shared is None else shared.speeds(active))
             self._settle()
 
     def _advance(self, speeds: Sequence[float]) -> None:
@@ -195,38 +195,6 @@ class _Line:
         heappush(station.serving, (end, next(self._order), item))
 
 
-class _Speeds:
-    """The speed of every stage while services share the cores; solved once per active counts."""
-
-    def __init__(self, cores: float, shares: Sequence[float]) -> None:
-        self._cores = cores
-        self._shares = shares
-        self._known: dict[tuple[int, ...], list[float]] = {}
-
-    def of(self, stations: Sequence[_Station]) -> list[float]:
-        active = tuple(len(station.serving) for station in stations)
-        if active not in self._known:
-            stretch = self._stretch(active)
-            self._known[active] = [1 / (1 - c + c * stretch) for c in self._shares]
-        return self._known[active]
-
-    def _stretch(self, active: tuple[int, ...]) -> float:
-        """Return x >= 1 at which the active services use no more than the cores, by bisection."""
-        if self._in_use(active, 1.0) <= self._cores:
-            return 1.0
-        low, high = 1.0, 1 + sum(active) / self._cores
-        while high - low > 1e-12 * high:
-            middle = (low + high) / 2
-            low, high = (
-                (middle, high) if self._in_use(active, middle) > self._cores else (low, middle)
-            )
-        return high
-
-    def _in_use(self, active: tuple[int, ...], stretch: float) -> float:
-        uses = (n * c / (1 - c + c * stretch) for n, c in zip(active, self._shares, strict=True))
-        return math.fsum(uses)
-
-
 def _check(
     rows: list[list[float]],
     workers: Sequence[int],
@@ -249,11 +217,21 @@ def _check(
 
 
 def _checked_shares(
-    cores: float | None, cpu_share: Sequence[float] | None, stages: int
-) -> Sequence[float]:
+    cores: float | None,
+    cpu_share: Sequence[float] | None,
+    lock_share: Sequence[float] | None,
+    stages: int,
+) -> SharedCores | None:
+    """Return what the services share, or None when nothing is scarce."""
     if cores is not None and not cores > 0:
         raise ValueError(f"cores={cores!r} is not above 0")
-    shares = [1.0] * stages if cpu_share is None else cpu_share
-    if len(shares) != stages or not all(0 <= share <= 1 for share in shares):
-        raise ValueError(f"cpu_share={shares!r}: need one share in [0, 1] per stage")
-    return shares
+    cpu = [1.0] * stages if cpu_share is None else cpu_share
+    lock = [0.0] * stages if lock_share is None else lock_share
+    for what, shares in (("cpu_share", cpu), ("lock_share", lock)):
+        if len(shares) != stages or not all(0 <= share <= 1 for share in shares):
+            raise ValueError(f"{what}={shares!r}: need one share in [0, 1] per stage")
+    if any(g > c for g, c in zip(lock, cpu, strict=True)):
+        raise ValueError(f"lock_share={lock!r} exceeds cpu_share={cpu!r}")
+    if cores is None and not any(lock):
+        return None
+    return SharedCores(math.inf if cores is None else cores, cpu, lock)

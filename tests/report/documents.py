@@ -19,6 +19,7 @@ from pytest_pipeline.model.requirement import Quantity, Requirement
 from pytest_pipeline.model.rounds import LatencyBlock, Phase, Reference, Round
 from pytest_pipeline.model.sweep import Point, Scaling, Sweep
 from pytest_pipeline.model.trace import Ledger, LedgerRow, Trace, make_visits
+from pytest_pipeline.model.whatif import WhatIf
 
 STAGES = ("generate", "preprocess", "transform", "metrics")
 SERVICE_S = (0.010, 0.020, 0.015, 0.010)
@@ -43,6 +44,12 @@ CONTEXT = {
     "command": "pytest tests --pipeline-report=report.html",
     "rootdir": "shop-etl",
 }
+
+WHAT_IFS = (
+    WhatIf("2 workers for 'preprocess'", "Stage(preprocess, workers=2)", 3.38, 1),
+    WhatIf("keep as it is", "", 2.635, 0),
+    WhatIf("2 processes instead of threads", 'executors=["processes"]', 1.94, 1, "8.1 kB per item"),
+)
 
 
 def stage(value: Any) -> Any:
@@ -166,6 +173,7 @@ def make_arm(
         stages=stages,
         ledger=None if is_baseline else ledger,
         bottleneck=Bottleneck("preprocess", 1, 0.97, 2.635),
+        what_ifs=() if is_baseline else WHAT_IFS,
         trace=None if is_baseline or not trace else make_trace(executor, items, per_stage, ledger),
     )
 

@@ -13,7 +13,7 @@ def lines(made, width=200):
 
 def test_one_line_per_compared_arm_and_the_count_last():
     made = documents.document(documents.missed())
-    threads, processes, closing = lines(made)
+    threads, processes, _, closing = lines(made)
     for part in (
         "test_shop.py::test_orders_scale[lock]",
         "threads",
@@ -26,6 +26,17 @@ def test_one_line_per_compared_arm_and_the_count_last():
     assert "0.34x [0.33x, 0.35x]" in processes
     assert processes.endswith("ungated")
     assert closing == "pipeline: 1 gate: 0 met, 1 missed, 0 inconclusive (1 of 1 decided)"
+
+
+def test_warnings_stand_whole_between_the_arms_and_the_count():
+    made = documents.document(documents.missed())
+    *_, warning, closing = lines(made)
+    assert warning == (
+        "test_shop.py::test_orders_scale[lock]: stage 'preprocess' printed to standard output"
+    )
+    narrow = lines(made, width=50)
+    assert max(map(len, narrow[:-1])) <= 50
+    assert "standard output" in " ".join(narrow)
 
 
 def test_columns_are_aligned():

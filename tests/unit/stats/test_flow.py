@@ -91,6 +91,33 @@ def test_the_gil_lets_numpy_stages_overlap_but_not_python_stages():
     assert numpy.makespan_s == pytest.approx(22)
 
 
+def test_stages_that_hold_one_lock_throughout_gain_nothing_however_many_cores():
+    flow = simulate([[1, 1]] * 10, [1, 1], [INF] * 2, lock_share=[1, 1])
+    assert flow.makespan_s == pytest.approx(20)
+
+
+def test_a_stage_that_holds_the_lock_overlaps_with_one_that_does_not():
+    flow = simulate([[1, 1]] * 10, [1, 1], [INF] * 2, cores=2, lock_share=[1, 0])
+    assert flow.makespan_s == pytest.approx(11)
+
+
+def test_two_workers_that_hold_the_lock_for_half_of_their_service_fill_it_and_lose_nothing():
+    flow = simulate([[1]] * 10, [2], [INF], cpu_share=[0.5], lock_share=[0.5])
+    assert flow.makespan_s == pytest.approx(5)
+
+
+def test_three_workers_that_want_half_of_the_lock_each_stretch_until_it_is_full():
+    # y with 3 x 0.5 / (0.5 + 0.5 y) = 1 is 2
+    flow = simulate([[1.0]] * 3, [3], [INF], cpu_share=[0.5], lock_share=[0.5])
+    assert flow.makespan_s == pytest.approx(1.5)
+
+
+def test_short_cores_stretch_what_runs_under_the_lock_too():
+    # Two services of pure computing share one core; that one of them holds a lock changes nothing.
+    flow = simulate([[1, 1]] * 10, [1, 1], [INF] * 2, cores=1, lock_share=[1, 0])
+    assert flow.makespan_s == pytest.approx(20)
+
+
 def test_no_items_take_no_time():
     flow = simulate([], [1, 1], [4, 4])
     assert flow.makespan_s == 0
@@ -133,6 +160,8 @@ GOOD = {"service_s": [[1, 1]], "workers": [1, 1], "queue_sizes": [1, 1]}
         ({"cores": 0}, "cores"),
         ({"cores": 1, "cpu_share": [0.5]}, "cpu_share"),
         ({"cores": 1, "cpu_share": [0.5, 1.5]}, "cpu_share"),
+        ({"cpu_share": [0.5, 0.5], "lock_share": [0.6, 0]}, "exceeds"),
+        ({"lock_share": [1]}, "lock_share"),
     ],
 )
 def test_plans_that_cannot_be_simulated_are_refused_by_name(change, named):

@@ -1,0 +1,37 @@
+"""Before the rounds: what each arm with a gate on its speedup can reach at most."""
+
+from __future__ import annotations
+
+from pytest_pipeline.assembling.arms import ArmMaker
+from pytest_pipeline.explain.outlook import ceiling_sentence
+from pytest_pipeline.measure.lane import Lane
+from pytest_pipeline.measure.trial import Measured, Trial
+from pytest_pipeline.model.requirement import Quantity, Requirement
+
+
+def outlook(trial: Trial, measured: Measured) -> list[str]:
+    """Return one sentence per arm, from the profiles and samples taken so far."""
+    maker = ArmMaker(trial, measured)
+    sentences = []
+    for lane in trial.candidates:
+        strictest = max(_demands(trial, lane), key=lambda each: each.effective_limit, default=None)
+        profiled = maker.profiled(lane)
+        if strictest is None or profiled is None:
+            continue
+        sentences.append(
+            ceiling_sentence(
+                lane.name,
+                profiled.line(),
+                asked=strictest.limit,
+                effective=strictest.effective_limit,
+            )
+        )
+    return sentences
+
+
+def _demands(trial: Trial, lane: Lane) -> list[Requirement]:
+    return [
+        gate.requirement
+        for gate in trial.ladder_gates
+        if gate.executor == lane.name and gate.requirement.quantity is Quantity.SPEEDUP
+    ]

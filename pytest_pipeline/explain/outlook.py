@@ -1,0 +1,37 @@
+"""What a plan can reach at most, said before it is measured: the number, and what holds it there."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+from pytest_pipeline.explain.ceiling import Line
+
+MATTERS = 1.05
+"""Ratio of the bounds without and with a limit from which that limit is named as the cause."""
+
+
+def ceiling_sentence(executor: str, line: Line, *, asked: float, effective: float) -> str:
+    """Return `threads: asks 2.00x, this plan reaches at most 1.67x (...)`; an explanation, never a verdict.
+
+    `asked` is the limit of the strictest gate, `effective` the same with its tolerance.
+    """
+    bound = line.speedup()
+    reach = "reaches at most" if bound < effective else "can reach"
+    return (
+        f"{executor}: asks {asked:.2f}x, this plan {reach} {bound:.2f}x ({_held_by(line, bound)})"
+    )
+
+
+def _held_by(line: Line, bound: float) -> str:
+    free = replace(line, gil_shares=(0.0,) * len(line.names))
+    without_gil = free.speedup()
+    if without_gil >= MATTERS * bound:
+        return f"the GIL lets one thread compute at a time; without it {without_gil:.2f}x"
+    if replace(free, cores=math.inf).speedup() >= MATTERS * bound:
+        return f"{line.cores:g} usable cores"
+    slow, items = line.slowest(), max(1, len(line.service_s))
+    count = line.workers[slow]
+    mine_s, all_s = line.service_s[:, slow].sum() / items, line.serial_s / items
+    workers = "1 worker" if count == 1 else f"{count} workers"
+    return f"stage {line.names[slow]!r}, {workers}, {mine_s * 1e3:.1f} of {all_s * 1e3:.1f} ms per item"

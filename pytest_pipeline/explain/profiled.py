@@ -1,0 +1,69 @@
+"""One arm's profiled execution beside the baseline's, and how its workers were laid out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+from pytest_pipeline.explain.ceiling import Host, Line, fused_line, pooled_line, staged_line
+from pytest_pipeline.model.plan import SOURCE_STAGE, Plan
+from pytest_pipeline.model.trace import Trace
+from pytest_pipeline.model.whatif import Shipping
+
+
+class Layout(Enum):
+    """Who runs which stage."""
+
+    STAGED = "staged"
+    """Every stage has threads of its own."""
+    POOLED = "pooled"
+    """Any thread of one pool runs any stage."""
+    FUSED = "fused"
+    """Every process runs all the stages on an item."""
+
+
+@dataclass(frozen=True, slots=True)
+class Profiled:
+    """What the explanations of one arm start from."""
+
+    plan: Plan
+    """As declared."""
+    baseline: Trace
+    """The baseline's profiled execution: its service times are undisturbed by other workers."""
+    trace: Trace
+    """This arm's own."""
+    width: int
+    """Worker slots of this arm."""
+    host: Host
+    """Cores, and which stages hold the GIL."""
+    shipping: Shipping | None = None
+    """What sending items to processes takes; None when it was not sampled."""
+    others: frozenset[str] = frozenset()
+    """Names of all the arms of the comparison: what was measured needs no prediction."""
+
+    @property
+    def layout(self) -> Layout:
+        """How this arm's workers were laid out, read from its ledger."""
+        rows = self.trace.stages
+        own = [rows[name].workers for name in self.trace.stage_names if name in rows]
+        hosted = own[1:] if self.trace.stage_names[:1] == (SOURCE_STAGE,) else own
+        if all(hosted):
+            return Layout.STAGED
+        # Only workers in other processes turn items into bytes.
+        is_remote = any(row.serialisation_s or row.transfer_s for row in self.trace.ledger.rows)
+        return Layout.FUSED if is_remote else Layout.POOLED
+
+    @property
+    def items(self) -> int:
+        """Items of the profiled execution, at least 1."""
+        return max(1, len(self.trace.admitted_ns))
+
+    def line(self) -> Line:
+        """Return the plan as the simulation sees it under this arm."""
+        match self.layout:
+            case Layout.STAGED:
+                return staged_line(self.plan, self.baseline, self.host)
+            case Layout.POOLED:
+                return pooled_line(self.plan, self.baseline, self.host, workers=self.width)
+            case Layout.FUSED:
+                return fused_line(self.plan, self.baseline, self.host, workers=self.width)

@@ -1,0 +1,245 @@
+"""What a change of workers, executor, grouping or queues would give, predicted from one profile.
+
+Every prediction is one simulation of the changed plan (`stats.flow`) on the service times that the
+baseline's items had one by one, with the costs of hand-over and of shipping added. Bounded: at most
+stages + 6 simulations of at most 2,000 visits: 15 ms each for three stages, 0.25 s for eight of three workers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from pytest_pipeline.explain.ceiling import HOLDS, Line, fused_line, staged_line
+from pytest_pipeline.explain.profile import stage_summaries
+from pytest_pipeline.explain.profiled import Layout, Profiled
+from pytest_pipeline.model.plan import SOURCE_STAGE
+from pytest_pipeline.model.whatif import Shipping, WhatIf
+
+KEEP = "keep as it is"
+"""`WhatIf.change` of the plan as declared."""
+
+MESSAGE_S = 22e-6
+"""Seconds per item for a round trip of small messages, two workers on a raw pipe each. Measured on two cores, CPython 3.11."""
+
+BYTES_PER_S = 5.7e9
+"""Bytes per second of an 8 MB array through a socket into a recycled buffer. Measured on the same machine."""
+
+MOST_HANDOVER_S = 50e-6
+"""Hand-over per visit that is believed: two wake-ups of 23 us (the same machine). More is waiting for the GIL."""
+
+WAITS = 0.2
+"""CPU share below which a stage waits; a computing one beside a neighbour still has more."""
+
+GROUP = 10
+"""Items per group in the prediction of larger items: a hop then costs a tenth per item."""
+
+BLOCKED = 0.05
+"""Share of a stage's worker time spent blocked from which a longer queue is worth a simulation."""
+
+LONGER = 4
+"""Factor by which the predicted queue is longer."""
+
+NOTHING = Shipping(0, 0, 0, 0)
+"""Stands for costs that were not sampled."""
+
+NOTEWORTHY_HOPS = 0.02
+"""Hand-over / service from which larger items are worth a simulation."""
+
+
+def what_ifs(arm: Profiled) -> tuple[WhatIf, ...]:
+    """Return the predictions, best first; the plan as declared is among them.
+
+    Ties stand in the order of least effort.
+    """
+    found = list(_staged(arm) if arm.layout is Layout.STAGED else _pooled(arm))
+    return tuple(sorted(found, key=lambda each: (-each.predicted_speedup, each.effort)))
+
+
+def _staged(arm: Profiled) -> Iterator[WhatIf]:
+    hops_s = _handover_s(arm)
+    line = arm.line().slowed(hops_s).slowed(_waits_s(arm))
+    yield WhatIf(KEEP, "", line.speedup(), 0)
+    for k, name in enumerate(line.names):
+        if name != SOURCE_STAGE:
+            yield _more_workers(arm, line, k)
+    yield from _best_pair(arm, line)
+    yield from _processes_instead(arm)
+    yield from _longer_queue(arm, line)
+    yield from _larger_items(line, hops_s)
+
+
+def _pooled(arm: Profiled) -> Iterator[WhatIf]:
+    is_remote = arm.layout is Layout.FUSED
+    more = arm.width + 1
+    if is_remote:
+        line = _shipped(arm.line(), arm.shipping or NOTHING, worker_s=_pool_overhead_s(arm))
+        hops_s = (*[0.0] * (len(line.names) - 2), MESSAGE_S / 2, MESSAGE_S / 2)
+        code = f"Processes(workers={more})"
+    else:
+        hops_s = _handover_s(arm)
+        line = arm.line().slowed(hops_s)
+        code = f'Threads(layout="shared", workers={more})'
+    yield WhatIf(KEEP, "", line.speedup(), 0)
+    wide = line.widened(len(line.names) - 1)
+    yield WhatIf(f"{more} workers instead of {arm.width}", code, wide.speedup(), 1)
+    yield from _threads_instead(arm) if is_remote else _processes_instead(arm)
+    yield from _larger_items(line, hops_s)
+
+
+def _more_workers(arm: Profiled, line: Line, *stages: int) -> WhatIf:
+    wide = line.widened(*stages)
+    changed = sorted(set(stages))
+    return WhatIf(
+        change=", ".join(f"{wide.workers[k]} workers for {line.names[k]!r}" for k in changed),
+        code=", ".join(f"Stage({line.names[k]}, workers={wide.workers[k]})" for k in changed),
+        predicted_speedup=wide.speedup(),
+        effort=len(stages),
+        basis=_gil_text(arm, line, changed),
+    )
+
+
+def _best_pair(arm: Profiled, line: Line) -> Iterator[WhatIf]:
+    """Give a worker to the busiest stage, then another to the then busiest: that is the best pair for the bottleneck."""
+    first = line.slowest()
+    second = line.widened(first).slowest()
+    if SOURCE_STAGE not in {line.names[first], line.names[second]}:
+        yield _more_workers(arm, line, first, second)
+
+
+def _gil_text(arm: Profiled, line: Line, stages: list[int]) -> str:
+    return "; ".join(
+        f"{line.names[k]!r} {arm.host.seen(line.names[k])} the GIL for {line.gil_shares[k]:.0%} of its service time: threads cannot overlap that"
+        for k in stages
+        if line.gil_shares[k] > HOLDS
+    )
+
+
+def _waits_s(arm: Profiled) -> tuple[float, ...]:
+    """Return what a visit of each stage that waits takes longer here than in the baseline, seconds.
+
+    Waiting for a lock, or for the GIL at every wake-up, comes with this arm; a stage that computes
+    is stretched by the simulation itself.
+    """
+    there, here = stage_summaries(arm.baseline), stage_summaries(arm.trace)
+    return tuple(
+        max(0.0, now.service_mean_s - before.service_mean_s)
+        if (before.cpu_share or 0.0) < WAITS and before.cpu_share is not None
+        else 0.0
+        for before, now in zip(there, here, strict=True)
+    )
+
+
+def _handover_s(arm: Profiled) -> tuple[float, ...]:
+    """Return the executor's own measured time per item and stage, seconds."""
+    rows, line = arm.trace.stages, arm.line()
+    return tuple(
+        min(MOST_HANDOVER_S, rows[name].handover_s / arm.items) if name in rows else 0.0
+        for name in line.names
+    )
+
+
+def _pool_overhead_s(arm: Profiled) -> float:
+    """Return what a worker process was measured to spend on an item beside its service, seconds."""
+    rows = arm.trace.ledger.rows
+    spent = sum(row.serialisation_s + row.transfer_s for row in rows)
+    return spent / arm.items
+
+
+def _processes_instead(arm: Profiled) -> Iterator[WhatIf]:
+    shipping, workers = arm.shipping, max(1, int(arm.host.cores))
+    if "processes" in arm.others or shipping is None or shipping.refusal:
+        return
+    line = fused_line(arm.plan, arm.baseline, arm.host, workers=workers)
+    carried = shipping.item_bytes + shipping.output_bytes
+    worker_s = shipping.worker_s + MESSAGE_S / 2 + carried / BYTES_PER_S
+    yield WhatIf(
+        change=f"{workers} processes instead of threads",
+        code='executors=["processes"]',
+        predicted_speedup=_shipped(line, shipping, worker_s=worker_s).speedup(),
+        effort=1,
+        basis=f"{_size(carried)} per item: pickling sampled at {(shipping.sender_s + shipping.worker_s) * 1e6:.0f} us, "
+        f"{MESSAGE_S * 1e6:.0f} us a message and {BYTES_PER_S / 1e9:.1f} GB/s measured elsewhere; workers already started",
+    )
+
+
+def _shipped(line: Line, shipping: Shipping, *, worker_s: float) -> Line:
+    """Return the line of processes behind the parent that sends their items and takes their outputs."""
+    carried = shipping.item_bytes + shipping.output_bytes
+    sender_s = shipping.sender_s + MESSAGE_S / 2 + carried / BYTES_PER_S
+    first = len(line.names) - 1
+    rows = line.service_s
+    return replace(
+        line,
+        names=(*line.names[:first], "(sender)", line.names[first]),
+        service_s=np.column_stack(
+            [rows[:, :first], np.full(len(rows), sender_s), rows[:, first:] + worker_s]
+        ),
+        workers=(*line.workers[:first], 1, line.workers[first]),
+        queue_sizes=(*line.queue_sizes[:first], line.queue_sizes[first], 0),
+        cpu_shares=(*line.cpu_shares[:first], 1.0, line.cpu_shares[first]),
+        # Source and sender share the parent's interpreter; without a source nobody contends.
+        gil_shares=(*line.gil_shares[:first], 1.0 if any(line.gil_shares) else 0.0, 0.0),
+    )
+
+
+def _threads_instead(arm: Profiled) -> Iterator[WhatIf]:
+    if "threads" in arm.others:
+        return
+    line = staged_line(arm.plan, arm.baseline, arm.host)
+    slow = line.slowest()
+    yield WhatIf(
+        change="threads instead of processes",
+        code='executors=["threads"]',
+        predicted_speedup=line.speedup(),
+        effort=1,
+        basis=_gil_text(arm, line, [slow]),
+    )
+
+
+def _longer_queue(arm: Profiled, line: Line) -> Iterator[WhatIf]:
+    """Predict more room behind the stage whose workers wait longest for it."""
+    rows, makespan_s = arm.trace.stages, arm.trace.makespan_s
+    blocked = [
+        rows[name].blocked_s / max(1e-9, rows[name].workers * makespan_s) if name in rows else 0.0
+        for name in line.names[:-1]
+    ]
+    if not blocked or max(blocked) < BLOCKED:
+        return
+    behind = int(np.argmax(blocked)) + 1
+    room = line.queue_sizes[behind] * LONGER
+    sizes = tuple(room if k == behind else size for k, size in enumerate(line.queue_sizes))
+    yield WhatIf(
+        change=f"a queue of {room} before {line.names[behind]!r}",
+        code=f"Stage({line.names[behind]}, queue_size={room})",
+        predicted_speedup=replace(line, queue_sizes=sizes).speedup(),
+        effort=1,
+        basis=f"{line.names[behind - 1]!r} was blocked for {max(blocked):.0%} of its worker time",
+    )
+
+
+def _larger_items(line: Line, hops_s: Sequence[float]) -> Iterator[WhatIf]:
+    """Predict items in groups: stages have no `chunk=` yet, so the user would make larger items."""
+    rows, hop_s = len(line.service_s), sum(hops_s)
+    if rows * hop_s < NOTEWORTHY_HOPS * float(line.service_s.sum()) or rows < 2 * GROUP:
+        return
+    whole = rows - rows % GROUP
+    service = np.maximum(0.0, line.service_s[:whole] - (1 - 1 / GROUP) * np.array(hops_s))
+    grouped = service.reshape(-1, GROUP, len(line.names)).sum(axis=1)
+    serial_s = line.serial_s * whole / rows
+    yield WhatIf(
+        change=f"{GROUP} items in one",
+        code=f"items in groups of {GROUP}",
+        predicted_speedup=replace(line, service_s=grouped, serial_s=serial_s).speedup(),
+        effort=len(line.names),
+        basis=f"handing an item on takes {hop_s * 1e6:.0f} us, in a group of {GROUP} a tenth of that",
+    )
+
+
+def _size(count: float) -> str:
+    for unit, factor in (("MB", 1e6), ("kB", 1e3)):
+        if count >= factor:
+            return f"{count / factor:.1f} {unit}"
+    return f"{count:.0f} bytes"
