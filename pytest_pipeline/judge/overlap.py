@@ -94,14 +94,18 @@ class OverlapGate:
             best=max(self._values),
         )
 
-    def out_of_reach(self, slots: int, items: int) -> str:
-        """Return why `slots` worker slots and `items` items can never meet it, or an empty string."""
+    def out_of_reach(self, slots: int, items: int, *, has_source: bool) -> str:
+        """Return why `slots` worker slots and `items` items can never meet it, or an empty string.
+
+        With a timed source one item more may be in service: the one that is being made.
+        """
         limit = self.requirement.effective_limit
-        if limit <= min(slots, items):
+        if limit <= min(slots + has_source, items):
             return ""
         asks = f"it asks {show_quantity(self.requirement.limit, 'items')}"
-        if limit > slots:
-            return f"{asks}, this plan has {count(slots, 'worker slot')}"
+        if limit > slots + has_source:
+            source = " and the source" if has_source else ""
+            return f"{asks}, this plan has {count(slots, 'worker slot')}{source}"
         return f"{asks}, there are {count(items, 'item')}: use more"
 
     def _take(self, value: float) -> None:

@@ -133,11 +133,14 @@ class RatioPhase:
 
     def _check_reach(self) -> None:
         for gate in self._trial.overlap_gates:
-            profile = self._trial.lane(gate.executor).profile
-            if profile is None:
+            lane = self._trial.lane(gate.executor)
+            if lane.profile is None:
                 continue
-            slots = self._trial.lane(gate.executor).width + (SOURCE_STAGE in profile.stage_names)
-            never = gate.out_of_reach(slots, len(profile.admitted_ns))
+            items, has_source = (
+                len(lane.profile.admitted_ns),
+                SOURCE_STAGE in lane.profile.stage_names,
+            )
+            never = gate.out_of_reach(lane.width, items, has_source=has_source)
             if never:
                 self._measured.unreachable[id(gate)] = never
 

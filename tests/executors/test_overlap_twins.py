@@ -14,7 +14,7 @@ import pytest
 from pytest_pipeline.comparing import compare
 from pytest_pipeline.executors.serial import Serial
 from pytest_pipeline.executors.threads import Threads
-from pytest_pipeline.model.finding import Verdict
+from pytest_pipeline.model.finding import Reason, Verdict
 from pytest_pipeline.model.plan import Stage
 from pytest_pipeline.model.requirement import Quantity, Requirement
 from pytest_pipeline.testing import FakeMachine, VirtualExecutor
@@ -56,7 +56,7 @@ def meeting(parties, inside=None):
     return work
 
 
-def judged(fn, *, workers, limit, arm, items=40):
+def judged(fn, *, workers, limit, arm, items=tuple(range(40))):
     machine = FakeMachine()
 
     def work(item):
@@ -67,7 +67,7 @@ def judged(fn, *, workers, limit, arm, items=40):
 
     result = compare(
         [Stage(work, workers=workers)],
-        list(range(items)),
+        items if callable(items) else list(items),
         baseline=VirtualExecutor("serial", machine, overlaps=False),
         executors=[arm],
         requirements=[Requirement(Quantity.OVERLAP, limit)],
@@ -99,3 +99,13 @@ def test_a_serial_loop_under_the_same_name_misses_even_a_small_overlap():
 def test_it_cannot_see_a_lock_inside_a_stage(inside):
     finding = judged(meeting(4, inside), workers=4, limit=4.0, arm=Threads())
     assert finding.verdict is Verdict.MET
+
+
+@pytest.mark.parametrize(("limit", "is_possible"), [(2.0, True), (2.5, False)])
+def test_an_item_that_the_source_is_making_is_in_service_too(limit, is_possible):
+    finding = judged(
+        lambda item: item, workers=1, limit=limit, arm=Threads(), items=lambda: iter(range(40))
+    )
+    assert (finding.reason is not Reason.UNREACHABLE) is is_possible
+    never = "it asks 2.50 items, this plan has 1 worker slot and the source"
+    assert (never in finding.text) is not is_possible

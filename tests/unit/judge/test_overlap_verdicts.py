@@ -28,6 +28,13 @@ def fed(values, limit=2.0, errors=None, *, is_clean=True, phase=Phase.MEASURE) -
     return gate
 
 
+def serial_loop(lab: Lab) -> VirtualExecutor:
+    """Return an arm that claims the declared workers and runs one item at a time."""
+    made = VirtualExecutor("threads", lab.machine, overlaps=False)
+    made.workers = lambda plan: plan.total_workers
+    return made
+
+
 class Narrow(VirtualExecutor):
     """An executor that says it has the declared workers and runs with `really` per stage."""
 
@@ -73,9 +80,7 @@ def test_a_pipeline_meets_what_a_serial_loop_under_the_same_name_misses():
     (healthy,) = Lab().compare(requirements=[overlap(1.7)]).findings
     assert healthy.verdict is Verdict.MET
     lab = Lab()
-    broken = VirtualExecutor("threads", lab.machine, overlaps=False)
-    broken.workers = lambda plan: plan.total_workers
-    (finding,) = lab.compare(requirements=[overlap(1.7)], candidates=[broken]).findings
+    (finding,) = lab.compare(requirements=[overlap(1.7)], candidates=[serial_loop(lab)]).findings
     assert finding.verdict is Verdict.MISSED
     assert finding.headline.startswith("overlap 1.00 items < 1.70 items (threads; ")
 
@@ -112,7 +117,19 @@ def test_a_width_that_the_plan_does_not_have_is_invalid_with_the_number():
     assert finding.text == (
         "overlap can never be met (threads): it asks 8.00 items, this plan has 4 worker slots"
     )
-    assert len(result.rounds) < 12
+
+
+def test_no_time_is_spent_on_a_width_that_the_plan_does_not_have():
+    lab = Lab()
+    long = [lab.stage("fetch", 0.02), lab.stage("parse", 0.02)]
+    result = lab.compare(long, requirements=[overlap(8)])
+    assert len([each for each in result.rounds if each.phase is Phase.MEASURE]) == 1
+
+
+def test_executions_of_the_warm_up_are_not_wasted():
+    lab = Lab()
+    lab.compare(requirements=[overlap(1.7)])
+    assert any("round 1 (1 clean), 1 of 1 gates answered" in text for text in lab.progress)
 
 
 def test_too_few_items_to_fill_the_workers_are_invalid_with_the_number():
@@ -129,10 +146,24 @@ def test_the_arm_shows_the_quantity_that_the_gate_judges():
 
 def test_a_budget_that_cannot_hold_the_executions_is_invalid_with_the_numbers():
     lab = Lab()
-    slow = [lab.stage("train", 1.0), lab.stage("score", 1.0)]
-    (finding,) = lab.compare(slow, range(8), requirements=[overlap(1.5)], budget_s=30).findings
-    assert (finding.verdict, finding.reason) == (Verdict.INVALID, Reason.BUDGET)
-    assert "extends to 120 s at most" in finding.text
+    serial = serial_loop(lab)
+    slow = [lab.stage("train", 0.2), lab.stage("score", 0.2)]
+    wanted = [overlap(1.5), speedup(9.0)]
+    gate, other = lab.compare(
+        slow, range(8), requirements=wanted, candidates=[serial], budget_s=30
+    ).findings
+    assert (gate.verdict, gate.reason) == (Verdict.INVALID, Reason.BUDGET)
+    assert "extends to 120 s at most" in gate.text
+    assert other.verdict is Verdict.MISSED  # it needs half as many rounds, which fit
+
+
+def test_many_gates_extend_the_budget_to_the_executions_that_they_need():
+    lab = Lab()
+    serial = serial_loop(lab)
+    slow = [lab.stage("train", 0.1), lab.stage("score", 0.1)]
+    wanted = [overlap(1.9, tolerance=share / 100) for share in range(10)]
+    result = lab.compare(slow, range(8), requirements=wanted, candidates=[serial], budget_s=30)
+    assert {each.verdict for each in result.findings} == {Verdict.MISSED}
 
 
 def test_it_shares_the_rounds_with_a_speedup_gate():

@@ -122,9 +122,11 @@ def test_an_absolute_gate_needs_no_parallel_capacity_of_the_host():
 def test_a_neighbour_that_was_there_first_makes_an_absolute_gate_busy_never_missed():
     lab = Lab(cpu_share=1.0, neighbour=lambda _: 1.6)
     lab.threads.slowdown = lambda _: 3.0
-    (finding,) = lab.compare(requirements=[Requirement(Quantity.THROUGHPUT, 400.0)]).findings
+    result = lab.compare(requirements=[Requirement(Quantity.THROUGHPUT, 400.0)])
+    (finding,) = result.findings
     assert (finding.verdict, finding.reason) == (Verdict.INCONCLUSIVE, Reason.BUSY)
     assert "control kernel reaches 1.25x on 2 workers" in finding.text
+    assert len([each for each in result.rounds if each.phase is Phase.MEASURE]) == 1
 
 
 def test_an_efficiency_that_this_host_cannot_give_lacks_capacity():
@@ -230,3 +232,21 @@ def test_the_missed_side_looks_at_the_best_sub_pair_and_the_met_side_at_the_medi
     rate, time = ThroughputReading("threads"), FirstResultReading("threads")
     assert (rate.best(each), rate.typical(each)) == (40.0, 20.0)
     assert (time.best(each), time.typical(each)) == (0.01, 0.02)
+
+
+@pytest.mark.parametrize(("slow", "status"), [(1, Status.MET), (2, Status.OPEN)])
+@pytest.mark.parametrize("quantity", [Quantity.THROUGHPUT, Quantity.FIRST_RESULT])
+def test_more_than_half_in_a_slow_mode_is_unsteady_also_where_slow_means_more(
+    quantity, slow, status
+):
+    limit = {Quantity.THROUGHPUT: 2.0, Quantity.FIRST_RESULT: 10.0}[quantity]
+    reading = {
+        Quantity.THROUGHPUT: ThroughputReading("threads"),
+        Quantity.FIRST_RESULT: FirstResultReading("threads"),
+    }[quantity]
+    gate = LadderGate(Requirement(quantity, limit), "threads", reading, errors=Errors())
+    for index in range(5):
+        seconds = (0.1,) * (3 - slow) + (0.2 + index / 1000,) * slow
+        times = {"threads": seconds}
+        gate.observe(Round(index, Phase.MEASURE, 0.0, times, first_results_s=times, num_items=40))
+    assert gate.status is status
