@@ -78,7 +78,7 @@ class Finding:
     estimate: Estimate | None = None
     """What was observed; None when nothing could be measured."""
     clean_rounds: int = 0
-    """Rounds (or latency blocks) that placed bets."""
+    """Clean rounds, clean latency blocks or executions that placed bets."""
     dirty_rounds: int = 0
     """Rounds (or latency blocks) disturbed from outside."""
     cause: str = ""

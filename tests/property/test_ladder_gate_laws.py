@@ -80,13 +80,32 @@ def test_a_longest_time_is_the_mirror_image_of_a_least_throughput(pairs):
 
 
 @lawful
-@given(times, st.lists(st.booleans(), min_size=16, max_size=16))
-def test_a_disturbed_round_places_no_bet(pairs, clean):
+@given(times, st.lists(st.booleans(), min_size=16, max_size=16), st.floats(1e-6, 1e6))
+def test_what_a_disturbed_round_measured_says_nothing(pairs, clean, anything):
     reading = ThroughputReading("threads")
-    disturbed = rounds_of([(1e6,) * 3] * len(pairs), clean=[False] * len(pairs))
-    assert decide(Quantity.THROUGHPUT, 64.0, reading, disturbed) is Status.OPEN
-    only_clean = [each for each in rounds_of(pairs, clean=clean) if each.is_clean]
-    if decide(Quantity.THROUGHPUT, 64.0, reading, only_clean) is Status.OPEN:
-        # Between disturbed rounds fewer missed bets are placed (streak), never more.
-        mixed = decide(Quantity.THROUGHPUT, 64.0, reading, rounds_of(pairs, clean=clean))
-        assert mixed is not Status.SUSPECT or not all(clean)
+    other = [
+        each if is_clean else (anything,) * 3 for each, is_clean in zip(pairs, clean, strict=False)
+    ]
+    before = decide(Quantity.THROUGHPUT, 64.0, reading, rounds_of(pairs, clean=clean))
+    assert before is decide(Quantity.THROUGHPUT, 64.0, reading, rounds_of(other, clean=clean))
+
+
+@lawful
+@given(times)
+def test_disturbed_rounds_alone_decide_nothing(pairs):
+    rounds = rounds_of(pairs, clean=[False] * len(pairs))
+    status = decide(Quantity.FIRST_RESULT, 1.0, FirstResultReading("threads"), rounds)
+    assert status is Status.OPEN
+
+
+@lawful
+@given(times, st.randoms(use_true_random=False))
+def test_the_order_of_the_sub_pairs_says_nothing(pairs, random):
+    shuffled = [tuple(random.sample(each, 3)) for each in pairs]
+    for quantity, limit, reading in (
+        (Quantity.THROUGHPUT, 64.0, ThroughputReading("threads")),
+        (Quantity.FIRST_RESULT, 1.0, FirstResultReading("threads")),
+        (Quantity.EFFICIENCY, 0.5, SpeedupReading("serial", "threads", workers=2)),
+    ):
+        before = decide(quantity, limit, reading, rounds_of(pairs))
+        assert before is decide(quantity, limit, reading, rounds_of(shuffled))
