@@ -111,7 +111,9 @@ class Assembly:
     def _warnings(self, measured: Measured) -> tuple[str, ...]:
         notes = [f"not measured alone: {self._trial.company}"] if self._trial.company else []
         if measured.instruments.traced:
-            notes.append(f"{measured.instruments.traced} could not be stopped: no gate is decided")
+            notes.append(
+                f"{measured.instruments.traced} could not be stopped: no gate that reads a clock is decided"
+            )
         notes += self._failures()
         notes += [f"worker thread {name} hung and was abandoned" for name in measured.abandoned]
         later = {name: median_services_s(trace) for name, trace in measured.profiles.items()}

@@ -7,6 +7,7 @@ import dataclasses
 import pytest
 from unit.virtual import Lab, speedup
 
+from pytest_pipeline.judge.conclude import Circumstances, conclude
 from pytest_pipeline.judge.gate import Errors, Status
 from pytest_pipeline.judge.overlap import OverlapGate
 from pytest_pipeline.model.finding import Reason, Verdict
@@ -171,3 +172,18 @@ def test_it_shares_the_rounds_with_a_speedup_gate():
     assert [each.verdict for each in result.findings] == [Verdict.MET, Verdict.MET]
     alone = Lab().compare(requirements=[speedup(1.5)])
     assert len(result.rounds) == len(alone.rounds)
+
+
+@pytest.mark.parametrize(
+    "around",
+    [
+        Circumstances(traced="coverage"),
+        Circumstances(company="other workers"),
+        Circumstances(shortfall="one core", throttled=True, self_disturbed=True),
+    ],
+)
+def test_a_tracer_a_quota_or_company_take_nothing_from_a_verdict_without_a_clock(around):
+    assert conclude(fed([1.9] * 25), None, around).verdict is Verdict.MISSED
+    assert conclude(fed([2.0] * 8), None, around).verdict is Verdict.MET
+    undecided = conclude(fed([2.5, 1.5] * 20), None, around)
+    assert (undecided.verdict, undecided.reason) == (Verdict.INCONCLUSIVE, Reason.NEAR_LIMIT)
