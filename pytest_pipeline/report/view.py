@@ -20,6 +20,7 @@ from pytest_pipeline.report.facts import (
 )
 from pytest_pipeline.report.gate_counts import count_gates
 from pytest_pipeline.report.gate_table import GateRow, table_rows
+from pytest_pipeline.report.sections import Section, make_sections
 from pytest_pipeline.report.text import anchor, one_line
 from pytest_pipeline.report.words import OUTCOMES, Json, Outcome, final_indices, outcome_of
 
@@ -61,6 +62,8 @@ class Page:
     rows: tuple[GateRow, ...]
     notices: tuple[str, ...]
     """Everything that was left out, in words."""
+    sections: tuple[Section, ...]
+    """What other plugins add."""
     environment: tuple[Fact, ...]
     method: tuple[str, ...]
     glossary: tuple[tuple[str, str], ...]
@@ -104,6 +107,7 @@ def make_page(document: Json) -> Page:
         passing=tuple(closed_cards),
         rows=tuple(rows),
         notices=tuple(_notices(open_cards, closed_cards, data)),
+        sections=make_sections(document),
         environment=environment_facts(document),
         method=METHOD,
         glossary=GLOSSARY,
