@@ -2,6 +2,7 @@
 #   make demo         install and run the example project; prints the report's path    (< 3 min)
 #   make quick        two of its tests                                                 (about 30 s)
 #   make test         lint, types, wheel and the whole test suite
+#   make matrix       the compatibility suite on the oldest and the newest pytest          (about 3 min)
 #   make bench        print the tables of benchmarks/                                  (about 5 min)
 #   make calibration  false-failure rate and power of the gates on this machine        (long)
 #   make regressions  show what failing looks like: five tests that must fail
@@ -14,7 +15,7 @@ BIN := $(abspath $(VENV))/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 REPORT := pipeline-report
 
-.PHONY: demo quick test bench calibration regressions clean
+.PHONY: demo quick test matrix bench calibration regressions clean
 
 demo: $(VENV)/.demo
 	@cd example_project && $(BIN)/python ../scripts/run_example.py --report $(REPORT)
@@ -32,6 +33,10 @@ test: $(VENV)/.test
 	$(BIN)/mypy
 	scripts/smoke_wheel.sh $(BIN)/python
 	$(BIN)/python -m pytest
+
+# Two corners of noxfile.py, in environments of their own; an absent interpreter is said and skipped.
+matrix: $(VENV)/.test
+	$(BIN)/nox --session sparse --no-error-on-missing-interpreters -- -q
 
 bench: $(VENV)/.demo
 	$(BIN)/python benchmarks/run.py
