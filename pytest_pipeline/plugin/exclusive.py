@@ -8,20 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from threading import RLock
 from typing import Any
 
 import pytest
 
 from pytest_pipeline.plugin.lock import Exclusivity
-from pytest_pipeline.plugin.names import FIXTURES
+from pytest_pipeline.plugin.names import FIXTURES, TURNS
 from pytest_pipeline.plugin.ownership import uses_our_fixtures
 
 _OURS = frozenset(FIXTURES)
 
 PLUGIN_NAME = "pipeline-exclusive"
-
-_TURNS: pytest.StashKey[Any] = pytest.StashKey()  # RLock is a function up to Python 3.12
 
 
 class Exclusive:
@@ -80,7 +77,7 @@ def measuring(config: pytest.Config) -> Iterator[str]:
     """
     plugin = config.pluginmanager.getplugin(PLUGIN_NAME)
     with (
-        config.stash.setdefault(_TURNS, RLock()),
+        config.stash[TURNS],
         plugin.measuring() if plugin else nullcontext("") as company,
     ):
         yield company

@@ -34,6 +34,7 @@ def finish(session: pytest.Session) -> None:
             results.notices.append("no performance test ran, no report was written")
         return
     results.document = _document(config, results)
+    _add_sections(config, results, results.document)
     for path, writer in _outputs(config, results.document):
         _write(config, results, path, writer)
     _append_summary(results)
@@ -72,6 +73,16 @@ def _document(config: pytest.Config, results: Results) -> dict[str, Any]:
     )
     redacted: dict[str, Any] = without_home(document)
     return redacted
+
+
+def _add_sections(config: pytest.Config, results: Results, document: dict[str, Any]) -> None:
+    from pytest_pipeline.plugin.sections import ask_for_sections
+
+    sections, left_out = ask_for_sections(config, document)
+    if sections:
+        document["sections"] = sections
+    if left_out:
+        results.notices.append(left_out)
 
 
 def _order(test: dict[str, Any]) -> tuple[str, int, str, str, int]:

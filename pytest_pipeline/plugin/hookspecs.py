@@ -29,6 +29,12 @@ def pytest_pipeline_finding(config: pytest.Config, finding: Finding) -> None:
 
 @pytest.hookspec
 def pytest_pipeline_report_sections(
-    config: pytest.Config,
+    config: pytest.Config, document: Mapping[str, Any]
 ) -> Sequence[Mapping[str, Any]] | None:
-    """Return further sections for the report. Provisional: declared, not called in this release."""
+    """Return further sections for the HTML and JSON report, all of it text: markup is shown, not obeyed.
+
+    Each is `{"title": ..., "text": ..., "header": [...], "rows": [[...], ...]}`; all but the title may be
+    missing. `document` is what the JSON file holds, for reading. Called once, after the last test, in the
+    process that writes the report: under xdist the controller, which loads plugins and the conftest files
+    of the root and of the paths on the command line.
+    """

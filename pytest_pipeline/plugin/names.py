@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -62,6 +62,9 @@ RESULT = "pipeline_result"
 
 Text, because execnet refuses anything but the plainest types: one numpy scalar would end the run.
 """
+
+TURNS: pytest.StashKey[Any] = pytest.StashKey()
+"""Where `config.stash` keeps the lock by which threads of one process take turns in measuring."""
 
 PROBLEM = "pipeline_problem"
 """Name of the report attribute that says where a bad marker stands."""

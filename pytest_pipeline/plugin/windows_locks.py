@@ -1,4 +1,7 @@
-"""Byte locks by `LockFileEx`, after its documentation. Has never run: no Windows machine at hand."""
+"""Byte locks by `LockFileEx`, after its documentation.
+
+Has run on a played Windows only (`tests/plugin/fake_windows.py`): no real one at hand.
+"""
 
 from __future__ import annotations
 

@@ -44,10 +44,16 @@ def read(path: str | Path) -> dict[str, Any]:
 
 
 def write_text(text: str, path: str | Path) -> None:
-    """Write `text` beside `path` first and move it there, so that two writers never mix."""
-    target = Path(path)
+    """Write `text` beside `path` first and move it there, so that two writers never mix.
+
+    A link is followed, and a device or a pipe is written to: neither is replaced by a file.
+    """
+    target = Path(os.path.realpath(path))
     temporary = ""
     try:
+        if _is_special(Path(path)):
+            Path(path).write_text(text, encoding="utf-8", newline="\n")
+            return
         target.parent.mkdir(parents=True, exist_ok=True)
         handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name[:40]}.")
         with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
@@ -58,7 +64,11 @@ def write_text(text: str, path: str | Path) -> None:
         if temporary:
             with suppress(OSError):
                 Path(temporary).unlink()
-        raise OSError(error.errno, f"cannot write {target}: {error.strerror or error}") from error
+        raise OSError(error.errno, f"cannot write {path}: {error.strerror or error}") from error
+
+
+def _is_special(path: Path) -> bool:
+    return path.exists() and not (path.is_file() or path.is_dir())
 
 
 def _dumps(value: Any) -> str:

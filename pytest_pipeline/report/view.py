@@ -21,6 +21,7 @@ from pytest_pipeline.report.facts import (
 from pytest_pipeline.report.families import Family, make_families
 from pytest_pipeline.report.gate_counts import count_gates
 from pytest_pipeline.report.gate_table import RowGroup, group_rows, table_rows
+from pytest_pipeline.report.sections import Section, make_sections
 from pytest_pipeline.report.text import anchor, one_line
 from pytest_pipeline.report.words import (
     OUTCOMES,
@@ -74,6 +75,8 @@ class Page:
     """Charts over the parameters of parametrised tests."""
     notices: tuple[str, ...]
     """Everything that was left out, in words."""
+    sections: tuple[Section, ...]
+    """What other plugins add."""
     environment: tuple[Fact, ...]
     method: tuple[str, ...]
     glossary: tuple[tuple[str, str], ...]
@@ -119,6 +122,7 @@ def make_page(document: Json, *, all_charts: bool = False) -> Page:
             *document.get("notices", ()),
             *_notices(open_cards, closed_cards, data),
         ),
+        sections=make_sections(document),
         environment=environment_facts(document),
         method=METHOD,
         glossary=GLOSSARY,

@@ -34,9 +34,13 @@ def outcomes_of(pytester):
     return json.loads((pytester.path / "out.json").read_text())["tests"]
 
 
-def test_a_worker_that_dies_while_measuring_leaves_its_name_and_what_it_measured(write, pytester):
+@pytest.mark.parametrize("dist", ["load", "worksteal"])
+def test_a_worker_that_dies_while_measuring_leaves_its_name_and_what_it_measured(
+    write, pytester, dist
+):
     write("met", "met dies", "missed")
-    result = pytester.run(*COMMAND, "-n2", "--pipeline-json=out.json", timeout=60)
+    options = ("-n2", f"--dist={dist}", "--pipeline-json=out.json")
+    result = pytester.run(*COMMAND, *options, timeout=60)
     result.assert_outcomes(passed=1, failed=2)
     dead, met, missed = outcomes_of(pytester)
     assert (met["outcome"], missed["outcome"]) == ("met", "missed")
@@ -45,6 +49,22 @@ def test_a_worker_that_dies_while_measuring_leaves_its_name_and_what_it_measured
     assert dead["error"].endswith("died in the middle of a measurement (round 1: met dies)")
     assert dead["worker"] in dead["error"]
     result.stdout.fnmatch_lines(["*met dies*invalid: worker gw? died in the middle*"])
+
+
+@pytest.mark.parametrize("dist", ["loadscope", "loadfile", "loadgroup"])
+def test_where_xdist_repeats_the_test_that_killed_its_worker_every_death_is_listed(
+    write, pytester, dist
+):
+    write("met", "met dies")
+    options = ("-n2", f"--dist={dist}", "--max-worker-restart=1", "--pipeline-json=out.json")
+    result = pytester.run(*COMMAND, *options, timeout=60)
+    tests = outcomes_of(pytester)
+    dead = [each for each in tests if each["nodeid"] == "test_it.py::test_gate[met dies]"]
+    assert [each["outcome"] for each in tests if each not in dead] == ["met"]
+    assert 1 <= len(dead) == result.parseoutcomes()["failed"]
+    assert len({each["worker"] for each in dead}) == len(dead)
+    assert all(f"worker {each['worker']} died" in each["error"] for each in dead)
+    result.stdout.fnmatch_lines(["pipeline: 2 gates: 1 met, 0 missed, 0 inconclusive, 1 invalid*"])
 
 
 def test_a_worker_that_dies_after_measuring_loses_nothing(write, pytester):

@@ -1,4 +1,4 @@
-"""The extension points: a user's own executor as an arm, by hook and by entry point; a finding sink."""
+"""The extension points: a user's own executor as an arm, by hook and by entry point; a finding sink; report sections."""
 
 from __future__ import annotations
 
@@ -122,3 +122,84 @@ def test_a_sink_hears_every_finding_once(pytester, options):
         "met",
         "missed",
     ]
+
+
+GATES = """
+import pytest
+
+@pytest.mark.speedup(min=2.0)
+@pytest.mark.parametrize("script", ["met", "missed"])
+def test_gate(pipeline, script):
+    pipeline.run([script], [])
+"""
+SECTIONS = """
+from scripted import pytest_configure
+
+def pytest_pipeline_report_sections(config, document):
+    rows = [[test["nodeid"], test["seconds"]] for test in document["tests"]]
+    with open("asked.txt", "a") as file:
+        file.write("asked\\n")
+    return [{"title": "Prices <b>", "text": "per item\\nin euros", "header": ["test", "s"], "rows": rows}]
+"""
+
+
+def run_with_sections(pytester, conftest, *options):
+    pytester.makeconftest(conftest)
+    pytester.makepyfile(test_it=GATES)
+    outputs = ("--pipeline-json=out.json", "--pipeline-report=out.html")
+    result = pytester.run(*COMMAND, *options, *outputs, timeout=60)
+    result.assert_outcomes(passed=1, failed=1)
+    document = json.loads((pytester.path / "out.json").read_text())
+    return result, document, (pytester.path / "out.html").read_text()
+
+
+@pytest.mark.parametrize("options", [(), ("-n2",)])
+def test_a_section_of_the_project_s_own_stands_in_page_and_document(pytester, options):
+    _, document, page = run_with_sections(pytester, SECTIONS, *options)
+    (section,) = document["sections"]
+    assert section["rows"] == [[test["nodeid"], str(test["seconds"])] for test in document["tests"]]
+    assert (pytester.path / "asked.txt").read_text() == "asked\n"
+    assert '<h2 id="section-1">Prices &lt;b&gt;</h2>' in page
+    assert "<p>per item</p>\n<p>in euros</p>" in page
+    assert '<th scope="col">test</th><th scope="col">s</th>' in page
+    assert "<td>test_it.py::test_gate[missed]</td>" in page
+
+
+def test_an_implementation_may_take_the_configuration_only(pytester):
+    conftest = """
+        from scripted import pytest_configure
+        def pytest_pipeline_report_sections(config):
+            return [{"title": config.rootpath.name}]
+        """
+    _, document, page = run_with_sections(pytester, conftest)
+    name = pytester.path.name
+    assert document["sections"] == [{"title": name, "text": "", "header": [], "rows": []}]
+    assert f">{name}</h2>" in page
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        ("1 / 0", "raised ZeroDivisionError: division by zero"),
+        ("['text']", "a section is a mapping with a 'title', found 'text'"),
+        ("[{}]", "a section needs a 'title' of text, found ''"),
+        ("[{'titel': 'x'}]", "found 'titel' (did you mean 'title'?)"),
+        ("[{'title': 'x', 'text': 5}]", "section 'x': 'text' is text, found 5"),
+        ("[{'title': 'x', 'rows': ['ab']}]", "section 'x': 'rows' has lists of cells, found 'ab'"),
+        ("[{'title': 'x', 'rows': [[1], [1, 2]]}]", "section 'x': rows of 1 and 2 cells"),
+        ("[{'title': 'x', 'header': [1], 'rows': [[1, 2]]}]", "section 'x': rows of 1 and 2 cells"),
+        ("[{'title': 'x', 'text': 'y' * 300_000}]", "300 kB of sections, at most 200 kB fit"),
+    ],
+)
+def test_a_section_that_cannot_be_used_costs_neither_verdict_nor_report(pytester, answer, said):
+    conftest = f"""
+        from scripted import pytest_configure
+        def pytest_pipeline_report_sections(config):
+            return {answer}
+        """
+    result, document, page = run_with_sections(pytester, conftest)
+    assert "sections" not in document
+    assert "missed" in page
+    (line,) = (each for each in result.outlines if "pytest_pipeline_report_sections" in each)
+    assert said in line
+    assert line.endswith("; no section was added to the report")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
+from fake_windows import FakeWindows, load
 
 from pytest_pipeline.plugin.lock import Exclusivity, Pace
 
@@ -77,8 +78,12 @@ def clock():
     return Clock()
 
 
-@pytest.fixture
-def process(clock):
+@pytest.fixture(params=["posix", "windows"])
+def process(request, clock):
+    """Make a process; each has the lock file open once, with the rules of its system."""
+    if request.param == "windows":
+        locks = load(FakeWindows()).WindowsLocks
+        return lambda name: Exclusivity(locks("lock", print), pace=clock.pace)
     file = Bytes()
     return lambda name: Exclusivity(file.of(name), pace=clock.pace)
 

@@ -46,6 +46,7 @@ def hostile_document(text):
     arm["timeline"]["stage_names"][0] = text
     made = documents.document(test)
     made["environment"] = {**made["environment"], "cpu": text, "packages": {text: text}}
+    made["sections"] = [{"title": text, "text": text, "header": [text], "rows": [[text]]}]
     made["context"] = {"project": text, "commit": text, "branch": text, "command": text}
     return made
 
