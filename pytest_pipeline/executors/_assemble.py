@@ -13,7 +13,7 @@ from pytest_pipeline.model.trace import Ledger, LedgerRow, Trace
 if TYPE_CHECKING:
     from pytest_pipeline.executors._run import Run
     from pytest_pipeline.model.plan import Plan, Source
-    from pytest_pipeline.model.trace import Visits
+    from pytest_pipeline.model.trace import Ints, Sample, Visits
 
 
 def stage_names(plan: Plan, source: Source) -> tuple[str, ...]:
@@ -31,13 +31,21 @@ def assemble(
     visits: Visits,
     rows: Sequence[LedgerRow],
     startup_s: float,
+    chunk: int = 1,
+    sample: Sample | None = None,
 ) -> Trace:
     """Return the trace of a run that ended well."""
-    admitted = np.array(run.admitted_ns, dtype=np.int64)
-    emitted = np.zeros(len(admitted), dtype=np.int64)
+    num_items = len(outputs) + len(run.failures)
+    kept = np.arange(num_items, dtype=np.int64) if sample is None else sample.items
     last = visits.stage == len(names) - 1
-    emitted[visits.item[last]] = visits.finished_ns[last]
-    emitted[[failure.item for failure in run.failures]] = 0
+    emitted = _per_item(kept, chunk, visits.item[last], visits.finished_ns[last])
+    failed = np.array([failure.item for failure in run.failures], dtype=np.int64)
+    emitted[np.isin(kept, failed)] = 0
+    if run.admitted_ns:
+        admitted = np.array(run.admitted_ns, dtype=np.int64)[kept]
+    else:
+        first = visits.stage == 0
+        admitted = _per_item(kept, chunk, visits.item[first], visits.enqueued_ns[first])
     return Trace(
         executor=executor,
         stage_names=names,
@@ -52,4 +60,19 @@ def assemble(
         send_lag_s=np.array(run.send_lag_ns[: len(admitted)], dtype=np.float64) / 1e9,
         ledger=Ledger(tuple(rows), (run.ended_ns - run.began_ns) / 1e9),
         failures=tuple(run.failures),
+        chunk=chunk,
+        sample=sample,
     )
+
+
+def _per_item(kept: Ints, chunk: int, items: Ints, stamps: Ints) -> Ints:
+    """Return the stamp of each kept item: its own, or that of its chunk; 0 where there is none."""
+    found = np.zeros(len(kept), dtype=np.int64)
+    heads = kept - kept % chunk
+    order = np.argsort(items)
+    items, stamps = items[order], stamps[order]
+    at = np.minimum(np.searchsorted(items, heads), max(0, len(items) - 1))
+    if len(items):
+        known = items[at] == heads
+        found[known] = stamps[at[known]]
+    return found

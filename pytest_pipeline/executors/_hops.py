@@ -20,6 +20,8 @@ from time import perf_counter_ns
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from pytest_pipeline.executors._accounts import Account
     from pytest_pipeline.executors._run import Run
 
@@ -155,35 +157,37 @@ class FreeOutlet:
 class Inlet:
     """One consumer's end of a hop."""
 
-    __slots__ = ("_account", "_block", "_give", "_items", "_items_now", "_run", "_uncounted")
+    __slots__ = ("_account", "_hop", "_run", "is_over")
 
     def __init__(self, hop: Hop, run: Run, account: Account) -> None:
-        self._items = hop.items
-        self._items_now = hop.items.get_nowait
-        self._give = hop.credits.tokens.put
-        self._block = hop.credits.block
-        self._uncounted = 0
+        self.is_over = False
+        self._hop = hop
         self._run = run
         self._account = account
 
-    def receive(self) -> Message | None:
-        """Return the next message, waiting for it; None when the run is over."""
-        try:
-            message = self._items_now()
-        except Empty:
-            message = self._wait()
-        # Queued items of a failed run are dropped here, by the one flag read per item.
-        if message is STOP or self._run.failed:
-            self._items.put(STOP)
-            return None
-        self._uncounted += 1
-        if self._uncounted == self._block:
-            self._uncounted = 0
-            self._give(self._block)
-        return message
+    def messages(self) -> Iterator[Message]:
+        """Yield messages, waiting for them, until the run is over.
+
+        A generator, because its local variables are the cheapest state that Python has.
+        """
+        hop, run = self._hop, self._run
+        take, give, block = hop.items.get_nowait, hop.credits.tokens.put, hop.credits.block
+        while True:
+            for _ in range(block):
+                try:
+                    message = take()
+                except Empty:
+                    message = self._wait()
+                # Queued items of a failed run are dropped here, by the one flag read per item.
+                if message is STOP or run.failed:
+                    hop.items.put(STOP)
+                    self.is_over = True
+                    return
+                yield message
+            give(block)
 
     def _wait(self) -> Message:
         before = perf_counter_ns()
-        message = self._items.get()
+        message = self._hop.items.get()
         self._account.starved_ns += self._run.inside(before, perf_counter_ns())
         return message

@@ -104,6 +104,20 @@ class ItemFailure:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Sample:
+    """Which items a trace still holds the stamps of, when there were too many visits to keep."""
+
+    items: Ints
+    """Indices in the source of the kept items, ascending: a seeded sample, uniform over all items."""
+    num_items: int
+    """Items of the execution, kept or not."""
+    num_visits: int
+    """Visits of the execution, kept or not."""
+    seed: int
+    """Of the hash that chose the items."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Trace:
     """One execution of a plan under one executor. Stamps share one clock domain."""
 
@@ -122,11 +136,11 @@ class Trace:
     startup_s: float
     """Seconds that starting the workers took (0 in later executions of an open pool)."""
     visits: Visits
-    """One row per visit."""
+    """One row per visit (per chunk and stage with `chunk` > 1) of the items that were kept."""
     admitted_ns: Ints
-    """Per item: when it entered (closed loop) or was meant to enter (open loop)."""
+    """Per kept item: when it entered (closed loop) or was meant to enter (open loop)."""
     emitted_ns: Ints
-    """Per item: when its last stage finished; 0 for failed items."""
+    """Per kept item: when its last stage finished; 0 for failed items."""
     send_lag_s: Floats
     """Per item, open loop: how late the generator itself woke up, seconds (waiting for room is part of the
     latency, not of the lag); empty in closed loop."""
@@ -134,6 +148,31 @@ class Trace:
     """Where the worker time went."""
     failures: tuple[ItemFailure, ...] = ()
     """Collected failures, in order of occurrence."""
+    chunk: int = 1
+    """Items that travelled together: a visit of item i stands for the items i to i + chunk - 1."""
+    sample: Sample | None = None
+    """What was kept of more visits than a trace may hold; None when all items were kept."""
+
+    @property
+    def num_items(self) -> int:
+        """Items of the execution, kept or not."""
+        return len(self.admitted_ns) if self.sample is None else self.sample.num_items
+
+    @property
+    def num_visits(self) -> int:
+        """Visits of the execution (chunks count once), kept or not."""
+        return len(self.visits) if self.sample is None else self.sample.num_visits
+
+    @property
+    def visit_counts(self) -> Ints:
+        """Items that each row of `visits` stands for: `chunk`, fewer at the end of the source."""
+        return np.minimum(self.chunk, self.num_items - self.visits.item)
+
+    def rows_of(self, items: Ints) -> Ints:
+        """Return where `items` (kept ones) stand in `admitted_ns` and `emitted_ns`."""
+        if self.sample is None:
+            return items
+        return np.asarray(np.searchsorted(self.sample.items, items), dtype=np.int64)
 
     @property
     def makespan_s(self) -> float:
