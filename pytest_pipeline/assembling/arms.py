@@ -6,6 +6,7 @@ from statistics import median
 
 from pytest_pipeline.explain.advice import find_bottleneck
 from pytest_pipeline.explain.ceiling import Line, fused_line, staged_line
+from pytest_pipeline.explain.item_ledger import make_item_ledger
 from pytest_pipeline.explain.profile import overlap, stage_summaries
 from pytest_pipeline.judge.estimates import speedup_estimate, summarise_latency, usable_rounds
 from pytest_pipeline.measure.lane import Lane
@@ -51,6 +52,7 @@ class ArmMaker:
             overlap=overlap(trace),
             stages=stages,
             ledger=trace.ledger,
+            item_ledger=make_item_ledger(trace),
             bottleneck=None if is_baseline or line is None else find_bottleneck(stages, line),
             trace=trace,
         )

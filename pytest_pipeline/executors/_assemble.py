@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pytest_pipeline.model.plan import SOURCE_STAGE
-from pytest_pipeline.model.trace import Ledger, LedgerRow, Trace
+from pytest_pipeline.model.trace import Ledger, LedgerRow, Trace, per_item
 
 if TYPE_CHECKING:
     from pytest_pipeline.executors._run import Run
     from pytest_pipeline.model.plan import Plan, Source
-    from pytest_pipeline.model.trace import Ints, Sample, Visits
+    from pytest_pipeline.model.trace import Sample, Visits
 
 
 def stage_names(plan: Plan, source: Source) -> tuple[str, ...]:
@@ -38,14 +38,14 @@ def assemble(
     num_items = len(outputs) + len(run.failures)
     kept = np.arange(num_items, dtype=np.int64) if sample is None else sample.items
     last = visits.stage == len(names) - 1
-    emitted = _per_item(kept, chunk, visits.item[last], visits.finished_ns[last])
+    emitted = per_item(kept, chunk, visits.item[last], visits.finished_ns[last])
     failed = np.array([failure.item for failure in run.failures], dtype=np.int64)
     emitted[np.isin(kept, failed)] = 0
     if run.admitted_ns:
         admitted = np.array(run.admitted_ns, dtype=np.int64)[kept]
     else:
         first = visits.stage == 0
-        admitted = _per_item(kept, chunk, visits.item[first], visits.enqueued_ns[first])
+        admitted = per_item(kept, chunk, visits.item[first], visits.enqueued_ns[first])
     return Trace(
         executor=executor,
         stage_names=names,
@@ -63,16 +63,3 @@ def assemble(
         chunk=chunk,
         sample=sample,
     )
-
-
-def _per_item(kept: Ints, chunk: int, items: Ints, stamps: Ints) -> Ints:
-    """Return the stamp of each kept item: its own, or that of its chunk; 0 where there is none."""
-    found = np.zeros(len(kept), dtype=np.int64)
-    heads = kept - kept % chunk
-    order = np.argsort(items)
-    items, stamps = items[order], stamps[order]
-    at = np.minimum(np.searchsorted(items, heads), max(0, len(items) - 1))
-    if len(items):
-        known = items[at] == heads
-        found[known] = stamps[at[known]]
-    return found

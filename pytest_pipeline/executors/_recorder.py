@@ -70,25 +70,41 @@ class Recorder:
             return
         table = np.fromiter(self._rows, np.int64, len(self._rows)).reshape(-1, _FIELDS)
         self._rows.clear()
+        if self.threshold != _ALL:
+            self._count(table)
+        self._parts.append(_sampled(table, self.threshold))
+        self._kept += len(self._parts[-1])
+        if self._kept > self.limit:
+            self._drop()
+
+    def finish(self) -> None:
+        """Bring counts and sums up to date, when the run is over."""
+        self.fold()
+        if self.threshold == _ALL:
+            self.counts = self.service_ns = np.zeros(0, dtype=np.int64)
+            self._count(self._joined())
+
+    def table(self, threshold: int) -> Ints:
+        """Return the rows of the items whose hash is below `threshold`, shape (visits, 5)."""
+        return _sampled(self._joined(), threshold)
+
+    def _count(self, table: Ints) -> None:
         stage, spent = table[:, 1], table[:, 4] - table[:, 3]
         self.counts = _sum(self.counts, np.bincount(stage))
         # Weights are floats: exact, as long as a stage's sum stays below 2**53 ns (104 days).
         self.service_ns = _sum(self.service_ns, np.bincount(stage, weights=spent).astype(np.int64))
-        self._keep(table)
 
-    def table(self, threshold: int) -> Ints:
-        """Return the rows of the items whose hash is below `threshold`, shape (visits, 5)."""
-        self.fold()
-        parts = [_sampled(part, threshold) for part in self._parts]
-        return np.concatenate([np.zeros((0, _FIELDS), dtype=np.int64), *parts])
-
-    def _keep(self, table: Ints) -> None:
-        self._parts.append(_sampled(table, self.threshold))
-        self._kept += len(self._parts[-1])
-        while self._kept > self.limit:
+    def _drop(self) -> None:
+        table = self._joined()
+        if self.threshold == _ALL:
+            self._count(table)  # once something is dropped, whatever comes is counted as it comes
+        while len(table) > self.limit:
             self.threshold //= 2
-            self._parts = [np.concatenate([_sampled(part, self.threshold) for part in self._parts])]
-            self._kept = len(self._parts[0])
+            table = _sampled(table, self.threshold)
+        self._parts, self._kept = [table], len(table)
+
+    def _joined(self) -> Ints:
+        return np.concatenate([np.zeros((0, _FIELDS), dtype=np.int64), *self._parts])
 
 
 class Recording:
@@ -97,7 +113,7 @@ class Recording:
     def __init__(self, recorders: Sequence[tuple[int, Recorder]], stages: int) -> None:
         """Take (worker slot, recorder) pairs; `stages` counts the source when it is timed."""
         for _, recorder in recorders:
-            recorder.fold()
+            recorder.finish()
         self._threshold = min((recorder.threshold for _, recorder in recorders), default=_ALL)
         counts = service = np.zeros(stages, dtype=np.int64)
         tables, slots = [], []

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from pytest_pipeline.model.comparison import StageSummary
-from pytest_pipeline.model.trace import Floats, Ledger, Trace
+from pytest_pipeline.model.trace import Floats, Ints, Ledger, Trace
 
 
 def stage_summaries(trace: Trace) -> tuple[StageSummary, ...]:
@@ -15,11 +15,13 @@ def stage_summaries(trace: Trace) -> tuple[StageSummary, ...]:
     summaries = []
     for index, name in enumerate(trace.stage_names):
         mine = trace.visits.stage == index
-        service = (trace.visits.finished_ns[mine] - trace.visits.started_ns[mine]) / 1e9
+        spent = (trace.visits.finished_ns[mine] - trace.visits.started_ns[mine]) / 1e9
+        service = spent / trace.visit_counts[mine]
         queueing = (trace.visits.started_ns[mine] - trace.visits.enqueued_ns[mine]) / 1e9
         row = rows.get(name)
         workers = (row.workers if row is not None else 0) or pool
-        total = float(service.sum())
+        is_exact = row is not None and trace.sample is not None
+        total = row.service_s if row is not None and is_exact else float(spent.sum())
         known_cpu = row is not None and row.cpu_s > 0 and total > 0
         summaries.append(
             StageSummary(
@@ -42,10 +44,14 @@ def overlap(trace: Trace) -> float:
     """Return the mean number of items in service at once: service time / time with any service.
 
     Interval order only: the union of the service intervals is the denominator, so idle gaps do not
-    count against it. 1 for a serial loop.
+    count against it. 1 for a serial loop. Where the trace is a sample, the makespan takes the
+    place of the union: idle gaps count then, since what went on meanwhile is not known.
     """
     if not len(trace.visits):
         return 0.0
+    if trace.sample is not None:
+        total = sum(row.service_s for row in trace.ledger.rows)
+        return total / trace.makespan_s if trace.makespan_s else 0.0
     order = np.argsort(trace.visits.started_ns, kind="stable")
     started, finished = trace.visits.started_ns[order], trace.visits.finished_ns[order]
     reach = np.maximum.accumulate(finished)
@@ -55,12 +61,22 @@ def overlap(trace: Trace) -> float:
 
 
 def service_matrix(trace: Trace) -> Floats:
-    """Return service seconds as an array of shape (items, stages); items without a visit have 0."""
-    visits = trace.visits
-    items = int(visits.item.max()) + 1 if len(visits) else 0
-    matrix = np.zeros((items, len(trace.stage_names)))
-    np.add.at(matrix, (visits.item, visits.stage), (visits.finished_ns - visits.started_ns) / 1e9)
+    """Return service seconds as an array of shape (kept items, stages).
+
+    An item has 0 where it was not, and an equal share of its chunk's service where it was in one.
+    """
+    visits, counts = trace.visits, trace.visit_counts
+    each = (visits.finished_ns - visits.started_ns) / 1e9 / counts
+    matrix = np.zeros((len(trace.admitted_ns), len(trace.stage_names)))
+    rows = np.repeat(trace.rows_of(visits.item), counts) + _within(counts)
+    np.add.at(matrix, (rows, np.repeat(visits.stage, counts)), np.repeat(each, counts))
     return matrix
+
+
+def _within(counts: Ints) -> Ints:
+    """Return 0, 1, ... for every item of each visit: its place in the chunk."""
+    ends = np.cumsum(counts)
+    return np.asarray(np.arange(counts.sum()) - np.repeat(ends - counts, counts), dtype=np.int64)
 
 
 def _pool_workers(ledger: Ledger) -> int:

@@ -10,6 +10,7 @@ from pytest_pipeline.errors import PipelineRegression, UsageError
 from pytest_pipeline.model.environment import Environment
 from pytest_pipeline.model.estimate import Estimate, Latency
 from pytest_pipeline.model.finding import Finding
+from pytest_pipeline.model.item_ledger import ItemLedger
 from pytest_pipeline.model.plan import Plan
 from pytest_pipeline.model.rounds import LatencyBlock, Reference, Round
 from pytest_pipeline.model.trace import Ledger, Trace
@@ -88,6 +89,8 @@ class Arm:
     """One per stage."""
     ledger: Ledger | None = None
     """Where the worker time went in the profiled execution."""
+    item_ledger: ItemLedger | None = None
+    """Where the latency of its items went."""
     bottleneck: Bottleneck | None = None
     """The stage that limits this arm."""
     trace: Trace | None = None

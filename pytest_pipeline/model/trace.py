@@ -195,6 +195,17 @@ class Trace:
         """Ledger row of each stage."""
         return {row.name: row for row in self.ledger.rows}
 
+    def stamps(self, stage: int) -> tuple[Ints, Ints, Ints]:
+        """Return enqueued, started and finished of every kept item in one stage; 0 where it was not."""
+        mine = self.visits.stage == stage
+        items = self.visits.item[mine]
+        kept = np.arange(len(self.admitted_ns)) if self.sample is None else self.sample.items
+        enqueued, started, finished = (
+            per_item(kept, self.chunk, items, column[mine])
+            for column in (self.visits.enqueued_ns, self.visits.started_ns, self.visits.finished_ns)
+        )
+        return enqueued, started, finished
+
     def to_frame(self) -> pd.DataFrame:
         """Return the visits as a pandas frame (needs the `pandas` extra), one row per visit."""
         import pandas as pd
@@ -216,3 +227,16 @@ def make_visits(rows: Sequence[tuple[int, int, int, int, int, int]]) -> Visits:
     """Build `Visits` from rows of (item, stage, worker, enqueued_ns, started_ns, finished_ns)."""
     table = np.array(rows, dtype=np.int64).reshape(-1, 6)
     return Visits(*(np.ascontiguousarray(table[:, k]) for k in range(6)))
+
+
+def per_item(kept: Ints, chunk: int, items: Ints, stamps: Ints) -> Ints:
+    """Return the stamp of each kept item: its own, or that of its chunk; 0 where there is none."""
+    found = np.zeros(len(kept), dtype=np.int64)
+    heads = kept - kept % chunk
+    order = np.argsort(items)
+    items, stamps = items[order], stamps[order]
+    at = np.minimum(np.searchsorted(items, heads), max(0, len(items) - 1))
+    if len(items):
+        known = items[at] == heads
+        found[known] = stamps[at[known]]
+    return found

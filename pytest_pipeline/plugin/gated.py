@@ -26,6 +26,7 @@ _MEASURED = frozenset(
         "efficiency",
         "overlap",
         "ledger",
+        "item_ledger",
         "bottleneck",
     }
 )

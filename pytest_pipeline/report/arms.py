@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from pytest_pipeline.report import units
+from pytest_pipeline.report.item_ledger import ItemLedgerView, make_item_ledger
 from pytest_pipeline.report.ledger import LedgerView, make_ledger
 from pytest_pipeline.report.text import one_line
 from pytest_pipeline.report.timeline import Timeline, make_timeline
@@ -28,6 +29,7 @@ class ArmView:
     """Bottleneck in a sentence, or why the arm could not run."""
     stages: Table | None
     ledger: LedgerView | None
+    item_ledger: ItemLedgerView | None
     timeline: Timeline | None
 
 
@@ -64,6 +66,7 @@ def arm_view(arm: Json, *, with_timeline: bool) -> ArmView:
         lead=_lead(arm),
         stages=_stage_table(arm),
         ledger=make_ledger(arm["ledger"]),
+        item_ledger=make_item_ledger(arm["item_ledger"]),
         timeline=make_timeline(arm) if with_timeline else None,
     )
 

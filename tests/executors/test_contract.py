@@ -10,6 +10,7 @@ import pytest
 from pytest_pipeline.errors import StageTimeoutError, UsageError
 from pytest_pipeline.executors.protocol import Executor
 from pytest_pipeline.executors.threads import Threads
+from pytest_pipeline.explain.item_ledger import make_item_ledger
 from pytest_pipeline.model.plan import Stage
 
 
@@ -186,6 +187,20 @@ def test_the_worker_ledger_adds_up(executor, opened, source):
         assert trace.stages[name].service_s == pytest.approx(
             float(spent[trace.visits.stage == index].sum())
         )
+
+
+def test_the_item_ledger_adds_up(executor, opened, source):
+    stages = [
+        Stage(spin(0.001), name="a", workers=2),
+        Stage(spin(0.002), name="b", queue_size=1),
+        double,
+    ]
+    trace = opened(executor, stages).run(source(lambda: iter(range(30))))
+    ledger = make_item_ledger(trace)
+    assert [row.name for row in ledger.rows] == ["source", "a", "b", "double"]
+    assert ledger.latency_s == pytest.approx(float(trace.latency_s.mean()))
+    assert abs(ledger.unaccounted_s) <= 0.02 * ledger.latency_s
+    assert ledger.little_gap < 1e-6
 
 
 def test_each_pinned_stage_accounts_for_its_own_workers(opened, source):

@@ -8,6 +8,7 @@ from pytest_pipeline.report import html, units
 from pytest_pipeline.report.bars import latency_chart, speedup_chart
 from pytest_pipeline.report.curve import latency_curves
 from pytest_pipeline.report.gates import distance_words, make_gate
+from pytest_pipeline.report.item_ledger import make_item_ledger
 from pytest_pipeline.report.ledger import make_ledger, row_total
 from pytest_pipeline.report.rounds import round_charts
 from pytest_pipeline.report.timeline import make_timeline
@@ -133,6 +134,23 @@ def test_a_ledger_that_does_not_balance_is_called_out():
     ledger = first_run(documents.missed())["arms"][1]["ledger"]
     broken = {**ledger, "makespan_s": ledger["makespan_s"] * 1.2}
     assert make_ledger(broken).check.endswith("this ledger does not balance")
+
+
+def test_the_item_ledger_adds_up_to_the_mean_latency_and_says_so():
+    ledger = first_run(documents.missed())["arms"][1]["item_ledger"]
+    view = make_item_ledger(ledger)
+    assert "the parts add up to it" in view.check
+    assert "unaccounted 0 %" in view.check
+    totals = [float(line[4].replace(",", "")) for line in view.lines]
+    assert sum(totals) == pytest.approx(float(view.total[4].replace(",", "")), abs=0.2)
+    broken = {**ledger, "latency_s": 2 * ledger["latency_s"]}
+    assert "this ledger does not balance" in make_item_ledger(broken).check
+
+
+def test_an_item_ledger_of_a_sample_says_how_many_items_it_is_the_mean_of():
+    ledger = first_run(documents.missed())["arms"][1]["item_ledger"]
+    view = make_item_ledger({**ledger, "num_items": 1234, "num_emitted": 1_000_000})
+    assert "mean latency of 1,234 of 1,000,000 items, a seeded sample" in view.check
 
 
 def test_pool_stages_have_no_slots_of_their_own():
