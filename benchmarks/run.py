@@ -1,4 +1,4 @@
-"""Print all the tables (about five minutes); `--write` also puts them into results.md."""
+"""Print all the tables (about eight minutes); `--write` also puts them into results.md."""
 
 from __future__ import annotations
 
@@ -12,8 +12,9 @@ import bench_decide
 import bench_flights
 import bench_seed
 import bench_startup
+import bench_threads
 
-BENCHES = (bench_seed, bench_flights, bench_startup, bench_decide)
+BENCHES = (bench_seed, bench_threads, bench_flights, bench_startup, bench_decide)
 RESULTS = Path(__file__).with_name("results.md")
 INTRODUCTION = """# Results
 
