@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from pytest_pipeline.explain.ceiling import Line
+from pytest_pipeline.explain.hops import chunk_step
 from pytest_pipeline.model.comparison import Arm, Bottleneck, StageSummary
 
 SLOWER_INSIDE = 1.3
@@ -45,7 +46,7 @@ def advise(arm: Arm, baseline: Arm, line: Line, limit: float) -> Advice:
     overhead = _overhead(arm)
     if overhead:
         return Advice(f"{cause}; {overhead}" if cause else overhead, _what_if(arm, line, limit))
-    return Advice(cause, _what_if(arm, line, limit))
+    return Advice(cause, chunk_step(arm) or _what_if(arm, line, limit))
 
 
 def _bottleneck_text(bottleneck: Bottleneck) -> str:
