@@ -48,6 +48,7 @@ class ArmMaker:
             throughput_per_s=measured.num_items / makespan if makespan > 0 else None,
             first_result_s=trace.first_result_s,
             startup_s=lane.startup_s,
+            empty_run_s=trace.empty_run_s,
             efficiency=speedup.value / lane.width if speedup is not None else None,
             overlap=overlap(trace),
             stages=stages,

@@ -30,7 +30,7 @@ def assemble(
     first_result_ns: int,
     visits: Visits,
     rows: Sequence[LedgerRow],
-    startup_s: float,
+    startup_s: float = 0.0,
     chunk: int = 1,
     sample: Sample | None = None,
 ) -> Trace:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from queue import SimpleQueue
 from time import perf_counter_ns, process_time_ns
@@ -18,9 +17,10 @@ from pytest_pipeline.executors._accounts import (
 )
 from pytest_pipeline.executors._assemble import assemble, stage_names
 from pytest_pipeline.executors._cpu import CpuSampler
-from pytest_pipeline.executors._crew import Crew, watch_accounts
+from pytest_pipeline.executors._crew import watch_accounts
 from pytest_pipeline.executors._depth_first import FAILED, DepthFirst
 from pytest_pipeline.executors._run import Run, get_before
+from pytest_pipeline.executors._running import RunningOnThreads
 from pytest_pipeline.executors._sink import Dropped
 from pytest_pipeline.executors._source import Pacer
 from pytest_pipeline.model.plan import SOURCE_STAGE
@@ -57,31 +57,16 @@ class Serial:
         return RunningSerial(self._name, plan)
 
 
-class RunningSerial:
+class RunningSerial(RunningOnThreads):
     """The worker thread of the serial loop.
 
     A thread of its own, so that the caller can wait with a timeout and be interrupted.
     """
 
     def __init__(self, name: str, plan: Plan) -> None:
-        began = time.perf_counter()
-        self._name = name
-        self._plan = plan
-        self._crew = Crew([f"pipeline-{name}"])
-        self._startup_s = self._unreported_s = time.perf_counter() - began
+        super().__init__(name, plan, [f"pipeline-{name}"])
 
-    @property
-    def startup_s(self) -> float:
-        """Seconds that `open` took."""
-        return self._startup_s
-
-    @property
-    def abandoned(self) -> tuple[str, ...]:
-        """Names of the threads that hung and are still alive."""
-        return self._crew.abandoned
-
-    def run(self, source: Source) -> Trace:
-        """Execute the plan once over `source`."""
+    def _execute(self, source: Source) -> Trace:
         run, done = Run(collects_errors=source.collects_errors), SimpleQueue[None]()
         run.on_stop(lambda: done.put(None))
         names = stage_names(self._plan, source)
@@ -97,7 +82,6 @@ class RunningSerial:
         )
         recording = recording_of([account], len(names))
         service = recording.service_s
-        startup_s, self._unreported_s = self._unreported_s, 0.0
         return assemble(
             self._name,
             names,
@@ -113,13 +97,8 @@ class RunningSerial:
                 run,
                 cpu_s=CpuSampler.estimate([loop.sampler], service),
             ),
-            startup_s=startup_s,
             sample=recording.sample(len(loop.outputs) + len(run.failures), 1),
         )
-
-    def close(self) -> None:
-        """End the thread."""
-        self._crew.close()
 
 
 def _wait(run: Run, done: SimpleQueue[None], deadline: float) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING, Literal
 
 from pytest_pipeline.errors import UsageError
@@ -15,10 +14,11 @@ from pytest_pipeline.executors._accounts import (
 )
 from pytest_pipeline.executors._assemble import assemble, stage_names
 from pytest_pipeline.executors._chunks import BareChunkWorker, ChunkPump, ChunkWorker, chunk_for
-from pytest_pipeline.executors._crew import Crew, watch_accounts
+from pytest_pipeline.executors._crew import watch_accounts
 from pytest_pipeline.executors._hops import Purse
 from pytest_pipeline.executors._intake import ListFeed
 from pytest_pipeline.executors._run import Run
+from pytest_pipeline.executors._running import RunningOnThreads
 from pytest_pipeline.executors._shared import SharedFloor
 from pytest_pipeline.executors._sink import ChunkSink, Sink
 from pytest_pipeline.executors._source import Pump, admission_gate
@@ -95,37 +95,24 @@ class Threads:
         chunk = plan.chunk if self._chunk is None else self._chunk
         if self._layout == "shared":
             chunk = 1  # nothing is handed over between the stages
-        return RunningThreads(self._name, plan, self._layout, self.workers(plan), chunk)
+        return RunningThreads(
+            self._name, plan, self._layout, workers=self.workers(plan), chunk=chunk
+        )
 
 
-class RunningThreads:
+class RunningThreads(RunningOnThreads):
     """Worker threads that are up; a run sends each of them one job."""
 
-    def __init__(self, name: str, plan: Plan, layout: Layout, workers: int, chunk: int) -> None:
-        began = time.perf_counter()
-        self._name = name
-        self._plan = plan
+    def __init__(self, name: str, plan: Plan, layout: Layout, *, workers: int, chunk: int) -> None:
+        super().__init__(name, plan, _thread_names(name, plan, layout, workers))
         self._layout = layout
         self._workers = workers
         self._chunk = chunk
         self.is_recording = True
         """False only in the benchmark that tells what recording costs (staged layout)."""
         self._queue_sizes = sum(stage.queue_size for stage in plan.stages)
-        self._crew = Crew([*self._thread_names(), f"pipeline-{name}-source"])
-        self._startup_s = self._unreported_s = time.perf_counter() - began
 
-    @property
-    def startup_s(self) -> float:
-        """Seconds that `open` took."""
-        return self._startup_s
-
-    @property
-    def abandoned(self) -> tuple[str, ...]:
-        """Names of the threads that hung and are still alive."""
-        return self._crew.abandoned
-
-    def run(self, source: Source) -> Trace:
-        """Execute the plan once over `source`."""
+    def _execute(self, source: Source) -> Trace:
         chunk = chunk_for(
             self._chunk, is_open=source.offsets_ns is not None, in_flight=source.in_flight
         )
@@ -152,7 +139,6 @@ class RunningThreads:
         service = recording.service_s
         # The source's thread is a worker of the plan only when the items come from a callable.
         front = [stage_row(names[0], [feeder], float(service[0]), run)] if source.is_timed else []
-        startup_s, self._unreported_s = self._unreported_s, 0.0
         return assemble(
             self._name,
             names,
@@ -161,24 +147,9 @@ class RunningThreads:
             first_result_ns=sink.first_result_ns,
             visits=recording.visits,
             rows=(*front, *floor.rows(service, run)),
-            startup_s=startup_s,
             chunk=chunk,
             sample=recording.sample(sink.num_items, chunk),
         )
-
-    def close(self) -> None:
-        """End all the threads."""
-        self._crew.close()
-
-    def _thread_names(self) -> list[str]:
-        if self._layout == "shared":
-            return [f"pipeline-{self._name}-{slot}" for slot in range(self._workers)]
-        stages = zip(self._plan.stages, self._plan.names, strict=True)
-        return [
-            f"pipeline-{self._name}-{name}-{slot}"
-            for stage, name in stages
-            for slot in range(stage.workers)
-        ]
 
     def _floor(
         self, run: Run, names: tuple[str, ...], sink: Sink, feed: ListFeed | None, chunk: int
@@ -195,6 +166,17 @@ class RunningThreads:
             )
         kinds = _WORKERS[chunk > 1]
         return StagedFloor(self._plan, names, run, sink, feed=feed, worker=kinds[self.is_recording])
+
+
+def _thread_names(name: str, plan: Plan, layout: Layout, workers: int) -> list[str]:
+    source = f"pipeline-{name}-source"
+    if layout == "shared":
+        return [*(f"pipeline-{name}-{slot}" for slot in range(workers)), source]
+    stages = zip(plan.stages, plan.names, strict=True)
+    return [
+        *(f"pipeline-{name}-{label}-{k}" for stage, label in stages for k in range(stage.workers)),
+        source,
+    ]
 
 
 def _pump(

@@ -81,6 +81,8 @@ class Arm:
     """Seconds to the first output in the profiled execution."""
     startup_s: float | None = None
     """Seconds to start the workers."""
+    empty_run_s: float | None = None
+    """Seconds that an execution without items takes: the executor's own fixed cost."""
     efficiency: float | None = None
     """speedup / workers."""
     overlap: float | None = None

@@ -152,6 +152,9 @@ class Trace:
     """Items that travelled together: a visit of item i stands for the items i to i + chunk - 1."""
     sample: Sample | None = None
     """What was kept of more visits than a trace may hold; None when all items were kept."""
+    empty_run_s: float | None = None
+    """Makespan of an execution without items on these workers, seconds: what the executor itself
+    costs each time, apart from start-up. None where it was not measured."""
 
     @property
     def num_items(self) -> int:

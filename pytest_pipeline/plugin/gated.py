@@ -23,6 +23,7 @@ _MEASURED = frozenset(
         "throughput_per_s",
         "first_result_s",
         "startup_s",
+        "empty_run_s",
         "efficiency",
         "overlap",
         "ledger",

@@ -9,6 +9,7 @@ import pytest
 
 from pytest_pipeline.errors import StageTimeoutError, UsageError
 from pytest_pipeline.executors.protocol import Executor
+from pytest_pipeline.executors.serial import Serial
 from pytest_pipeline.executors.threads import Threads
 from pytest_pipeline.explain.item_ledger import make_item_ledger
 from pytest_pipeline.model.plan import Stage
@@ -239,6 +240,19 @@ def test_start_up_is_reported_once(executor, opened, source):
     first, second = running.run(source([1])), running.run(source([1]))
     assert first.startup_s == running.startup_s > 0
     assert second.startup_s == 0
+
+
+@pytest.mark.parametrize(
+    "executor",
+    [Serial(), Threads(), Threads(layout="shared")],
+    ids=["serial", "staged", "shared"],
+)
+def test_the_cost_of_an_empty_run_is_measured_once(executor, opened, source):
+    calls = []
+    running = opened(executor, [calls.append])
+    first, second = running.run(source([1])), running.run(source([1]))
+    assert first.empty_run_s == second.empty_run_s > 0
+    assert calls == [1, 1]
 
 
 # --- bounds
