@@ -11,6 +11,24 @@ so a waiting one holds 0 and any other at most b - 1; a consumer hands back at b
 most b - 1. When a producer waits, at most (n - 1 + m) * (b - 1) credits are out of reach. With
 b = (d - 1) // (n + m) + 1 that is at most (n + m) * (b - 1) <= d - 1 < d, so at least one credit
 is a token (the producer goes on) or an item (a consumer goes on). For n = m = 1 and d = 16: b = 8.
+
+Tried on three null stages, per item and hop, as a ratio to a `queue.Queue(16)` pipeline of five
+threads (2.4 us on two cores, CPython 3.11; recording off; interleaved, median of 9):
+
+| hand-over                                                     | depth 16 | depth 64 |
+|---------------------------------------------------------------|----------|----------|
+| block credit, source and sink in threads of their own         | 0.67 (*) | 0.41 (*) |
+| single-producer deque, parking flags, woken at half           | 0.29     | 0.16     |
+| block credit, first stage takes, last stage emits (this one)  | 0.28     | 0.16     |
+
+(*) with recording, which is 0.1 of it. The deque is no faster, serves one producer and one consumer
+only, and needs two flags to be published and checked again in the right order. What counts is not
+the queue but how many threads take turns: five become three when a list's items are taken by the
+first stage's workers (`_intake.py`) and outputs are emitted by the last one's (`_sink.py`).
+
+Nothing here relies on the GIL. `SimpleQueue` is the only thing that two threads touch at once, and
+is safe on every build; a purse belongs to one producer, an inlet's count to one consumer;
+`Run.failed` only ever turns true, and whoever reads it too early finds the STOP in the queue.
 """
 
 from __future__ import annotations

@@ -25,7 +25,7 @@ class ItemRow:
 class ItemLedger:
     """Parts of the mean latency: its rows, transfer and the unaccounted rest add up to it.
 
-    Raises nothing; an execution without outputs has none.
+    An execution without outputs has none.
     """
 
     rows: tuple[ItemRow, ...]
@@ -43,6 +43,8 @@ class ItemLedger:
     """Items that the execution emitted."""
     makespan_s: float
     """Makespan of the execution, seconds."""
+    chunk: int = 1
+    """Items that travelled together and share all their times."""
 
     @property
     def little_gap(self) -> float:

@@ -61,11 +61,12 @@ def _check(ledger: Json, whole: float, latency: float) -> str:
     sampled = ledger["num_items"] < ledger["num_emitted"]
     kept = f"{ledger['num_items']:,} of {ledger['num_emitted']:,} items, a seeded sample"
     every = units.count(ledger["num_items"], "item")
+    together = f", handed over {ledger['chunk']} at a time" if ledger["chunk"] > 1 else ""
     balance = "the parts add up to it"
     if abs(whole - latency) > max(1e-9, 0.001 * latency):
         balance = f"but the parts add up to {units.seconds(whole)}: this ledger does not balance"
     return (
-        f"mean latency of {kept if sampled else every}: {units.seconds(latency)}, {balance};"
+        f"mean latency of {kept if sampled else every}{together}: {units.seconds(latency)}, {balance};"
         f" transfer {_share(ledger['transfer_s'] or 0.0, latency)},"
         f" unaccounted {_share(ledger['unaccounted_s'] or 0.0, latency)};"
         f" queueing item by item and mean queue length x makespan differ by {units.percent(ledger['little_gap'])}"

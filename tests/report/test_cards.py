@@ -150,7 +150,13 @@ def test_the_item_ledger_adds_up_to_the_mean_latency_and_says_so():
 def test_an_item_ledger_of_a_sample_says_how_many_items_it_is_the_mean_of():
     ledger = first_run(documents.missed())["arms"][1]["item_ledger"]
     view = make_item_ledger({**ledger, "num_items": 1234, "num_emitted": 1_000_000})
-    assert "mean latency of 1,234 of 1,000,000 items, a seeded sample" in view.check
+    assert "mean latency of 1,234 of 1,000,000 items, a seeded sample: " in view.check
+
+
+def test_an_item_ledger_of_chunks_says_that_their_items_travelled_together():
+    ledger = first_run(documents.missed())["arms"][1]["item_ledger"]
+    view = make_item_ledger({**ledger, "chunk": 10})
+    assert "mean latency of 40 items, handed over 10 at a time: " in view.check
 
 
 def test_pool_stages_have_no_slots_of_their_own():
