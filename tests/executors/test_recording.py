@@ -6,6 +6,7 @@ import pytest
 from pytest_pipeline.executors import _accounts
 from pytest_pipeline.executors.serial import Serial
 from pytest_pipeline.executors.threads import Threads
+from pytest_pipeline.explain.profile import overlap, service_matrix, stage_summaries
 from pytest_pipeline.model.plan import Stage
 
 COUNT = 20_000
@@ -107,3 +108,26 @@ def test_collected_failures_are_reported_whether_their_items_were_kept_or_not(
     assert (kept[trace.emitted_ns == 0] % 3 == 0).all()
     assert (kept[trace.emitted_ns > 0] % 3 != 0).all()
     assert len(trace.latency_s) == (kept % 3 != 0).sum()
+
+
+def test_the_summary_of_a_stage_stays_exact_beyond_the_limit(recording, opened, many, little_room):
+    trace = opened(recording, STAGES).run(many)
+    summaries = {summary.name: summary for summary in stage_summaries(trace)}
+    for name in trace.stage_names:
+        row = trace.stages[name]
+        busy = row.service_s / (summaries[name].workers * trace.makespan_s)
+        assert summaries[name].utilization == pytest.approx(busy)
+    matrix = service_matrix(trace)
+    assert matrix.shape == (len(trace.sample.items), len(trace.stage_names))
+    kept = float((trace.visits.finished_ns - trace.visits.started_ns).sum() / 1e9)
+    assert float(matrix.sum()) == pytest.approx(kept)
+    assert 0 < overlap(trace) <= sum(row.workers for row in trace.ledger.rows)
+
+
+def test_a_chunks_service_is_shared_out_over_its_items(opened, source):
+    trace = opened(Threads(chunk=10), [double, add_one]).run(source(list(range(25))))
+    matrix = service_matrix(trace)
+    assert matrix.shape == (25, 2)
+    for index, summary in enumerate(stage_summaries(trace)):
+        assert matrix[:, index].sum() == pytest.approx(trace.stages[summary.name].service_s)
+        assert len(set(matrix[20:25, index])) == 1
