@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import time
+from collections import Counter
 from collections.abc import Sequence, Sized
 from typing import TYPE_CHECKING
 
@@ -80,9 +81,11 @@ class Account:
 
 
 def share_limit(accounts: Sequence[Account]) -> None:
-    """Share out the visits that one execution may keep."""
+    """Share out the visits that one execution may keep: evenly over stages, then over workers."""
+    workers = Counter(account.stage for account in accounts)
     for account in accounts:
-        account.recorder.limit = max(1, MOST_VISITS // len(accounts))
+        share = MOST_VISITS // (len(workers) * workers[account.stage])
+        account.recorder.limit = max(1, share)
 
 
 def recording_of(accounts: Sequence[Account], stages: int) -> Recording:
