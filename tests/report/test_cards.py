@@ -5,6 +5,7 @@ import pages
 import pytest
 
 from pytest_pipeline.report import html, units
+from pytest_pipeline.report.arms import arm_table
 from pytest_pipeline.report.bars import latency_chart, speedup_chart
 from pytest_pipeline.report.curve import latency_curves
 from pytest_pipeline.report.gates import distance_words, make_gate
@@ -157,6 +158,15 @@ def test_an_item_ledger_of_chunks_says_that_their_items_travelled_together():
     ledger = first_run(documents.missed())["arms"][1]["item_ledger"]
     view = make_item_ledger({**ledger, "chunk": 10})
     assert "mean latency of 40 items, handed over 10 at a time: " in view.check
+
+
+def test_what_an_execution_without_items_costs_stands_beside_the_executors():
+    run = first_run(documents.missed())
+    assert "empty run" not in arm_table(run).columns
+    run["arms"][1]["empty_run_s"] = 42e-6
+    table = arm_table(run)
+    column = table.columns.index("empty run")
+    assert table.rows[1][column].startswith("42")
 
 
 def test_pool_stages_have_no_slots_of_their_own():
