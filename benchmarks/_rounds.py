@@ -57,19 +57,19 @@ class OpenExecutor:
         self._plan = make_plan(list(stages))
         self._source = Source(lambda: iter(items))
         self._cold = cold
-        self._running = executor.open(self._plan)
+        self.running = executor.open(self._plan)
 
     def __call__(self) -> float:
         """Return the makespan; with `cold` new workers are started and their start-up counts."""
         if self._cold:
-            self._running.close()
-            self._running = self._executor.open(self._plan)
-        startup_s = self._running.startup_s if self._cold else 0.0
-        return startup_s + self._running.run(self._source).makespan_s
+            self.running.close()
+            self.running = self._executor.open(self._plan)
+        startup_s = self.running.startup_s if self._cold else 0.0
+        return startup_s + self.running.run(self._source).makespan_s
 
     def close(self) -> None:
         """End the workers."""
-        self._running.close()
+        self.running.close()
 
 
 def timed(run: Callable[[], object]) -> Run:

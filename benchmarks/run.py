@@ -1,4 +1,4 @@
-"""Print all the tables (about ten minutes); `--write` also puts them into results.md."""
+"""Print all the tables (about twelve minutes); `--write` also puts them into results.md."""
 
 from __future__ import annotations
 
@@ -13,9 +13,18 @@ import bench_flights
 import bench_lock
 import bench_seed
 import bench_startup
+import bench_threads
 import bench_whatif
 
-BENCHES = (bench_seed, bench_flights, bench_startup, bench_decide, bench_whatif, bench_lock)
+BENCHES = (
+    bench_seed,
+    bench_threads,
+    bench_flights,
+    bench_startup,
+    bench_decide,
+    bench_whatif,
+    bench_lock,
+)
 RESULTS = Path(__file__).with_name("results.md")
 INTRODUCTION = """# Results
 

@@ -6,6 +6,7 @@ from statistics import median
 
 from pytest_pipeline.explain.advice import find_bottleneck
 from pytest_pipeline.explain.ceiling import Host
+from pytest_pipeline.explain.item_ledger import make_item_ledger
 from pytest_pipeline.explain.profile import overlap, stage_summaries
 from pytest_pipeline.explain.profiled import Profiled
 from pytest_pipeline.explain.whatif import what_ifs
@@ -49,11 +50,13 @@ class ArmMaker:
             throughput_per_s=measured.num_items / makespan if makespan > 0 else None,
             first_result_s=self._first_result_s(lane, trace),
             startup_s=lane.startup_s,
+            empty_run_s=trace.empty_run_s,
             efficiency=speedup.value / lane.width if speedup is not None else None,
             overlap=self._overlap(lane, trace),
             peak_memory_bytes=self._peak_memory(lane),
             stages=stages,
             ledger=trace.ledger,
+            item_ledger=make_item_ledger(trace),
             bottleneck=None if profiled is None else find_bottleneck(stages, profiled.line()),
             what_ifs=what_ifs(profiled) if profiled is not None and self._predicts else (),
             trace=trace,
@@ -78,7 +81,7 @@ class ArmMaker:
             return trace.first_result_s
         return median(median(each.first_results_s[lane.name]) for each in usable)
 
-    def _overlap(self, lane: Lane, trace: Trace) -> float:
+    def _overlap(self, lane: Lane, trace: Trace) -> float | None:
         """Return the median over all executions of rounds: disturbed ones keep their order of events."""
         seen = [value for each in self._measured.rounds for value in each.overlaps[lane.name]]
         return median(seen) if seen else overlap(trace)

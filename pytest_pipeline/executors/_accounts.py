@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Sequence, Sized
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from pytest_pipeline.executors._recorder import MOST_VISITS, Recorder, Recording
 from pytest_pipeline.model.trace import LedgerRow
 
 if TYPE_CHECKING:
@@ -28,22 +30,25 @@ SOURCE = -1
 class Account:
     """What one worker did in one execution. Written by that worker only, read when it is done.
 
-    `item`, `stage` and `since_ns` are also read while it works, to name the culprit of a timeout.
+    `item`, `done`, `stage` and `since_ns` are also read while it works, to name the culprit of a
+    timeout: each is one reference, replaced whole, so that a reader sees the old one or the new one
+    with or without the GIL.
     """
 
     __slots__ = (
         "blocked_ns",
         "cpu_ns",
+        "done",
         "entered_ns",
         "item",
         "left_ns",
+        "recorder",
         "serialisation_ns",
         "since_ns",
         "slot",
         "stage",
         "starved_ns",
         "transfer_ns",
-        "visits",
     )
 
     def __init__(self, stage: int, slot: int) -> None:
@@ -53,7 +58,16 @@ class Account:
         self.since_ns = 0
         self.entered_ns = self.left_ns = self.cpu_ns = 0
         self.blocked_ns = self.starved_ns = self.serialisation_ns = self.transfer_ns = 0
-        self.visits: list[VisitRow] = []
+        self.recorder = Recorder()
+        self.done: Sized = ()
+        """Items of the chunk in hand that have gone through: `item` is its first."""
+
+    @property
+    def visits(self) -> list[VisitRow]:
+        """What was recorded, as rows."""
+        columns = Recording([(self.slot, self.recorder)], 1).visits
+        names = ("item", "stage", "worker", "enqueued_ns", "started_ns", "finished_ns")
+        return list(zip(*(getattr(columns, name).tolist() for name in names), strict=True))
 
     def enter(self) -> None:
         """Stamp the start of this worker's loop."""
@@ -64,6 +78,19 @@ class Account:
         """Stamp its end."""
         self.left_ns = time.perf_counter_ns()
         self.cpu_ns += time.thread_time_ns()
+
+
+def share_limit(accounts: Sequence[Account]) -> None:
+    """Share out the visits that one execution may keep: evenly over stages, then over workers."""
+    workers = Counter(account.stage for account in accounts)
+    for account in accounts:
+        share = MOST_VISITS // (len(workers) * workers[account.stage])
+        account.recorder.limit = max(1, share)
+
+
+def recording_of(accounts: Sequence[Account], stages: int) -> Recording:
+    """Return what all of them recorded."""
+    return Recording([(account.slot, account.recorder) for account in accounts], stages)
 
 
 def stage_row(

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pytest_pipeline.model.plan import SOURCE_STAGE
-from pytest_pipeline.model.trace import Ledger, LedgerRow, Trace
+from pytest_pipeline.model.trace import Ledger, LedgerRow, Trace, per_item
 
 if TYPE_CHECKING:
     from pytest_pipeline.executors._run import Run
     from pytest_pipeline.model.plan import Plan, Source
-    from pytest_pipeline.model.trace import Visits
+    from pytest_pipeline.model.trace import Sample, Visits
 
 
 def stage_names(plan: Plan, source: Source) -> tuple[str, ...]:
@@ -30,14 +30,21 @@ def assemble(
     first_result_ns: int,
     visits: Visits,
     rows: Sequence[LedgerRow],
-    startup_s: float,
+    startup_s: float = 0.0,
+    chunk: int = 1,
+    sample: Sample | None = None,
 ) -> Trace:
     """Return the trace of a run that ended well."""
-    admitted = np.array(run.admitted_ns, dtype=np.int64)
-    emitted = np.zeros(len(admitted), dtype=np.int64)
+    num_items = len(outputs) + len(run.failures.items)
+    kept = np.arange(num_items, dtype=np.int64) if sample is None else sample.items
     last = visits.stage == len(names) - 1
-    emitted[visits.item[last]] = visits.finished_ns[last]
-    emitted[run.failures.items] = 0
+    emitted = per_item(kept, chunk, visits.item[last], visits.finished_ns[last])
+    emitted[np.isin(kept, run.failures.items)] = 0
+    if run.admitted_ns:
+        admitted = np.array(run.admitted_ns, dtype=np.int64)[kept]
+    else:
+        first = visits.stage == 0
+        admitted = per_item(kept, chunk, visits.item[first], visits.enqueued_ns[first])
     return Trace(
         executor=executor,
         stage_names=names,
@@ -53,4 +60,6 @@ def assemble(
         ledger=Ledger(tuple(rows), (run.ended_ns - run.began_ns) / 1e9),
         failures=tuple(run.failures.first),
         failed_items=tuple(run.failures.items),
+        chunk=chunk,
+        sample=sample,
     )

@@ -56,7 +56,11 @@ def watch_accounts(accounts: Sequence[Account], names: Sequence[str]) -> Watch:
     inside = [a for a in accounts if a.item != IDLE]
     return Watch(
         [
-            (a.since_ns, SOURCE_STAGE if a.stage == SOURCE else names[a.stage], a.item)
+            (
+                a.since_ns,
+                SOURCE_STAGE if a.stage == SOURCE else names[a.stage],
+                a.item + len(a.done),
+            )
             for a in inside
         ]
     )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from queue import SimpleQueue
 from time import perf_counter_ns
 from typing import TYPE_CHECKING, Protocol
 
@@ -15,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from pytest_pipeline.executors._crew import Job
-    from pytest_pipeline.executors._hops import Message, Outgoing
+    from pytest_pipeline.executors._hops import Outgoing, Putter
     from pytest_pipeline.executors._run import Run
     from pytest_pipeline.model.trace import Floats, LedgerRow
 
@@ -34,7 +33,7 @@ class Floor(Protocol):
         ...
 
     def entrance(self, feeder: Account) -> Outgoing:
-        """Where the source puts its items."""
+        """Where the source's thread, if there is one, puts its items."""
         ...
 
     def rows(self, service: Floats, run: Run) -> Sequence[LedgerRow]:
@@ -51,16 +50,14 @@ class Place:
     enqueued_ns: int
 
 
-def raised(
-    error: BaseException, place: Place, account: Account, run: Run, results: SimpleQueue[Message]
-) -> None:
+def raised(error: BaseException, place: Place, account: Account, run: Run, sink: Putter) -> None:
     """Collect the error of one item, or end the run with it."""
     finished = perf_counter_ns()
     account.item = IDLE
     if run.collects_errors and isinstance(error, Exception):
-        account.visits.append(
-            (place.item, account.stage, account.slot, place.enqueued_ns, account.since_ns, finished)
+        account.recorder.add(
+            (place.item, account.stage, place.enqueued_ns, account.since_ns, finished)
         )
-        results.put((place.item, Dropped(place.stage, place.item, summary(error)), finished))
+        sink.put((place.item, Dropped(place.stage, place.item, summary(error)), finished))
     else:
         run.fail(error, place.stage, place.item)

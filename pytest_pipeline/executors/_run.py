@@ -49,6 +49,17 @@ class Run:
         self.began_ns = time.perf_counter_ns()
         self.go.put(GO)
 
+    def wait_begin(self) -> bool:
+        """Wait for the start; False when the run was over before. For any number of workers."""
+        token = self.go.get()
+        self.go.put(token)
+        return token
+
+    def wait_over(self) -> None:
+        """Wait for the end."""
+        self._halt.get()
+        self._halt.put(None)
+
     def end(self) -> None:
         """Stop the clock after the last output, and release the workers."""
         self.ended_ns = time.perf_counter_ns()

@@ -1,136 +1,105 @@
-"""The shared layout of threads: one pool, any thread runs any stage."""
+"""The shared layout of threads: one pool, each worker takes an item through all the stages.
+
+Between the stages of one item there is no queue: a worker that handed its item over would take it
+back at once, since the deepest item goes first. So nobody waits while there is an item to work on,
+and a pool of W threads reaches W times the serial speed whatever the stages' proportions.
+"""
 
 from __future__ import annotations
 
-from collections import deque
-from queue import Empty, SimpleQueue
-from time import perf_counter_ns, thread_time_ns
-from typing import TYPE_CHECKING, Any
+from itertools import islice
+from time import thread_time_ns
+from typing import TYPE_CHECKING
 
-from pytest_pipeline.executors._accounts import IDLE, Account, pooled_rows
+from pytest_pipeline.executors._accounts import Account, pooled_rows
 from pytest_pipeline.executors._cpu import CpuSampler
-from pytest_pipeline.executors._floor import Place, raised
-from pytest_pipeline.executors._hops import FreeOutlet
-from pytest_pipeline.executors._run import GO, OVER
+from pytest_pipeline.executors._depth_first import FAILED, DepthFirst
+from pytest_pipeline.executors._hops import Hop, Inlet, Outlet
+from pytest_pipeline.executors._intake import ListInlet
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from pytest_pipeline.executors._crew import Job
-    from pytest_pipeline.executors._hops import Message, Outgoing
+    from pytest_pipeline.executors._hops import Outgoing
+    from pytest_pipeline.executors._intake import Intake, ListFeed
     from pytest_pipeline.executors._run import Run
+    from pytest_pipeline.executors._sink import Sink
     from pytest_pipeline.model.plan import Plan
     from pytest_pipeline.model.trace import Floats, LedgerRow
 
 
 class SharedFloor:
-    """One pool of threads; any of them runs whatever is next, the deepest stage first.
-
-    Nothing between the stages needs a bound of its own: the admission gate bounds their sum.
-    """
+    """One pool of threads; each of them runs all the stages."""
 
     def __init__(
         self,
         plan: Plan,
         names: tuple[str, ...],
         run: Run,
-        results: SimpleQueue[Message],
+        sink: Sink,
         *,
+        feed: ListFeed | None,
         workers: int,
         pool: str,
     ) -> None:
+        self._names = names
+        self._run = run
         self._pool = pool
-        self.first = len(names) - len(plan.stages)
-        self.run = run
-        self.results = results
-        self.names = names
-        self.fns = [stage.fn for stage in plan.stages]
-        self.work: SimpleQueue[bool] = SimpleQueue()
-        self._waiting: list[deque[Message]] = [deque() for _ in plan.stages]
-        self.accounts = [Account(self.first, slot) for slot in range(workers)]
-        self.workers = [SharedWorker(self, account) for account in self.accounts]
-        run.on_stop(lambda: self.work.put(OVER))
+        self._first = len(names) - len(plan.stages)
+        self._hop = Hop(sum(stage.queue_size for stage in plan.stages), 1, workers)
+        run.on_stop(self._hop.stop)
+        self.accounts = [Account(self._first, slot) for slot in range(workers)]
+        self._lines = [
+            DepthFirst(plan, names, run, account, thread_time_ns) for account in self.accounts
+        ]
+        self.jobs: Sequence[Job] = [
+            SharedWorker(
+                run, line.account, intake=self._intake(feed, line.account), line=line, sink=sink
+            )
+            for line in self._lines
+        ]
 
-    def entrance(self, feeder: Account) -> Outgoing:  # noqa: ARG002 - sending never waits here
-        """Return the first stage's queue."""
-        return FreeOutlet(self)
-
-    @property
-    def jobs(self) -> Sequence[Job]:
-        """One loop per worker thread."""
-        return self.workers
+    def entrance(self, feeder: Account) -> Outgoing:
+        """Return the producer's end of the pool's queue."""
+        return Outlet(self._hop, self._run, feeder)
 
     def rows(self, service: Floats, run: Run) -> Sequence[LedgerRow]:
         """Return a row of service per stage, and the pool's."""
-        cpu_s = CpuSampler.estimate([worker.sampler for worker in self.workers], service)
+        cpu_s = CpuSampler.estimate([line.sampler for line in self._lines], service)
         return pooled_rows(
-            self.names, self._pool, self.accounts, service, run, first=self.first, cpu_s=cpu_s
+            self._names, self._pool, self.accounts, service, run, first=self._first, cpu_s=cpu_s
         )
 
-    def put(self, message: Message, stage: int = 0) -> None:
-        """Queue an item for `stage`: first the item, then the token that promises it."""
-        self._waiting[stage].append(message)
-        self.work.put(GO)
-
-    def take(self) -> tuple[int, Message]:
-        """Return the deepest item; the caller holds a token, so there is one for it."""
-        while True:
-            for stage in range(len(self._waiting) - 1, -1, -1):
-                try:
-                    return stage, self._waiting[stage].popleft()
-                except IndexError:
-                    continue
-            # Another worker took what this scan had not reached yet, and its own was put behind it.
+    def _intake(self, feed: ListFeed | None, account: Account) -> Intake:
+        if feed is not None:
+            return ListInlet(feed, account)
+        return Inlet(self._hop, self._run, account)
 
 
 class SharedWorker:
     """The loop of one thread of the shared pool."""
 
-    def __init__(self, floor: SharedFloor, account: Account) -> None:
-        self._floor = floor
+    def __init__(
+        self, run: Run, account: Account, *, intake: Intake, line: DepthFirst, sink: Sink
+    ) -> None:
+        self._run = run
         self._account = account
-        self.sampler = CpuSampler(len(floor.names), thread_time_ns)
+        self._intake = intake
+        self._line = line
+        self._sink = sink
 
     def __call__(self) -> None:
         """Work until the run is over."""
         self._account.enter()
-        while self._receive():
-            stage, message = self._floor.take()
-            self._visit(stage, *message)
+        self._work()
         self._account.leave()
 
-    def _receive(self) -> bool:
-        floor = self._floor
-        try:
-            token = floor.work.get_nowait()
-        except Empty:
-            before = perf_counter_ns()
-            token = floor.work.get()
-            self._account.starved_ns += floor.run.inside(before, perf_counter_ns())
-        if token and not floor.run.failed:
-            return True
-        floor.work.put(OVER)
-        return False
-
-    def _visit(self, stage: int, item: int, value: Any, enqueued: int) -> None:
-        floor, account = self._floor, self._account
-        account.stage = floor.first + stage
-        account.item = item
-        is_sampled = self.sampler.takes(item)
-        cpu = thread_time_ns() if is_sampled else 0
-        account.since_ns = started = perf_counter_ns()
-        try:
-            value = floor.fns[stage](value)
-        except BaseException as error:
-            place = Place(floor.names[account.stage], item, enqueued)
-            raised(error, place, account, floor.run, floor.results)
-            return
-        finished = perf_counter_ns()
-        account.item = IDLE
-        account.visits.append((item, account.stage, account.slot, enqueued, started, finished))
-        if is_sampled:
-            self.sampler.add(account.stage, thread_time_ns() - cpu, finished - started)
-        if stage + 1 == len(floor.fns):
-            floor.results.put((item, value, finished))
-        else:
-            floor.put((item, value, finished), stage + 1)
+    def _work(self) -> None:
+        messages, through, send = self._intake.messages(), self._line.through, self._sink.send
+        while not self._intake.is_over:
+            for item, value, enqueued in islice(messages, self._line.fold_every):
+                output = through(item, value, enqueued)
+                if output is not FAILED:
+                    send(item, output, 0)
+            self._account.recorder.fold()

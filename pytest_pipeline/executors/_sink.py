@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from queue import Empty, SimpleQueue
+import threading
+from queue import SimpleQueue
 from time import perf_counter_ns
 from typing import TYPE_CHECKING, Any
 
-from pytest_pipeline.executors._hops import END_OF_SOURCE, STOP
+from pytest_pipeline.executors._hops import END_OF_SOURCE
 from pytest_pipeline.executors._run import get_before
 from pytest_pipeline.model.trace import ItemFailure
 
@@ -25,7 +26,12 @@ class Dropped:
 
 
 class Sink:
-    """Receives finished items in any order and emits them in input order."""
+    """Receives finished items in any order and emits them in input order.
+
+    `accept` is for one thread; `send` and `put` are for the workers of a last stage, any number of
+    them, who emit by themselves: a thread that only emits would have to be woken for every few
+    items. Their lock is what makes that right without a GIL.
+    """
 
     def __init__(self, run: Run, gate: Credits) -> None:
         self.gate = gate
@@ -36,7 +42,15 @@ class Sink:
         self._next = 0
         self._expected = -1
         self._uncounted = 0
+        self._lock = threading.Lock()
+        self._over: SimpleQueue[None] = SimpleQueue()
         run.on_stop(self.gate.stop)
+        run.on_stop(lambda: self._over.put(None))
+
+    @property
+    def num_items(self) -> int:
+        """Items of the source, once it has ended."""
+        return self._expected
 
     @property
     def is_complete(self) -> bool:
@@ -62,20 +76,44 @@ class Sink:
             self.outputs.append(value)
             if not self.first_result_ns:
                 self.first_result_ns = perf_counter_ns()
+        self._return_credit()
+
+    def _return_credit(self) -> None:
         self._uncounted += 1
         if self._uncounted == self.gate.block:
             self._uncounted = 0
             self.gate.tokens.put(self.gate.block)
 
-    def drain(self, results: SimpleQueue[Message], deadline: float) -> None:
-        """Emit until the run is complete. Raises the run's error when the run failed."""
-        while not self.is_complete:
-            try:
-                message = results.get_nowait()
-            except Empty:
-                message = get_before(results, deadline)
-            if message is STOP:
-                assert self._run.error is not None
-                raise self._run.error
-            self.accept(message[0], message[1])
-        self._run.end()
+    def send(self, item: int, value: Any, at_ns: int) -> bool:  # noqa: ARG002 - as every outlet
+        """Emit, and end the run with the last item."""
+        with self._lock:
+            self.accept(item, value)
+            if self._next == self._expected:
+                self._run.end()
+        return True
+
+    def put(self, message: Message) -> None:
+        """Take an item that was dropped on the way, or the number of items."""
+        self.send(*message)
+
+    def wait(self, deadline: float) -> None:
+        """Wait until the run is over. Raises the run's error when the run failed."""
+        get_before(self._over, deadline)
+        if self._run.error is not None:
+            raise self._run.error
+
+
+class ChunkSink(Sink):
+    """Receives lists of items that travelled together, each under the index of its first item."""
+
+    def _emit(self, value: Any) -> None:
+        self._next += len(value)
+        if self._run.collects_errors:
+            for each in value:
+                if type(each) is Dropped:
+                    self._run.failures.add(each.failure)
+            value = [each for each in value if type(each) is not Dropped]
+        self.outputs.extend(value)
+        if value and not self.first_result_ns:
+            self.first_result_ns = perf_counter_ns()
+        self._return_credit()

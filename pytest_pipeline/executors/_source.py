@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_pipeline.executors._accounts import IDLE
 from pytest_pipeline.executors._hops import END_OF_SOURCE, Credits, Outgoing, Purse
+from pytest_pipeline.executors._recorder import FOLD_EVERY
 from pytest_pipeline.model.plan import SOURCE_STAGE
 
 if TYPE_CHECKING:
@@ -21,19 +22,21 @@ if TYPE_CHECKING:
 SPIN_NS = 300_000
 """The last stretch before a deadline is spun: a sleeping thread wakes 50 to 150 us late."""
 
-_FIRST_WORKER = 0
 
-
-def admission_gate(source: Source, queue_sizes: int, workers: int) -> Credits:
-    """Return the credits that bound items admitted and not yet emitted in order.
+def admission_gate(
+    source: Source, queue_sizes: int, workers: int, chunk: int = 1, takers: int = 1
+) -> Credits:
+    """Return the credits that bound items (or chunks) admitted and not yet emitted in order.
 
     An `in_flight` that the caller asked for is kept to exactly; the executor's own bound hands
-    credits back in quarters, so that the source is rarely woken.
+    credits back in quarters, so that the source is rarely woken. `takers` workers take credits: the
+    blocks are so small that each of them can hold one while the sink still counts its own, or
+    some of them would stand idle beside the others' unspent credits.
     """
     bound = queue_sizes + workers
     if source.in_flight is None:
-        return Credits(bound, max(1, bound // 4))
-    return Credits(max(1, min(bound, source.in_flight)), 1)
+        return Credits(bound, max(1, min(bound // 4, (bound + 1) // (takers + 1))))
+    return Credits(max(1, min(bound, source.in_flight // chunk)), 1)
 
 
 class Pacer:
@@ -89,6 +92,7 @@ class Pump:
         self._outlet = outlet
         self._ends = ends
         self._pacer = None if source.offsets_ns is None else Pacer(source.offsets_ns, run)
+        self._record = account.recorder.add
 
     def __call__(self) -> None:
         """Feed until the source is exhausted, then wait for the end of the run."""
@@ -129,9 +133,12 @@ class Pump:
             return False
         account.item = IDLE
         finished = perf_counter_ns()
-        run.admitted_ns.append(entered)
-        if self._source.is_timed:
-            account.visits.append((item, 0, _FIRST_WORKER, entered, started, finished))
+        if not self._source.is_timed:
+            run.admitted_ns.append(entered)
+        else:
+            self._record((item, 0, entered, started, finished))
+            if item % FOLD_EVERY == 0:
+                account.recorder.fold()
         return self._outlet.send(item, value, finished)
 
 

@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from queue import SimpleQueue
 from time import perf_counter_ns, process_time_ns
 from typing import TYPE_CHECKING, Any
 
-from pytest_pipeline.executors._accounts import IDLE, SOURCE, Account, pooled_rows, service_by_stage
+from pytest_pipeline.executors._accounts import (
+    IDLE,
+    SOURCE,
+    Account,
+    pooled_rows,
+    recording_of,
+    share_limit,
+)
 from pytest_pipeline.executors._assemble import assemble, stage_names
 from pytest_pipeline.executors._cpu import CpuSampler
-from pytest_pipeline.executors._crew import Crew, watch_accounts
+from pytest_pipeline.executors._crew import watch_accounts
+from pytest_pipeline.executors._depth_first import FAILED, DepthFirst
 from pytest_pipeline.executors._run import Run, get_before
+from pytest_pipeline.executors._running import RunningOnThreads
+from pytest_pipeline.executors._sink import Dropped
 from pytest_pipeline.executors._source import Pacer
-from pytest_pipeline.executors._summary import summary
 from pytest_pipeline.model.plan import SOURCE_STAGE
-from pytest_pipeline.model.trace import ItemFailure, make_visits
 
 if TYPE_CHECKING:
     from pytest_pipeline.model.plan import Plan, Source
@@ -50,35 +57,21 @@ class Serial:
         return RunningSerial(self._name, plan)
 
 
-class RunningSerial:
+class RunningSerial(RunningOnThreads):
     """The worker thread of the serial loop.
 
     A thread of its own, so that the caller can wait with a timeout and be interrupted.
     """
 
     def __init__(self, name: str, plan: Plan) -> None:
-        began = time.perf_counter()
-        self._name = name
-        self._plan = plan
-        self._crew = Crew([f"pipeline-{name}"])
-        self._startup_s = self._unreported_s = time.perf_counter() - began
+        super().__init__(name, plan, [f"pipeline-{name}"])
 
-    @property
-    def startup_s(self) -> float:
-        """Seconds that `open` took."""
-        return self._startup_s
-
-    @property
-    def abandoned(self) -> tuple[str, ...]:
-        """Names of the threads that hung and are still alive."""
-        return self._crew.abandoned
-
-    def run(self, source: Source) -> Trace:
-        """Execute the plan once over `source`."""
+    def _execute(self, source: Source) -> Trace:
         run, done = Run(collects_errors=source.collects_errors), SimpleQueue[None]()
         run.on_stop(lambda: done.put(None))
         names = stage_names(self._plan, source)
         account = Account(SOURCE, 0)
+        share_limit([account])
         loop = _Loop(self._plan, source, run, account, names)
         self._crew.execute(
             run,
@@ -87,16 +80,15 @@ class RunningSerial:
             lambda deadline: _wait(run, done, deadline),
             lambda: watch_accounts([account], names),
         )
-        visits = make_visits(account.visits)
-        service = service_by_stage(visits, len(names))
-        startup_s, self._unreported_s = self._unreported_s, 0.0
+        recording = recording_of([account], len(names))
+        service = recording.service_s
         return assemble(
             self._name,
             names,
             run,
             loop.outputs,
             first_result_ns=loop.first_result_ns,
-            visits=visits,
+            visits=recording.visits,
             rows=pooled_rows(
                 names,
                 f"({self._name})",
@@ -105,12 +97,8 @@ class RunningSerial:
                 run,
                 cpu_s=CpuSampler.estimate([loop.sampler], service),
             ),
-            startup_s=startup_s,
+            sample=recording.sample(len(loop.outputs) + len(run.failures.items), 1),
         )
-
-    def close(self) -> None:
-        """End the thread."""
-        self._crew.close()
 
 
 def _wait(run: Run, done: SimpleQueue[None], deadline: float) -> None:
@@ -130,13 +118,11 @@ class _Loop:
         self._source = source
         self._run = run
         self._account = account
-        self._names = names
-        self._first = len(names) - len(plan.stages)
-        self._stages = [(self._first + k, stage.fn) for k, stage in enumerate(plan.stages)]
-        self._pacer = None if source.offsets_ns is None else Pacer(source.offsets_ns, run)
         # Of the process, not of the thread: helper threads of a stage (BLAS) work for it, and
         # nothing else of this process works during a serial execution.
-        self.sampler = CpuSampler(len(names), process_time_ns)
+        self._line = DepthFirst(plan, names, run, account, process_time_ns)
+        self.sampler = self._line.sampler
+        self._pacer = None if source.offsets_ns is None else Pacer(source.offsets_ns, run)
 
     def __call__(self) -> None:
         """Run all the items, then end the run."""
@@ -153,6 +139,8 @@ class _Loop:
             iterator = self._source.factory()
             while not self._run.failed and self._take(iterator, item):
                 item += 1
+                if item % self._line.fold_every == 0:
+                    self._account.recorder.fold()
         except StopIteration:
             return True
         except BaseException as error:
@@ -163,53 +151,46 @@ class _Loop:
 
     def _take(self, iterator: Iterator[Any], item: int) -> bool:
         """Take one item and run its stages; False when the run is over."""
-        account = self._account
-        entered = self._pacer.wait(item, account) if self._pacer is not None else perf_counter_ns()
+        if self._source.is_timed:
+            return self._take_timed(iterator, item)
+        account, entered = self._account, -1
+        if self._pacer is not None:
+            entered = self._pacer.wait(item, account)
+            if not entered:
+                return False
+        account.stage, account.item = SOURCE, item
+        value = next(iterator)
+        account.item = IDLE
+        if entered > 0:
+            self._run.admitted_ns.append(entered)
+        return self._emit(self._line.through(item, value, perf_counter_ns()))
+
+    def _take_timed(self, iterator: Iterator[Any], item: int) -> bool:
+        """Take one item whose `next()` is a visit of its own."""
+        account, now = self._account, perf_counter_ns()
+        entered = now if self._pacer is None else self._pacer.wait(item, account)
         if not entered:
             return False
         account.stage, account.item = SOURCE, item
         is_sampled = self.sampler.takes(item)
-        cpu = process_time_ns() if is_sampled and self._first else 0
+        cpu = process_time_ns() if is_sampled else 0
         account.since_ns = started = perf_counter_ns()
         value = next(iterator)
         finished = perf_counter_ns()
         account.item = IDLE
-        self._run.admitted_ns.append(entered)
-        if self._first:
-            account.visits.append((item, 0, 0, entered, started, finished))
-            if is_sampled:
-                self.sampler.add(0, process_time_ns() - cpu, finished - started)
-        return self._visit(item, value, finished, is_sampled=is_sampled)
+        account.recorder.add((item, 0, entered, started, finished))
+        if is_sampled:
+            self.sampler.add(0, process_time_ns() - cpu, finished - started)
+        return self._emit(self._line.through(item, value, finished))
 
-    def _visit(self, item: int, value: Any, enqueued: int, *, is_sampled: bool) -> bool:
-        """Run one item through all the stages."""
-        account, cpu = self._account, 0
-        for stage, fn in self._stages:
-            account.stage, account.item = stage, item
-            if is_sampled:
-                cpu = process_time_ns()
-            account.since_ns = started = perf_counter_ns()
-            try:
-                value = fn(value)
-            except BaseException as error:
-                account.visits.append((item, stage, 0, enqueued, started, perf_counter_ns()))
-                return self._raised(error, stage, item)
-            finished = perf_counter_ns()
-            account.item = IDLE
-            account.visits.append((item, stage, 0, enqueued, started, finished))
-            if is_sampled:
-                self.sampler.add(stage, process_time_ns() - cpu, finished - started)
-            enqueued = finished
-        self.outputs.append(value)
-        if not self.first_result_ns:
-            self.first_result_ns = enqueued
+    def _emit(self, output: Any) -> bool:
+        """Keep the output; False when the run is over."""
+        if output is FAILED:
+            return False
+        if type(output) is Dropped:
+            self._run.failures.add(output.failure)
+        else:
+            self.outputs.append(output)
+            if not self.first_result_ns:
+                self.first_result_ns = perf_counter_ns()
         return not self._run.failed
-
-    def _raised(self, error: BaseException, stage: int, item: int) -> bool:
-        """Collect the error of one item, or end the run with it."""
-        self._account.item = IDLE
-        if self._run.collects_errors and isinstance(error, Exception):
-            self._run.failures.add(ItemFailure(item, self._names[stage], summary(error)))
-            return True
-        self._run.fail(error, self._names[stage], item)
-        return False

@@ -2,31 +2,37 @@
 
 from __future__ import annotations
 
-import time
-from queue import SimpleQueue
 from typing import TYPE_CHECKING, Literal
 
 from pytest_pipeline.errors import UsageError
 from pytest_pipeline.executors._accounts import (
     SOURCE,
     Account,
-    service_by_stage,
+    recording_of,
+    share_limit,
     stage_row,
 )
 from pytest_pipeline.executors._assemble import assemble, stage_names
-from pytest_pipeline.executors._crew import Crew, watch_accounts
-from pytest_pipeline.executors._hops import STOP, Message, Purse
+from pytest_pipeline.executors._chunks import BareChunkWorker, ChunkPump, ChunkWorker, chunk_for
+from pytest_pipeline.executors._crew import watch_accounts
+from pytest_pipeline.executors._hops import Purse
+from pytest_pipeline.executors._intake import ListFeed
 from pytest_pipeline.executors._run import Run
+from pytest_pipeline.executors._running import RunningOnThreads
 from pytest_pipeline.executors._shared import SharedFloor
-from pytest_pipeline.executors._sink import Sink
+from pytest_pipeline.executors._sink import ChunkSink, Sink
 from pytest_pipeline.executors._source import Pump, admission_gate
 from pytest_pipeline.executors._staged import StagedFloor
-from pytest_pipeline.model.trace import make_visits
+from pytest_pipeline.executors._worker import BareWorker, Worker
+from pytest_pipeline.model.units import whole_number
 
 if TYPE_CHECKING:
     from pytest_pipeline.executors._floor import Floor
     from pytest_pipeline.model.plan import Plan, Source
     from pytest_pipeline.model.trace import Trace
+
+_WORKERS = ((BareWorker, Worker), (BareChunkWorker, ChunkWorker))
+"""By whether items travel in chunks, and whether their visits are recorded."""
 
 Layout = Literal["staged", "shared"]
 
@@ -36,10 +42,18 @@ class Threads:
 
     A shared pool suits stateless stages of uneven length: any thread runs whatever is next. Its
     size is `workers`, by default the sum over the stages; the staged layout takes `Stage.workers`.
+
+    `chunk` hands over so many items at a time, instead of `Stage.chunk`: for stages so quick that
+    the hand-over of one costs more than a few per cent of their time. An item's latency is then
+    that of its chunk. With arrivals at a rate the chunk is always 1.
     """
 
     def __init__(
-        self, name: str = "threads", layout: Layout = "staged", workers: int | None = None
+        self,
+        name: str = "threads",
+        layout: Layout = "staged",
+        workers: int | None = None,
+        chunk: int | None = None,
     ) -> None:
         if layout not in {"staged", "shared"}:
             raise UsageError(f'Threads(layout={layout!r}): expected "staged" or "shared"')
@@ -49,12 +63,19 @@ class Threads:
             )
         if workers is not None and workers < 1:
             raise UsageError(f"Threads(workers={workers!r}) must be at least 1")
+        if chunk is not None and layout == "shared":
+            raise UsageError(
+                'Threads(chunk=...) is for layout="staged": a shared pool hands nothing over between stages'
+            )
+        if chunk is not None:
+            whole_number(chunk, what="Threads: chunk")
         self._name = name
         self._layout: Layout = layout
         self._workers = workers
+        self._chunk = chunk
 
     def __repr__(self) -> str:
-        return f"Threads(name={self._name!r}, layout={self._layout!r}, workers={self._workers!r})"
+        return f"Threads(name={self._name!r}, layout={self._layout!r}, workers={self._workers!r}, chunk={self._chunk!r})"
 
     @property
     def name(self) -> str:
@@ -77,89 +98,106 @@ class Threads:
 
     def open(self, plan: Plan) -> RunningThreads:
         """Start the threads."""
-        return RunningThreads(self._name, plan, self._layout, self.workers(plan))
+        chunk = plan.chunk if self._chunk is None else self._chunk
+        if self._layout == "shared":
+            chunk = 1  # nothing is handed over between the stages
+        return RunningThreads(
+            self._name, plan, self._layout, workers=self.workers(plan), chunk=chunk
+        )
 
 
-class RunningThreads:
+class RunningThreads(RunningOnThreads):
     """Worker threads that are up; a run sends each of them one job."""
 
-    def __init__(self, name: str, plan: Plan, layout: Layout, workers: int) -> None:
-        began = time.perf_counter()
-        self._name = name
-        self._plan = plan
+    def __init__(self, name: str, plan: Plan, layout: Layout, *, workers: int, chunk: int) -> None:
+        super().__init__(name, plan, _thread_names(name, plan, layout, workers))
         self._layout = layout
         self._workers = workers
+        self._chunk = chunk
+        self.is_recording = True
+        """False only in the benchmark that tells what recording costs (staged layout)."""
         self._queue_sizes = sum(stage.queue_size for stage in plan.stages)
-        self._crew = Crew([f"pipeline-{name}-source", *self._thread_names()])
-        self._startup_s = self._unreported_s = time.perf_counter() - began
+        self._takers = workers if layout == "shared" else plan.stages[0].workers
 
-    @property
-    def startup_s(self) -> float:
-        """Seconds that `open` took."""
-        return self._startup_s
-
-    @property
-    def abandoned(self) -> tuple[str, ...]:
-        """Names of the threads that hung and are still alive."""
-        return self._crew.abandoned
-
-    def run(self, source: Source) -> Trace:
-        """Execute the plan once over `source`."""
-        run, results = Run(collects_errors=source.collects_errors), SimpleQueue[Message]()
-        run.on_stop(lambda: results.put(STOP))
-        sink = Sink(run, admission_gate(source, self._queue_sizes, self._workers))
-        names = stage_names(self._plan, source)
-        feeder = Account(SOURCE, 0)
-        floor = self._floor(run, names, results)
-        pump = Pump(
-            source,
-            run,
-            feeder,
-            gate=Purse(sink.gate, run, feeder),
-            outlet=floor.entrance(feeder),
-            ends=results,
+    def _execute(self, source: Source) -> Trace:
+        chunk = chunk_for(
+            self._chunk, is_open=source.offsets_ns is not None, in_flight=source.in_flight
         )
-        accounts = [feeder, *floor.accounts]
+        run = Run(collects_errors=source.collects_errors)
+        has_thread = source.is_timed or source.offsets_ns is not None
+        takers = 1 if has_thread else self._takers
+        gate = admission_gate(source, self._queue_sizes, self._workers, chunk, takers)
+        sink = Sink(run, gate) if chunk == 1 else ChunkSink(run, gate)
+        names = stage_names(self._plan, source)
+        feed = None if has_thread else ListFeed(source, run, gate, sink, chunk)
+        floor = self._floor(run, names, sink, feed, chunk)
+        feeder = Account(SOURCE, 0)
+        purse = Purse(gate, run, feeder)
+        pump = _pump(chunk, source, run, feeder, gate=purse, floor=floor, sink=sink)
+        accounts = [*floor.accounts, *([feeder] if has_thread else [])]
+        share_limit(accounts)
         self._crew.execute(
             run,
-            [pump, *floor.jobs],
+            [*floor.jobs, *([pump] if has_thread else [])],
             self._plan.timeout_s,
-            lambda deadline: sink.drain(results, deadline),
+            sink.wait,
             lambda: watch_accounts(accounts, names),
         )
-        visits = make_visits([visit for account in accounts for visit in account.visits])
-        service = service_by_stage(visits, len(names))
+        recording = recording_of(accounts, len(names))
+        service = recording.service_s
         # The source's thread is a worker of the plan only when the items come from a callable.
         front = [stage_row(names[0], [feeder], float(service[0]), run)] if source.is_timed else []
-        startup_s, self._unreported_s = self._unreported_s, 0.0
         return assemble(
             self._name,
             names,
             run,
             sink.outputs,
             first_result_ns=sink.first_result_ns,
-            visits=visits,
+            visits=recording.visits,
             rows=(*front, *floor.rows(service, run)),
-            startup_s=startup_s,
+            chunk=chunk,
+            sample=recording.sample(sink.num_items, chunk),
         )
 
-    def close(self) -> None:
-        """End all the threads."""
-        self._crew.close()
-
-    def _thread_names(self) -> list[str]:
-        if self._layout == "shared":
-            return [f"pipeline-{self._name}-{slot}" for slot in range(self._workers)]
-        stages = zip(self._plan.stages, self._plan.names, strict=True)
-        return [
-            f"pipeline-{self._name}-{name}-{slot}"
-            for stage, name in stages
-            for slot in range(stage.workers)
-        ]
-
-    def _floor(self, run: Run, names: tuple[str, ...], results: SimpleQueue[Message]) -> Floor:
+    def _floor(
+        self, run: Run, names: tuple[str, ...], sink: Sink, feed: ListFeed | None, chunk: int
+    ) -> Floor:
         if self._layout == "shared":
             return SharedFloor(
-                self._plan, names, run, results, workers=self._workers, pool=f"({self._name})"
+                self._plan,
+                names,
+                run,
+                sink,
+                feed=feed,
+                workers=self._workers,
+                pool=f"({self._name})",
             )
-        return StagedFloor(self._plan, names, run, results)
+        kinds = _WORKERS[chunk > 1]
+        return StagedFloor(self._plan, names, run, sink, feed=feed, worker=kinds[self.is_recording])
+
+
+def _thread_names(name: str, plan: Plan, layout: Layout, workers: int) -> list[str]:
+    source = f"pipeline-{name}-source"
+    if layout == "shared":
+        return [*(f"pipeline-{name}-{slot}" for slot in range(workers)), source]
+    stages = zip(plan.stages, plan.names, strict=True)
+    return [
+        *(f"pipeline-{name}-{label}-{k}" for stage, label in stages for k in range(stage.workers)),
+        source,
+    ]
+
+
+def _pump(
+    chunk: int,
+    source: Source,
+    run: Run,
+    feeder: Account,
+    *,
+    gate: Purse,
+    floor: Floor,
+    sink: Sink,
+) -> Pump:
+    outlet = floor.entrance(feeder)
+    if chunk == 1:
+        return Pump(source, run, feeder, gate=gate, outlet=outlet, ends=sink)
+    return ChunkPump(source, run, feeder, gate=gate, outlet=outlet, ends=sink, chunk=chunk)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from pytest_pipeline.explain.ceiling import HOLDS, Host, Line
+from pytest_pipeline.explain.hops import chunk_step
 from pytest_pipeline.model.comparison import Arm, Bottleneck, StageSummary
 from pytest_pipeline.model.whatif import WhatIf
 
@@ -46,8 +47,10 @@ def advise(arm: Arm, baseline: Arm, limit: float, host: Host) -> Advice:
     causes = [_bottleneck_text(bottleneck)] if bottleneck is not None else []
     contention = _contention(arm, baseline)
     if contention is None:
-        causes += [text for text in (_overhead(arm),) if text]
-        return Advice("; ".join(causes), next_step(arm, limit))
+        overhead = _overhead(arm)
+        causes += [overhead] if overhead else []
+        step = "" if overhead else chunk_step(arm)
+        return Advice("; ".join(causes), step or next_step(arm, limit))
     name, slower, here, there = contention
     causes.append(
         f"stage {name!r} takes {slower:.1f}x as long per item as in the baseline ({here * 1e3:.1f} ms, {there * 1e3:.1f} ms)"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from pytest_pipeline.model.comparison import StageSummary
-from pytest_pipeline.model.trace import Floats, Ledger, Trace
+from pytest_pipeline.model.trace import Floats, Ints, Ledger, Trace
 from pytest_pipeline.stats.overlap import mean_overlap
 
 
@@ -16,11 +16,13 @@ def stage_summaries(trace: Trace) -> tuple[StageSummary, ...]:
     summaries = []
     for index, name in enumerate(trace.stage_names):
         mine = trace.visits.stage == index
-        service = (trace.visits.finished_ns[mine] - trace.visits.started_ns[mine]) / 1e9
+        spent = (trace.visits.finished_ns[mine] - trace.visits.started_ns[mine]) / 1e9
+        service = spent / trace.visit_counts[mine]
         queueing = (trace.visits.started_ns[mine] - trace.visits.enqueued_ns[mine]) / 1e9
         row = rows.get(name)
         workers = (row.workers if row is not None else 0) or pool
-        total = float(service.sum())
+        is_exact = row is not None and trace.sample is not None
+        total = row.service_s if row is not None and is_exact else float(spent.sum())
         known_cpu = row is not None and row.cpu_s > 0 and total > 0
         summaries.append(
             StageSummary(
@@ -39,22 +41,34 @@ def stage_summaries(trace: Trace) -> tuple[StageSummary, ...]:
     return tuple(summaries)
 
 
-def overlap(trace: Trace) -> float:
+def overlap(trace: Trace) -> float | None:
     """Return the mean, over all visits, of the visits in service at the fullest moment of each.
 
     From the order of starts and ends alone: idle gaps and lengths of service do not count. 1 for a
-    serial loop.
+    serial loop; None where the trace is a sample, since what went on beside its visits is not known.
     """
+    if trace.sample is not None:
+        return None
     return mean_overlap(trace.visits.started_ns, trace.visits.finished_ns)
 
 
 def service_matrix(trace: Trace) -> Floats:
-    """Return service seconds as an array of shape (items, stages); items without a visit have 0."""
-    visits = trace.visits
-    items = int(visits.item.max()) + 1 if len(visits) else 0
-    matrix = np.zeros((items, len(trace.stage_names)))
-    np.add.at(matrix, (visits.item, visits.stage), (visits.finished_ns - visits.started_ns) / 1e9)
+    """Return service seconds as an array of shape (kept items, stages).
+
+    An item has 0 where it was not, and an equal share of its chunk's service where it was in one.
+    """
+    visits, counts = trace.visits, trace.visit_counts
+    each = (visits.finished_ns - visits.started_ns) / 1e9 / counts
+    matrix = np.zeros((len(trace.admitted_ns), len(trace.stage_names)))
+    rows = np.repeat(trace.rows_of(visits.item), counts) + _within(counts)
+    np.add.at(matrix, (rows, np.repeat(visits.stage, counts)), np.repeat(each, counts))
     return matrix
+
+
+def _within(counts: Ints) -> Ints:
+    """Return 0, 1, ... for every item of each visit: its place in the chunk."""
+    ends = np.cumsum(counts)
+    return np.asarray(np.arange(counts.sum()) - np.repeat(ends - counts, counts), dtype=np.int64)
 
 
 def _pool_workers(ledger: Ledger) -> int:

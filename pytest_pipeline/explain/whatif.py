@@ -123,12 +123,16 @@ def _waits_s(arm: Profiled) -> tuple[float, ...]:
     Waiting for a lock, or for the GIL at every wake-up, comes with this arm; a stage that computes
     is stretched by the simulation itself.
     """
-    there, here = stage_summaries(arm.baseline), stage_summaries(arm.trace)
+    there = {stage.name: stage for stage in stage_summaries(arm.baseline)}
+    here = {stage.name: stage for stage in stage_summaries(arm.trace)}
+    waiting = {
+        name
+        for name, stage in there.items()
+        if name in here and stage.cpu_share is not None and stage.cpu_share < WAITS
+    }
     return tuple(
-        max(0.0, now.service_mean_s - before.service_mean_s)
-        if (before.cpu_share or 0.0) < WAITS and before.cpu_share is not None
-        else 0.0
-        for before, now in zip(there, here, strict=True)
+        max(0.0, here[name].service_mean_s - there[name].service_mean_s) if name in waiting else 0.0
+        for name in arm.baseline.stage_names
     )
 
 

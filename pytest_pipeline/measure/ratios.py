@@ -135,11 +135,8 @@ class RatioPhase:
             lane = self._trial.lane(gate.executor)
             if lane.profile is None:
                 continue
-            items, has_source = (
-                len(lane.profile.admitted_ns),
-                SOURCE_STAGE in lane.profile.stage_names,
-            )
-            never = gate.out_of_reach(lane.width, items, has_source=has_source)
+            has_source = SOURCE_STAGE in lane.profile.stage_names
+            never = gate.out_of_reach(lane.width, lane.profile.num_items, has_source=has_source)
             if never:
                 self._measured.unreachable[id(gate)] = never
 

@@ -94,8 +94,9 @@ class Taken:
         """Take the times of a sample's executions, and the last of them."""
         self.makespans_s.append(fmean(makespans_s))
         self.first_results_s.append(fmean(first_results_s))
-        self.overlaps.append(mean_overlap(last.visits.started_ns, last.visits.finished_ns))
-        self.num_items = len(last.admitted_ns)
+        if last.sample is None:  # visits that are missing would look like idle workers
+            self.overlaps.append(mean_overlap(last.visits.started_ns, last.visits.finished_ns))
+        self.num_items = last.num_items
 
 
 class RoundRunner:

@@ -10,6 +10,7 @@ from pytest_pipeline.errors import PipelineRegression, UsageError
 from pytest_pipeline.model.environment import Environment
 from pytest_pipeline.model.estimate import Estimate, Latency
 from pytest_pipeline.model.finding import Finding
+from pytest_pipeline.model.item_ledger import ItemLedger
 from pytest_pipeline.model.plan import Plan
 from pytest_pipeline.model.rounds import LatencyBlock, Reference, Round
 from pytest_pipeline.model.trace import Ledger, Trace
@@ -81,6 +82,8 @@ class Arm:
     """Seconds to the first output, from the start of an execution on open workers."""
     startup_s: float | None = None
     """Seconds to start the workers."""
+    empty_run_s: float | None = None
+    """Seconds that an execution without items takes: the executor's own fixed cost."""
     efficiency: float | None = None
     """speedup / workers."""
     overlap: float | None = None
@@ -92,6 +95,8 @@ class Arm:
     """One per stage."""
     ledger: Ledger | None = None
     """Where the worker time went in the profiled execution."""
+    item_ledger: ItemLedger | None = None
+    """Where the latency of its items went."""
     bottleneck: Bottleneck | None = None
     """The stage that limits this arm."""
     what_ifs: tuple[WhatIf, ...] = ()

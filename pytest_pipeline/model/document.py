@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from pytest_pipeline.model.comparison import Arm, Comparison
     from pytest_pipeline.model.finding import Finding
+    from pytest_pipeline.model.item_ledger import ItemLedger
     from pytest_pipeline.model.requirement import Requirement
     from pytest_pipeline.model.rounds import LatencyBlock, Round
     from pytest_pipeline.model.trace import Ledger, Trace
@@ -119,9 +120,10 @@ def _arm(arm: Arm) -> dict[str, Any]:
     plain = {
         field.name: to_plain(getattr(arm, field.name))
         for field in dataclasses.fields(arm)
-        if field.name not in {"ledger", "trace"}
+        if field.name not in {"ledger", "item_ledger", "trace"}
     }
     plain["ledger"] = None if arm.ledger is None else _ledger(arm.ledger)
+    plain["item_ledger"] = None if arm.item_ledger is None else _item_ledger(arm.item_ledger)
     plain["timeline"] = None if arm.trace is None else _timeline(arm.trace)
     return plain
 
@@ -134,6 +136,11 @@ def _ledger(ledger: Ledger) -> dict[str, Any]:
     }
 
 
+def _item_ledger(ledger: ItemLedger) -> dict[str, Any]:
+    plain: dict[str, Any] = to_plain(ledger)
+    return plain | {"little_gap": to_plain(ledger.little_gap)}
+
+
 def _timeline(trace: Trace) -> dict[str, Any]:
     visits = trace.visits
     step = max(1, -(-len(visits) // MAX_TIMELINE_VISITS))
@@ -141,7 +148,7 @@ def _timeline(trace: Trace) -> dict[str, Any]:
     return {
         "stage_names": list(trace.stage_names),
         "makespan_s": to_plain(trace.makespan_s),
-        "num_visits": len(visits),
+        "num_visits": trace.num_visits,
         "num_kept": len(visits.item[kept]),
         "item": visits.item[kept].tolist(),
         "stage": visits.stage[kept].tolist(),

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pytest_pipeline.errors import UsageError
-from pytest_pipeline.model.units import positive_number
+from pytest_pipeline.model.units import positive_number, whole_number
 
 SOURCE_STAGE = "source"
 """Name of the pseudo-stage that holds the time of a callable `items`."""
@@ -29,19 +29,18 @@ class Stage:
     workers: int = field(default=1, kw_only=True)
     """Worker slots of this stage (threads, or processes with `layout="staged"`)."""
     queue_size: int = field(default=16, kw_only=True)
-    """Items that may wait in front of this stage: the backpressure bound."""
+    """Items that may wait in front of this stage: the backpressure bound (chunks, when `chunk` > 1)."""
+    chunk: int = field(default=1, kw_only=True)
+    """Items handed over at a time (threads): a chunk waits to fill, travels through the plan whole, and
+    its items share its latency. All the stages of a plan have the same."""
 
     def __post_init__(self) -> None:
         if not callable(self.fn):
             raise UsageError(
                 f"a stage must be callable, found {type(self.fn).__name__} {_short(self.fn)}: pass the function itself, not its result"
             )
-        for what in ("workers", "queue_size"):
-            value = getattr(self, what)
-            if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-                raise UsageError(
-                    f"Stage {self.label!r}: {what}={value!r} must be a whole number of at least 1"
-                )
+        for what in ("workers", "queue_size", "chunk"):
+            whole_number(getattr(self, what), what=f"Stage {self.label!r}: {what}")
         _refuse_unsupported(self)
 
     @property
@@ -98,6 +97,11 @@ class Plan:
         """Worker slots over all stages."""
         return sum(stage.workers for stage in self.stages)
 
+    @property
+    def chunk(self) -> int:
+        """Items handed over at a time."""
+        return self.stages[0].chunk
+
 
 @dataclass(frozen=True, slots=True)
 class Source:
@@ -125,6 +129,7 @@ def make_plan(stages: object, *, timeout_s: float = 60.0) -> Plan:
     if not stages:
         raise UsageError("no stages: pipeline.run needs at least one callable")
     made = tuple(stage if isinstance(stage, Stage) else Stage(stage) for stage in stages)
+    _refuse_uneven_chunks(made)
     seen: dict[str, int] = {}
     names = []
     for stage in made:
@@ -133,6 +138,14 @@ def make_plan(stages: object, *, timeout_s: float = 60.0) -> Plan:
             stage.label if seen[stage.label] == 1 else f"{stage.label}#{seen[stage.label]}"
         )
     return Plan(made, tuple(names), timeout_s=timeout_s)
+
+
+def _refuse_uneven_chunks(stages: Sequence[Stage]) -> None:
+    if len({stage.chunk for stage in stages}) > 1:
+        found = ", ".join(f"{stage.label!r} {stage.chunk}" for stage in stages)
+        raise UsageError(
+            f"chunk differs between stages ({found}): a chunk travels through the plan whole, so give every stage the same, or the executor: Threads(chunk=...)"
+        )
 
 
 def _refuse_unsupported(stage: Stage) -> None:

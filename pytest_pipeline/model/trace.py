@@ -107,6 +107,20 @@ class ItemFailure:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Sample:
+    """Which items a trace still holds the stamps of, when there were too many visits to keep."""
+
+    items: Ints
+    """Indices in the source of the kept items, ascending: a seeded sample, uniform over all items."""
+    num_items: int
+    """Items of the execution, kept or not."""
+    num_visits: int
+    """Visits of the execution, kept or not."""
+    seed: int
+    """Of the hash that chose the items."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Trace:
     """One execution of a plan under one executor. Stamps share one clock domain."""
 
@@ -125,11 +139,11 @@ class Trace:
     startup_s: float
     """Seconds that starting the workers took (0 in later executions of an open pool)."""
     visits: Visits
-    """One row per visit."""
+    """One row per visit (per chunk and stage with `chunk` > 1) of the items that were kept."""
     admitted_ns: Ints
-    """Per item: when it entered (closed loop) or was meant to enter (open loop)."""
+    """Per kept item: when it entered (closed loop) or was meant to enter (open loop)."""
     emitted_ns: Ints
-    """Per item: when its last stage finished; 0 for failed items."""
+    """Per kept item: when its last stage finished; 0 for failed items."""
     send_lag_s: Floats
     """Per item, open loop: how late the generator itself woke up, seconds (waiting for room is part of the
     latency, not of the lag); empty in closed loop."""
@@ -139,6 +153,34 @@ class Trace:
     """The first collected failures, in input order; `failed_items` counts them all."""
     failed_items: tuple[int, ...] = ()
     """Index of every item that failed while errors were collected, ascending."""
+    chunk: int = 1
+    """Items that travelled together: a visit of item i stands for the items i to i + chunk - 1."""
+    sample: Sample | None = None
+    """What was kept of more visits than a trace may hold; None when all items were kept."""
+    empty_run_s: float | None = None
+    """Makespan of an execution without items on these workers, seconds: what the executor itself
+    costs each time, apart from start-up. None where it was not measured."""
+
+    @property
+    def num_items(self) -> int:
+        """Items of the execution, kept or not."""
+        return len(self.admitted_ns) if self.sample is None else self.sample.num_items
+
+    @property
+    def num_visits(self) -> int:
+        """Visits of the execution (chunks count once), kept or not."""
+        return len(self.visits) if self.sample is None else self.sample.num_visits
+
+    @property
+    def visit_counts(self) -> Ints:
+        """Items that each row of `visits` stands for: `chunk`, fewer at the end of the source."""
+        return np.minimum(self.chunk, self.num_items - self.visits.item)
+
+    def rows_of(self, items: Ints) -> Ints:
+        """Return where `items` (kept ones) stand in `admitted_ns` and `emitted_ns`."""
+        if self.sample is None:
+            return items
+        return np.asarray(np.searchsorted(self.sample.items, items), dtype=np.int64)
 
     @property
     def makespan_s(self) -> float:
@@ -161,6 +203,17 @@ class Trace:
         """Ledger row of each stage."""
         return {row.name: row for row in self.ledger.rows}
 
+    def stamps(self, stage: int) -> tuple[Ints, Ints, Ints]:
+        """Return enqueued, started and finished of every kept item in one stage; 0 where it was not."""
+        mine = self.visits.stage == stage
+        items = self.visits.item[mine]
+        kept = np.arange(len(self.admitted_ns)) if self.sample is None else self.sample.items
+        enqueued, started, finished = (
+            per_item(kept, self.chunk, items, column[mine])
+            for column in (self.visits.enqueued_ns, self.visits.started_ns, self.visits.finished_ns)
+        )
+        return enqueued, started, finished
+
     def to_frame(self) -> pd.DataFrame:
         """Return the visits as a pandas frame (needs the `pandas` extra), one row per visit."""
         import pandas as pd
@@ -182,3 +235,16 @@ def make_visits(rows: Sequence[tuple[int, int, int, int, int, int]]) -> Visits:
     """Build `Visits` from rows of (item, stage, worker, enqueued_ns, started_ns, finished_ns)."""
     table = np.array(rows, dtype=np.int64).reshape(-1, 6)
     return Visits(*(np.ascontiguousarray(table[:, k]) for k in range(6)))
+
+
+def per_item(kept: Ints, chunk: int, items: Ints, stamps: Ints) -> Ints:
+    """Return the stamp of each kept item: its own, or that of its chunk; 0 where there is none."""
+    found = np.zeros(len(kept), dtype=np.int64)
+    heads = kept - kept % chunk
+    order = np.argsort(items)
+    items, stamps = items[order], stamps[order]
+    at = np.minimum(np.searchsorted(items, heads), max(0, len(items) - 1))
+    if len(items):
+        known = items[at] == heads
+        found[known] = stamps[at[known]]
+    return found

@@ -98,6 +98,13 @@ def positive_number(value: object, *, what: str, accepts: str = "a number above 
     return _positive(float(value), value, what)
 
 
+def whole_number(value: object, *, what: str) -> int:
+    """Return `value` as an integer of at least 1, or raise `UsageError` naming `what`."""
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        raise UsageError(f"{what}={value!r} must be a whole number of at least 1")
+    return value
+
+
 def _positive(number: float, found: object, what: str) -> float:
     if not math.isfinite(number) or number <= 0:
         raise UsageError(f"{what}={found!r} must be above zero and finite")

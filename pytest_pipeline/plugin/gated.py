@@ -23,10 +23,12 @@ _MEASURED = frozenset(
         "throughput_per_s",
         "first_result_s",
         "startup_s",
+        "empty_run_s",
         "efficiency",
         "overlap",
         "peak_memory_bytes",
         "ledger",
+        "item_ledger",
         "bottleneck",
     }
 )

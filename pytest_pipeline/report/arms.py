@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from pytest_pipeline.report import units
+from pytest_pipeline.report.item_ledger import ItemLedgerView, make_item_ledger
 from pytest_pipeline.report.ledger import LedgerView, make_ledger
 from pytest_pipeline.report.text import one_line
 from pytest_pipeline.report.timeline import Timeline, make_timeline
@@ -30,6 +31,7 @@ class ArmView:
     what_ifs: WhatIfTable | None
     stages: Table | None
     ledger: LedgerView | None
+    item_ledger: ItemLedgerView | None
     timeline: Timeline | None
 
 
@@ -42,6 +44,7 @@ _COLUMNS = (
     "efficiency",
     "overlap",
     "start-up",
+    "empty run",
     "first result",
     "p50",
     "p99",
@@ -67,6 +70,7 @@ def arm_view(run: Json, arm: Json, address: str = "") -> ArmView:
         what_ifs=what_if_table(run, arm),
         stages=_stage_table(arm),
         ledger=make_ledger(arm["ledger"]),
+        item_ledger=make_item_ledger(arm["item_ledger"]),
         timeline=make_timeline(arm, address),
     )
 
@@ -114,6 +118,7 @@ def _row(arm: Json) -> tuple[str, ...]:
         units.percent(arm["efficiency"]),
         units.significant(arm["overlap"], 2) if arm["overlap"] is not None else units.MISSING,
         units.seconds(arm["startup_s"]),
+        units.seconds(arm["empty_run_s"]),
         units.seconds(arm["first_result_s"]),
         units.seconds(latency.get("p50_s")),
         units.seconds(latency.get("p99_s")) + _loop_note(latency),

@@ -72,7 +72,8 @@ def _rounded(value: Any) -> Any:
 _no_timelines = _without({}, {"timeline": None})
 _no_arrays = _without({"rounds": [], "blocks": []}, {"timeline": None})
 _no_details = _without(
-    {"rounds": [], "blocks": []}, {"timeline": None, "ledger": None, "stages": []}
+    {"rounds": [], "blocks": []},
+    {"timeline": None, "ledger": None, "item_ledger": None, "stages": []},
 )
 
 

@@ -18,7 +18,7 @@ METHOD = (
     "A round runs baseline and candidates next to each other, in sub-pairs of random order, with a fixed control kernel before and after. The control alone says whether a round is clean; the measured times have no say in that.",
     "Only clean rounds count. A missed gate needs every look at the evidence to stay below one chance in a thousand (an anytime-valid test), a streak, and a confirmation with freshly started workers. What cannot be told is inconclusive, never green.",
     "Intervals are confidence sequences of the median: they hold at every look, so stopping early is allowed. Below seven rounds they are still open.",
-    "The worker ledger and the timeline come from one profiled execution apart from the timed rounds.",
+    "The ledgers and the timeline come from one profiled execution apart from the timed rounds. Of more than a million visits it keeps those of a seeded sample of whole items; counts and the worker ledger stay exact.",
 )
 
 GLOSSARY = (

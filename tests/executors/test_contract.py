@@ -9,7 +9,9 @@ import pytest
 
 from pytest_pipeline.errors import StageTimeoutError, UsageError
 from pytest_pipeline.executors.protocol import Executor
+from pytest_pipeline.executors.serial import Serial
 from pytest_pipeline.executors.threads import Threads
+from pytest_pipeline.explain.item_ledger import make_item_ledger
 from pytest_pipeline.model.plan import Stage
 
 
@@ -188,6 +190,20 @@ def test_the_worker_ledger_adds_up(executor, opened, source):
         )
 
 
+def test_the_item_ledger_adds_up(executor, opened, source):
+    stages = [
+        Stage(spin(0.001), name="a", workers=2),
+        Stage(spin(0.002), name="b", queue_size=1),
+        double,
+    ]
+    trace = opened(executor, stages).run(source(lambda: iter(range(30))))
+    ledger = make_item_ledger(trace)
+    assert [row.name for row in ledger.rows] == ["source", "a", "b", "double"]
+    assert ledger.latency_s == pytest.approx(float(trace.latency_s.mean()))
+    assert abs(ledger.unaccounted_s) <= 0.02 * ledger.latency_s
+    assert ledger.little_gap < 1e-6
+
+
 def test_each_pinned_stage_accounts_for_its_own_workers(opened, source):
     trace = opened(
         Threads(), [Stage(spin(0.001), name="a", workers=2), Stage(double, name="b")]
@@ -224,6 +240,19 @@ def test_start_up_is_reported_once(executor, opened, source):
     first, second = running.run(source([1])), running.run(source([1]))
     assert first.startup_s == running.startup_s > 0
     assert second.startup_s == 0
+
+
+@pytest.mark.parametrize(
+    "executor",
+    [Serial(), Threads(), Threads(layout="shared")],
+    ids=["serial", "staged", "shared"],
+)
+def test_the_cost_of_an_empty_run_is_measured_once(executor, opened, source):
+    calls = []
+    running = opened(executor, [calls.append])
+    first, second = running.run(source([1])), running.run(source([1]))
+    assert first.empty_run_s == second.empty_run_s > 0
+    assert calls == [1, 1]
 
 
 # --- bounds

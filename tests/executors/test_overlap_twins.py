@@ -14,8 +14,9 @@ import pytest
 from pytest_pipeline.comparing import compare
 from pytest_pipeline.executors.serial import Serial
 from pytest_pipeline.executors.threads import Threads
+from pytest_pipeline.measure.items import make_source
 from pytest_pipeline.model.finding import Reason, Verdict
-from pytest_pipeline.model.plan import Stage
+from pytest_pipeline.model.plan import Stage, make_plan
 from pytest_pipeline.model.requirement import Quantity, Requirement
 from pytest_pipeline.testing import FakeMachine, VirtualExecutor
 
@@ -109,3 +110,15 @@ def test_an_item_that_the_source_is_making_is_in_service_too(limit, is_possible)
     assert (finding.reason is not Reason.UNREACHABLE) is is_possible
     never = "it asks 2.50 items, this plan has 1 worker slot and the source"
     assert (never in finding.text) is not is_possible
+
+
+@pytest.mark.parametrize("workers", [2, 5, 16, 40])
+@pytest.mark.parametrize("layout", ["staged", "shared"])
+def test_every_worker_of_the_first_stage_gets_an_item_at_the_same_time(workers, layout):
+    work = meeting(workers)
+    running = Threads(layout=layout).open(make_plan([Stage(work, workers=workers)]))
+    try:
+        trace = running.run(make_source(list(range(3 * workers))))
+    finally:
+        running.close()
+    assert trace.outputs == list(range(3 * workers))

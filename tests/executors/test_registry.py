@@ -26,7 +26,7 @@ def test_every_known_name_gives_the_executor_of_that_name(name):
 def test_a_configured_executor_is_taken_as_it_is():
     executor = Threads(name="wide", layout="shared", workers=9)
     assert resolve(executor) is executor
-    assert repr(executor) == "Threads(name='wide', layout='shared', workers=9)"
+    assert repr(executor) == "Threads(name='wide', layout='shared', workers=9, chunk=None)"
 
 
 def test_an_unknown_name_lists_the_known_ones_and_a_near_one():

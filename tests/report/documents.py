@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from pytest_pipeline.explain.item_ledger import make_item_ledger
 from pytest_pipeline.model.comparison import Arm, Bottleneck, Comparison, StageSummary
 from pytest_pipeline.model.document import comparison_to_dict, make_document, to_plain
 from pytest_pipeline.model.environment import Environment
@@ -125,8 +126,10 @@ def make_trace(executor: str, items: int, workers: int, ledger: Ledger) -> Trace
         first_result_ns=began + 55_000_000,
         startup_s=0.001,
         visits=make_visits(shifted),
-        admitted_ns=np.zeros(items, dtype=np.int64),
-        emitted_ns=np.zeros(items, dtype=np.int64),
+        admitted_ns=np.full(items, began, dtype=np.int64),
+        emitted_ns=np.array(
+            [began + int(b) for _, s, _, _, _, b in rows if s == len(STAGES) - 1], dtype=np.int64
+        ),
         send_lag_s=np.zeros(0),
         ledger=ledger,
     )
@@ -172,6 +175,9 @@ def make_arm(
         overlap=2.4,
         stages=stages,
         ledger=None if is_baseline else ledger,
+        item_ledger=None
+        if is_baseline
+        else make_item_ledger(make_trace(executor, items, per_stage, ledger)),
         bottleneck=Bottleneck("preprocess", 1, 0.97, 2.635),
         what_ifs=() if is_baseline else WHAT_IFS,
         trace=None if is_baseline or not trace else make_trace(executor, items, per_stage, ledger),

@@ -5,9 +5,11 @@ import pages
 import pytest
 
 from pytest_pipeline.report import html, units
+from pytest_pipeline.report.arms import arm_table
 from pytest_pipeline.report.bars import latency_chart, speedup_chart
 from pytest_pipeline.report.curve import latency_curves
 from pytest_pipeline.report.gates import distance_words, make_gate
+from pytest_pipeline.report.item_ledger import make_item_ledger
 from pytest_pipeline.report.ledger import make_ledger, row_total
 from pytest_pipeline.report.rounds import round_charts
 from pytest_pipeline.report.timeline import make_timeline
@@ -133,6 +135,38 @@ def test_a_ledger_that_does_not_balance_is_called_out():
     ledger = first_run(documents.missed())["arms"][1]["ledger"]
     broken = {**ledger, "makespan_s": ledger["makespan_s"] * 1.2}
     assert make_ledger(broken).check.endswith("this ledger does not balance")
+
+
+def test_the_item_ledger_adds_up_to_the_mean_latency_and_says_so():
+    ledger = first_run(documents.missed())["arms"][1]["item_ledger"]
+    view = make_item_ledger(ledger)
+    assert "the parts add up to it" in view.check
+    assert "unaccounted 0 %" in view.check
+    totals = [float(line[4].replace(",", "")) for line in view.lines]
+    assert sum(totals) == pytest.approx(float(view.total[4].replace(",", "")), abs=0.2)
+    broken = {**ledger, "latency_s": 2 * ledger["latency_s"]}
+    assert "this ledger does not balance" in make_item_ledger(broken).check
+
+
+def test_an_item_ledger_of_a_sample_says_how_many_items_it_is_the_mean_of():
+    ledger = first_run(documents.missed())["arms"][1]["item_ledger"]
+    view = make_item_ledger({**ledger, "num_items": 1234, "num_emitted": 1_000_000})
+    assert "mean latency of 1,234 of 1,000,000 items, a seeded sample: " in view.check
+
+
+def test_an_item_ledger_of_chunks_says_that_their_items_travelled_together():
+    ledger = first_run(documents.missed())["arms"][1]["item_ledger"]
+    view = make_item_ledger({**ledger, "chunk": 10})
+    assert "mean latency of 40 items, handed over 10 at a time: " in view.check
+
+
+def test_what_an_execution_without_items_costs_stands_beside_the_executors():
+    run = first_run(documents.missed())
+    assert "empty run" not in arm_table(run).columns
+    run["arms"][1]["empty_run_s"] = 42e-6
+    table = arm_table(run)
+    column = table.columns.index("empty run")
+    assert table.rows[1][column].startswith("42")
 
 
 def test_pool_stages_have_no_slots_of_their_own():

@@ -29,7 +29,7 @@ def test_with_the_fixture(pipeline: PipelineFixture) -> None:
     result = pipeline.run(
         [double, Stage(double, workers=2)],
         [1, 2, 3],
-        executors=["threads", Processes(workers=2), Threads(name="wide")],
+        executors=["threads", Processes(workers=2), Threads(name="wide", chunk=10)],
         check=Close(rtol=1e-9),
         arrivals=Arrivals(rate=50),
     )

@@ -1,0 +1,37 @@
+"""When handing items over costs too much beside the stages: the chunk that would make it small."""
+
+from __future__ import annotations
+
+import math
+
+from pytest_pipeline.model.comparison import Arm
+from pytest_pipeline.model.units import show_seconds
+
+NOTICEABLE = 0.05
+"""Share of a stage's service time from which the hand-over is worth saving."""
+
+
+def chunk_step(arm: Arm) -> str:
+    """Return the advice to hand over several items at a time, or an empty string.
+
+    It takes a hand-over above 5 % of the quickest stage's service and of the bottleneck's: beside
+    a slow bottleneck a chunk would only make every item later.
+    """
+    ledger, items = arm.ledger, arm.item_ledger
+    if ledger is None or items is None or any(not row.workers for row in ledger.rows):
+        return ""
+    # The median row: one worker that was held up by the machine is no reason for a chunk.
+    costs = sorted(row.handover_s / items.num_emitted for row in ledger.rows)
+    hop_s = costs[len(costs) // 2]
+    service = {stage.name: stage.service_mean_s for stage in arm.stages}
+    quickest = min(service, key=lambda name: service[name])
+    limiting_s = service.get(arm.bottleneck.stage, 0.0) if arm.bottleneck is not None else 0.0
+    if hop_s <= NOTICEABLE * max(service[quickest], limiting_s):
+        return ""
+    wanted = math.ceil(hop_s / (NOTICEABLE * max(service[quickest], limiting_s, 1e-8)))
+    share = hop_s / service[quickest] if service[quickest] else math.inf
+    cost = f"{share:.0%} of" if math.isfinite(share) else "more than"
+    return (
+        f"Threads(chunk={min(1000, wanted)}): handing an item over takes {show_seconds(hop_s)}, "
+        f"{cost} the service of stage {quickest!r}"
+    )
