@@ -153,6 +153,7 @@ def measured(folder: str, ordinary: int, *options: str) -> Measured:
         [*command, f"--pipeline-json={output}", "--pipeline-report=off"],
         cwd=folder,
         stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,  # other plugins warn there about xdist
         check=False,
     )
     tests = json.loads(output.read_text())["tests"]

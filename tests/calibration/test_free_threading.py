@@ -22,7 +22,8 @@ pytestmark = [
     ),
     pytest.mark.skipif(usable_cores() < 2, reason="needs two cores"),
 ]
-ROUNDS = 15
+ROUNDS = 40
+"""The best of so many: beside other work one of fifteen was not quiet for every arm."""
 ITEMS = list(range(16))
 
 
@@ -54,6 +55,8 @@ def test_two_threads_do_what_two_processes_do(layout):
             each.close()
     assert outputs["threads"] == outputs["serial"]
     given = best["serial"] / best["processes"]
-    if given < 1.5:
-        pytest.skip(f"two processes reached {given:.2f}x: this machine has no second core to give")
+    if given < 1.7:
+        pytest.skip(
+            f"two processes reached {given:.2f}x: this machine has no second core to give now"
+        )
     assert best["serial"] / best["threads"] > 0.75 * given

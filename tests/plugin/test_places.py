@@ -23,8 +23,9 @@ def test_every_traceback_style_shows_the_headline(run, style):
         result.stdout.fnmatch_lines(["*/test_it.py:3: speedup 1.42x < 2.00x (threads)"])
 
 
-def test_junit_has_the_message_and_a_few_properties(run, pytester):
-    run(MISSED, "--junitxml=out.xml", "-o", "junit_family=xunit1")
+@pytest.mark.parametrize("family", ["xunit1", "xunit2"])
+def test_junit_has_the_message_and_a_few_properties(run_both, pytester, family):
+    run_both(MISSED, "--junitxml=out.xml", "-o", f"junit_family={family}")
     case = ET.parse(pytester.path / "out.xml").getroot().find(".//testcase")
     assert case.find("failure").get("message") == "speedup 1.42x < 2.00x (threads)"
     assert "bottleneck: stage 'decode'" in case.find("failure").text
@@ -39,9 +40,9 @@ def test_verbose_shows_the_speedup_beside_passed(run_both):
     result.stdout.fnmatch_lines(["*PASSED 2.61x*"])
 
 
-def test_last_failed_runs_it_again(run):
-    assert run(MISSED + "\ndef test_other(): pass").ret == 1
-    result = run(MISSED + "\ndef test_other(): pass", "--lf")
+def test_last_failed_runs_it_again(run_both):
+    assert run_both(MISSED + "\ndef test_other(): pass").ret == 1
+    result = run_both(MISSED + "\ndef test_other(): pass", "--lf")
     result.assert_outcomes(failed=1)
 
 
