@@ -58,3 +58,7 @@ class PipelineRegression(AssertionError):  # noqa: N818 - the public contract na
     Subclasses `AssertionError`, so that `pytest.raises` and `xfail(raises=PipelineRegression)`
     can name it.
     """
+
+
+class SlowPathWarning(RuntimeWarning):
+    """Large buffers go to worker processes through a socket, since shared memory could not be had."""

@@ -14,7 +14,6 @@ import threading
 import traceback
 import types
 from collections.abc import Callable
-from pathlib import Path
 from time import perf_counter_ns, process_time_ns
 from typing import Any
 
@@ -24,6 +23,7 @@ from pytest_pipeline.executors._channel import Channel, Frame, Kind
 from pytest_pipeline.executors._context import applied, capped_blas
 from pytest_pipeline.executors._records import Report, Setup, Surroundings
 from pytest_pipeline.executors._shipping import Codec
+from pytest_pipeline.executors._slots import SLOTS, Room, SlotReader, SlotWriter
 
 STACK_SIGNAL: int | None = getattr(signal, "SIGRTMAX", None) or getattr(signal, "SIGUSR2", None)
 """Makes a worker dump its stacks; the real-time signal is one that stages do not use."""
@@ -32,22 +32,42 @@ STACK_SIGNAL: int | None = getattr(signal, "SIGRTMAX", None) or getattr(signal, 
 def main(sock: socket.socket, stacks: socket.socket, setup: Setup) -> None:
     """Serve the parent until it says CLOSE, closes the channel, or dies."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent coordinates Ctrl-C
-    _follow_parent(setup.board)
+    _follow_parent()
     _dump_stacks_to(stacks)
-    worker = Worker(Channel(sock), Board(setup.board, setup.slots), setup.slot)
+    board = Board(setup.board, setup.slots)
+    setup.board.close()
+    worker = Worker(_channel(sock, setup), board, setup)
     with contextlib.suppress(EOFError, ConnectionError):
         worker.serve()
 
 
-def _follow_parent(board: str) -> None:
-    """End this process as soon as the parent has ended, however it ended, and tidy up for it."""
+def _channel(sock: socket.socket, setup: Setup) -> Channel:
+    channel = Channel(sock)
+    if setup.room is not None:
+        # Without addresses to spare, READY tells the parent that slots are of no use here.
+        with contextlib.suppress(OSError):
+            room = Room(setup.room)
+            channel.use_slots(SlotWriter(room, SLOTS), SlotReader(room))
+    return channel
+
+
+def _follow_parent() -> None:
+    """End this process as soon as the parent has ended, however it ended."""
     parent = multiprocessing.parent_process()
     if parent is None:
         return
+    ends = [parent.sentinel]
+    if hasattr(os, "pidfd_open") and parent.pid is not None:
+        # The sentinel is a pipe: a process that a sibling's stage has forked may hold it open.
+        try:
+            ends.append(os.pidfd_open(parent.pid))
+        except ProcessLookupError:
+            os._exit(1)
+        except OSError:
+            pass
 
     def wait() -> None:
-        multiprocessing.connection.wait([parent.sentinel])
-        Path(board).unlink(missing_ok=True)
+        multiprocessing.connection.wait(ends)
         os._exit(1)
 
     threading.Thread(target=wait, name="pipeline-parent-watch", daemon=True).start()
@@ -62,11 +82,14 @@ def _dump_stacks_to(stacks: socket.socket) -> None:
 class Worker:
     """The message loop and the current run."""
 
-    def __init__(self, channel: Channel, board: Board, slot: int) -> None:
+    def __init__(self, channel: Channel, board: Board, setup: Setup) -> None:
         self._channel = channel
         self._cells = board.cells
-        self._at = board.offset(slot)
-        self._codec = Codec(is_worker=True)
+        self._at = board.offset(setup.slot)
+        self._first, self._after = setup.stages
+        self._stage = self._first
+        self._is_view = setup.is_view
+        self._codec = Codec(is_worker=True, is_relayed=setup.is_relayed)
         self._fns: tuple[Callable[[Any], Any], ...] = ()
         self._run = 0
         self._report = Report()
@@ -91,7 +114,7 @@ class Worker:
                 began, ended, _ = frame.stamps
                 self._report.starved_ns += max(0, ended - max(waiting, began))
             handlers[frame.kind](frame)
-            del frame
+            frame.release()
 
     def _account_wait(self, frame: Frame, waiting: int) -> None:
         """Split the wait for an item: its serialisation, its transfer, and the rest, starved."""
@@ -109,7 +132,7 @@ class Worker:
         except BaseException:
             self._channel.send(Frame(Kind.ERROR, body=traceback.format_exc().encode()))
             return
-        self._channel.send(Frame(Kind.READY))
+        self._channel.send(Frame(Kind.READY, stamps=(int(self._channel.has_slots), 0, 0)))
 
     def _begin(self, frame: Frame) -> None:
         surroundings: Surroundings = pickle.loads(frame.body)
@@ -133,35 +156,58 @@ class Worker:
         if report.visits:
             # The first wait began before the run did. Without an item there was only the last one.
             report.starved_ns -= max(0, began - report.entered_ns)
+        report.trouble = self._channel.trouble
         report.left_ns = perf_counter_ns()
         report.total_cpu_ns += process_time_ns()
         self._channel.send(Frame(Kind.REPORT, body=pickle.dumps(report)))
 
     def _item(self, frame: Frame) -> None:
+        first, count = frame.item, frame.count
         if self._cells[0] == self._run:
-            self._channel.send(Frame(Kind.SKIPPED, frame.item))
+            self._channel.send(Frame(Kind.SKIPPED, first, count=count))
             return
-        received = perf_counter_ns()
         try:
-            value = self._codec.loads(frame.body, frame.buffers)
+            values = self._unpack(frame)
         except BaseException as error:
             unreadable = ShippingError(
-                f"item {frame.item} cannot be rebuilt in a worker process: {type(error).__name__}: {error}"
+                f"item {first} cannot be rebuilt in a worker process: {type(error).__name__}: {error}"
             )
-            self._reply(_error_frame(self._codec, unreadable, 0, frame.item))
+            for item in range(first, first + count):
+                self._reply(_error_frame(self._codec, unreadable, self._first, item))
             return
-        finally:
-            frame.body, frame.buffers = b"", ()
-            self._report.serialisation_ns += perf_counter_ns() - received
-        stage = 0
+        done = []
+        for item, value in enumerate(values, first):
+            if self._cells[0] == self._run:
+                break
+            try:
+                done.append(self._through(value, item))
+            except BaseException as error:
+                self._cells[self._at] = IDLE
+                self._reply_outputs(done, item - len(done))
+                done = []
+                self._reply(_error_frame(self._codec, error, self._stage, item))
+        self._reply_outputs(done, item + 1 - len(done))
+
+    def _unpack(self, frame: Frame) -> list[Any]:
+        """Return the items; what they lay in may be overwritten afterwards."""
+        received = perf_counter_ns()
+        body, buffers = frame.contents(is_view=self._is_view)
+        copied = perf_counter_ns()
         try:
-            for stage, fn in enumerate(self._fns):
-                value = self._visit(fn, value, stage, frame.item)
-        except BaseException as error:
-            self._cells[self._at] = IDLE
-            self._reply(_error_frame(self._codec, error, stage, frame.item))
-        else:
-            self._reply(self._result_frame(value, frame.item))
+            value = self._codec.loads(body, buffers)
+        finally:
+            del body, buffers
+            frame.release()
+            self._report.transfer_ns += copied - received
+            self._report.serialisation_ns += perf_counter_ns() - copied
+        return [value] if frame.count == 1 else value
+
+    def _through(self, value: Any, item: int) -> Any:
+        """Run one item through the stages; `_stage` tells where it raised."""
+        for stage in range(self._first, self._after):
+            self._stage = stage
+            value = self._visit(self._fns[stage], value, stage, item)
+        return value
 
     def _visit(self, fn: Callable[[Any], Any], value: Any, stage: int, item: int) -> Any:
         cells, at = self._cells, self._at
@@ -178,6 +224,18 @@ class Worker:
             self._report.visits.extend((item, stage, started, finished))
             cells[at] = IDLE
 
+    def _reply_outputs(self, outputs: list[Any], first: int) -> None:
+        """Answer consecutive items in one message, or one by one if they do not pickle together."""
+        if not outputs:
+            return
+        whole = self._result_frame(outputs if len(outputs) > 1 else outputs[0], first)
+        if whole.kind is Kind.RESULT or len(outputs) == 1:
+            whole.count = len(outputs)
+            self._reply(whole)
+            return
+        for item, output in enumerate(outputs, first):
+            self._reply(self._result_frame(output, item))
+
     def _result_frame(self, value: Any, item: int) -> Frame:
         began = perf_counter_ns()
         try:
@@ -185,12 +243,13 @@ class Worker:
             return Frame(Kind.RESULT, item, body=body, buffers=buffers)
         except BaseException as error:
             text = f"{type(error).__name__}: {error}"
-            return Frame(Kind.UNSENDABLE, item, (len(self._fns) - 1, 0, 0), text.encode())
+            return Frame(Kind.UNSENDABLE, item, (self._after - 1, 0, 0), text.encode())
         finally:
             self._report.serialisation_ns += perf_counter_ns() - began
 
     def _reply(self, frame: Frame) -> None:
         began = perf_counter_ns()
+        self._channel.prepare(frame)
         self._channel.send(frame)
         self._report.transfer_ns += perf_counter_ns() - began
 

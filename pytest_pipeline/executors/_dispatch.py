@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import pickle
 import time
-from dataclasses import dataclass
 from multiprocessing.connection import wait as wait_for
 from time import perf_counter_ns
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 
 from pytest_pipeline.errors import ShippingError, StageError
 from pytest_pipeline.executors._channel import Frame, Kind
 from pytest_pipeline.executors._hops import END_OF_SOURCE, STOP
+from pytest_pipeline.executors._lanes import Parcel
 from pytest_pipeline.executors._run import SIGNAL_S, TimedOutError
 from pytest_pipeline.executors._shipping import RemoteTraceback
 from pytest_pipeline.executors._sink import Dropped, summary
@@ -19,20 +19,14 @@ from pytest_pipeline.executors._waiting import Waiter
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Hashable
+    from collections.abc import Hashable, Sequence
 
     from pytest_pipeline.executors._hops import Message
+    from pytest_pipeline.executors._lanes import Lane
     from pytest_pipeline.executors._pool import Pool, PoolWorker
     from pytest_pipeline.executors._run import Run
     from pytest_pipeline.executors._shipping import Codec
     from pytest_pipeline.executors._sink import Sink
-
-_QUICK_NS = 2_000_000
-"""Workers get items in advance worth so much time: it saves a wake-up per item. Longer ones are
-not sent ahead, since they could wait behind another while a worker elsewhere is free."""
-
-_MOST_AHEAD = 8
-"""Items in advance at most."""
 
 _DRAIN_S = 0.5
 """After a failure, how long other workers may take to finish the item in hand."""
@@ -46,16 +40,8 @@ class Feed(Protocol):
         ...
 
 
-@dataclass(slots=True)
-class _Parcel:
-    """An item that is pickled and waits for a worker."""
-
-    frame: Frame
-    size: int
-
-
 class Dispatcher:
-    """One run."""
+    """One run. With several lanes, what one lane puts out is what the next one takes in."""
 
     def __init__(
         self,
@@ -67,9 +53,10 @@ class Dispatcher:
         feed: Feed,
         wake: socket.socket,
         names: tuple[str, ...],
+        lanes: Sequence[Lane],
+        chunk: int = 1,
+        is_view: bool = False,
     ) -> None:
-        self.enqueued_ns: list[int] = []
-        """Per item: when it became available to the first stage."""
         self._pool = pool
         self._codec = codec
         self._run = run
@@ -77,9 +64,10 @@ class Dispatcher:
         self._feed = feed
         self._wake = wake
         self._names = names
-        self._parcel: _Parcel | None = None
-        self._turn_ns = 2 * _QUICK_NS
-        """Moving mean of a worker's turn, from item to answer."""
+        self._lanes = lanes
+        self._chunk = chunk
+        self._is_view = is_view
+        self._by_slot = {worker.slot: lane for lane in lanes for worker in lane.workers}
         watched: dict[Any, Hashable] = {wake: None}
         for worker in pool.workers:
             watched[worker.channel] = worker
@@ -103,21 +91,26 @@ class Dispatcher:
         self._pool.board.cancel(number)
         deadline = time.monotonic() + _DRAIN_S
         while busy := [worker for worker in self._pool.workers if worker.window]:
-            ready = wait_for(
-                [worker.channel.sock for worker in busy], max(0.0, deadline - time.monotonic())
-            )
+            ready = [worker for worker in busy if worker.channel.has_message]
+            if not ready:
+                socks = {worker.channel.sock: worker for worker in busy}
+                found = wait_for(list(socks), max(0.0, deadline - time.monotonic()))
+                ready = [worker for sock, worker in socks.items() if sock in found]
             if not ready:
                 break
-            for worker in [worker for worker in busy if worker.channel.sock in ready]:
+            for worker in ready:
                 try:
-                    worker.channel.receive()
-                    worker.window_bytes -= worker.window.popleft()[1]
+                    frame = worker.channel.receive()
+                    worker.answered(frame)
+                    frame.release()
                 except (EOFError, OSError):
                     self._pool.discard(worker)
         self.kill_busy()
 
     def kill_busy(self) -> None:
-        """Kill the workers that have not answered."""
+        """Kill the workers that have not answered, and forget what waited for them."""
+        for lane in self._lanes:
+            lane.drop_waiting()
         for worker in [worker for worker in self._pool.workers if worker.window]:
             self._pool.discard(worker)
 
@@ -143,102 +136,137 @@ class Dispatcher:
     # --- towards the workers
 
     def _dispatch(self) -> None:
-        """Send as many items as the workers' windows take."""
-        while self._parcel is not None or self._wrap_next():
-            assert self._parcel is not None
-            worker = self._choose(self._parcel.size)
-            if worker is None:
-                return
-            self._send(worker, self._parcel)
-            self._parcel = None
+        """Send as many items as the workers' windows take, the last stages first."""
+        for lane in reversed(self._lanes):
+            while lane.waiting or (lane.is_first and self._wrap_next(lane)):
+                parcel = lane.waiting[0]
+                worker = lane.choose(parcel)
+                if worker is None:
+                    break
+                lane.waiting.popleft()
+                self._send(lane, worker, parcel)
 
-    def _wrap_next(self) -> bool:
-        """Pickle the next item; False when there is none yet."""
-        message = self._feed.take()
-        if message is None:
+    def _wrap_next(self, lane: Lane) -> bool:
+        """Pickle the next item, or a chunk of those that are there; False when there is none yet."""
+        values: list[Any] = []
+        first = -1
+        while len(values) < self._chunk:
+            message = self._feed.take()
+            if message is None:
+                break
+            if message is STOP:
+                if self._run.error is not None:
+                    raise self._run.error
+                break
+            item, value, at_ns = message
+            if item == END_OF_SOURCE:
+                self._sink.accept(item, value)
+                break
+            lane.enqueued_ns[item] = at_ns
+            if not values:
+                first = item
+            values.append(value)
+        if not values:
             return False
-        if message is STOP:
-            if self._run.error is not None:
-                raise self._run.error
-            return False
-        item, value, at_ns = message
-        if item == END_OF_SOURCE:
-            self._sink.accept(item, value)
-            return False
-        self.enqueued_ns.append(at_ns)
-        began = perf_counter_ns()
-        try:
-            body, buffers = self._codec.dumps(value)
-        except Exception as error:
-            unsendable = ShippingError(
-                f"item {item} cannot be sent to a worker process: {summary(error)}"
-            )
-            unsendable.__cause__ = error
-            self._run.fail(unsendable, self._names[0], item)
-            raise unsendable from error
-        frame = Frame(Kind.ITEM, item, (began, perf_counter_ns(), 0), body, buffers)
-        self._parcel = _Parcel(frame, len(body) + sum(buffer.nbytes for buffer in buffers))
+        lane.waiting.append(self._parcel(values, first))
         return True
 
-    def _choose(self, size: int) -> PoolWorker | None:
-        """Return a free worker, or one that may have an item in advance."""
-        for worker in self._pool.workers:
-            if not worker.window:
-                return worker
-        worker = min(self._pool.workers, key=_window_length)
-        room = min(_MOST_AHEAD, _QUICK_NS // max(1, self._turn_ns))
-        is_fitting = worker.window_bytes + size <= worker.prefetch_bytes
-        return worker if is_fitting and len(worker.window) <= room else None
+    def _parcel(self, values: list[Any], first: int) -> Parcel:
+        began = perf_counter_ns()
+        try:
+            body, buffers = self._codec.dumps(values if len(values) > 1 else values[0])
+        except Exception as error:
+            raise self._unsendable(values, first, error) from error
+        stamps = (began, perf_counter_ns(), 0)
+        return Parcel(Frame(Kind.ITEM, first, stamps, body, buffers, len(values)))
 
-    def _send(self, worker: PoolWorker, parcel: _Parcel) -> None:
+    def _unsendable(self, values: list[Any], first: int, error: Exception) -> ShippingError:
+        """Return the error that names the item that does not pickle."""
+        item = first
+        for value in values:
+            try:
+                self._codec.dumps(value)
+            except Exception as its_own:
+                error = its_own
+                break
+            item += 1
+        unsendable = ShippingError(
+            f"item {item} cannot be sent to a worker process: {summary(error)}"
+        )
+        unsendable.__cause__ = error
+        self._run.fail(unsendable, self._names[0], item)
+        return unsendable
+
+    def _send(self, lane: Lane, worker: PoolWorker, parcel: Parcel) -> None:
         now = perf_counter_ns()
-        if not worker.window:
-            worker.sent_ns = now
         # Before the first byte leaves: an interrupted send must leave the worker marked as busy.
+        lane.sent(worker, parcel, now)
         frame = parcel.frame
-        worker.window.append((frame.item, parcel.size))
-        worker.window_bytes += parcel.size
         frame.stamps = (frame.stamps[0], frame.stamps[1], now)
         try:
             worker.channel.send(frame)
         except OSError:
             self._lose(worker)
+        if parcel.origin is not None:
+            parcel.origin.release()
 
     # --- from the workers
 
     def _receive(self, worker: PoolWorker) -> None:
-        try:
-            frame = worker.channel.receive()
-        except (EOFError, OSError):
-            self._lose(worker)
-            return
-        _, size = worker.window.popleft()
-        worker.window_bytes -= size
-        now = perf_counter_ns()
-        self._turn_ns += (now - worker.sent_ns - self._turn_ns) // 4
-        worker.sent_ns = now
-        # First more work for the worker, then the time to unpickle.
-        self._dispatch()
-        self._answer(frame)
-
-    def _answer(self, frame: Frame) -> None:
-        item = frame.item
-        if frame.kind is Kind.RESULT:
+        lane = self._by_slot[worker.slot]
+        is_waiting = True
+        while is_waiting:
             try:
-                value = self._codec.loads(frame.body, frame.buffers)
-            except Exception as error:
-                self._refuse(item, f"cannot be rebuilt here: {summary(error)}")
-            self._sink.accept(item, value)
+                frame = worker.channel.receive()
+            except (EOFError, OSError):
+                self._lose(worker)
+                return
+            is_waiting = worker.channel.has_message
+            now = perf_counter_ns()
+            lane.answered(worker, frame, now)
+            if frame.kind is Kind.RESULT and lane.next is not None:
+                lane.next.take_over(frame, now)
+                self._dispatch()
+                continue
+            try:
+                # First more work for the worker, then the time to unpickle.
+                self._dispatch()
+                self._answer(frame, lane)
+            finally:
+                frame.release()
+
+    def _answer(self, frame: Frame, lane: Lane) -> None:
+        if frame.kind is Kind.RESULT:
+            self._accept(frame, lane)
         elif frame.kind is Kind.UNSENDABLE:
             self._refuse(
-                item, f"cannot be sent back from a worker process: {bytes(frame.body).decode()}"
+                frame,
+                f"cannot be sent back from a worker process: {bytes(frame.body).decode()}",
+                frame.stamps[0],
             )
         else:
             self._raised(frame)
 
-    def _refuse(self, item: int, why: str) -> None:
-        error = ShippingError(f"the output of stage {self._names[-1]!r}, item {item} {why}")
-        self._run.fail(error, self._names[-1], item)
+    def _accept(self, frame: Frame, lane: Lane) -> None:
+        body: Any = None
+        buffers: Sequence[Any] = ()
+        try:
+            body, buffers = frame.contents(is_view=self._is_view)
+            value = self._codec.loads(body, buffers)
+        except Exception as error:
+            self._refuse(frame, f"cannot be rebuilt here: {summary(error)}", lane.last_stage)
+        finally:
+            del body, buffers
+        if frame.count == 1:
+            self._sink.accept(frame.item, value)
+            return
+        for item, each in enumerate(value, frame.item):
+            self._sink.accept(item, each)
+
+    def _refuse(self, frame: Frame, why: str, stage: int) -> NoReturn:
+        name = self._names[stage]
+        error = ShippingError(f"the output of stage {name!r}, item {frame.item} {why}")
+        self._run.fail(error, name, frame.item)
         raise error
 
     def _raised(self, frame: Frame) -> None:
@@ -264,7 +292,3 @@ class Dispatcher:
         return StageError(
             f"{text} (raised in a worker process; the exception itself could not be carried)"
         )
-
-
-def _window_length(worker: PoolWorker) -> int:
-    return len(worker.window)

@@ -12,14 +12,16 @@ import time
 import types
 from collections import deque
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from multiprocessing.connection import wait as wait_for
 from typing import TYPE_CHECKING, Any
 
 from pytest_pipeline.errors import ShippingError, WorkerDiedError
 from pytest_pipeline.executors._board import IDLE, Board
-from pytest_pipeline.executors._channel import Frame, Kind, channel_pair, prefetch_limit
+from pytest_pipeline.executors._channel import Channel, Frame, Kind, prefetch_limit, socket_pair
 from pytest_pipeline.executors._child import STACK_SIGNAL, main
-from pytest_pipeline.executors._records import Setup
+from pytest_pipeline.executors._records import Roster, Setup
+from pytest_pipeline.executors._slots import IS_SUPPORTED, Room, SlotReader, SlotWriter
 
 if TYPE_CHECKING:
     from multiprocessing.process import BaseProcess
@@ -33,22 +35,48 @@ _STACKS_S = 1.0
 _STACK_BYTES = 1 << 16
 
 
+@dataclass(slots=True)
+class Sent:
+    """A message with items that a worker has not answered completely."""
+
+    item: int
+    count: int
+    """Items not answered yet."""
+    size: int
+    """Bytes that it took on the socket."""
+
+
 class PoolWorker:
     """One worker process, its channel, and the items that it has not answered yet."""
 
-    def __init__(self, slot: int, board: Board, slots: int, context: Any) -> None:
+    def __init__(self, slot: int, board: Board, roster: Roster, context: Any) -> None:
         self.slot = slot
-        self.window: deque[tuple[int, int]] = deque()
-        """(item, bytes) sent and not answered, oldest first."""
+        self.window: deque[Sent] = deque()
+        """What was sent and is not answered, oldest first."""
         self.window_bytes = 0
         self.sent_ns = 0
         """When it was given its current item, as far as the parent knows."""
-        self.channel, theirs = channel_pair()
+        self.trouble = ""
+        """Why it has no shared memory for large buffers."""
+        self.blocked_since_ns = self.blocked_ns = 0
+        """How long it could not be given the next item since nobody had room for its output."""
+        ours, theirs = socket_pair()
+        self.channel = Channel(ours)
+        self._room = room = self._make_room() if IS_SUPPORTED else None
         self._stacks, stacks_end = socket.socketpair()
         self._stacks.setblocking(False)  # noqa: FBT003 - a positional-only argument
         self.prefetch_bytes = prefetch_limit(self.channel)
         board.clear(slot)
-        setup = Setup(slot, slots, board.path)
+        stages = roster.stages[slot]
+        setup = Setup(
+            slot,
+            len(roster.stages),
+            board.file,
+            None if room is None else room.file,
+            stages,
+            is_relayed=len(roster.lanes) > 1,
+            is_view=roster.is_view,
+        )
         self.process: BaseProcess = context.Process(
             target=main, args=(theirs, stacks_end, setup), name=f"pipeline-worker-{slot}"
         )
@@ -59,6 +87,23 @@ class PoolWorker:
             theirs.close()
             stacks_end.close()
 
+    def _make_room(self) -> Room | None:
+        try:
+            room = Room.create()
+        except OSError as error:
+            self.trouble = f"{type(error).__name__}: {error}"
+            return None
+        self.channel.use_slots(SlotWriter(room, 0), SlotReader(room))
+        return room
+
+    def answered(self, frame: Frame) -> None:
+        """Take what `frame` answers out of the window."""
+        oldest = self.window[0]
+        oldest.count -= frame.count
+        if oldest.count <= 0:
+            self.window_bytes -= oldest.size
+            self.window.popleft()
+
     def kill(self) -> None:
         """End the process now and release what belongs to it."""
         self.process.kill()
@@ -66,6 +111,8 @@ class PoolWorker:
         self.process.close()
         self.channel.close()
         self._stacks.close()
+        if self._room is not None:
+            self._room.close()
 
     def ask_stacks(self) -> None:
         """Make the process dump its stacks, whatever it is doing."""
@@ -93,7 +140,7 @@ class PoolWorker:
         if stage != IDLE:
             where = f"stage {names[stage]!r}, item {item}"
         elif self.window:
-            where = f"between stages, item {self.window[0][0]}"
+            where = f"between stages, item {self.window[0].item}"
         else:
             where = "no item in hand"
         pid, stacks = self.process.pid, self.read_stacks(0.0)
@@ -139,19 +186,19 @@ class Pool:
 
     def __init__(
         self,
-        size: int,
+        roster: Roster,
         start_method: str | None,
         stages: bytes,
         names: tuple[str, ...],
         timeout_s: float,
     ) -> None:
         self._context: Any = multiprocessing.get_context(start_method or _default_start_method())
-        self._size = size
+        self._roster = roster
         self._stages = stages
         self._names = names
         self._timeout_s = timeout_s
         self._is_open = True
-        self.board = Board.create(size)
+        self.board = Board.create(len(roster.stages))
         self.workers: list[PoolWorker] = []
 
     def fill(self) -> bool:
@@ -163,8 +210,8 @@ class Pool:
             self.discard(worker)
         taken = {worker.slot for worker in self.workers}
         started = [
-            PoolWorker(slot, self.board, self._size, self._context)
-            for slot in range(self._size)
+            PoolWorker(slot, self.board, self._roster, self._context)
+            for slot in range(len(self._roster.stages))
             if slot not in taken
         ]
         self.workers = sorted([*self.workers, *started], key=lambda worker: worker.slot)
@@ -237,6 +284,9 @@ class Pool:
             raise ShippingError(
                 f"the stages cannot be loaded in a worker process:\n{bytes(answer.body).decode()}"
             )
+        has_slots, _, _ = answer.stamps
+        if not has_slots:
+            worker.channel.use_slots(None, None)
 
 
 def _default_start_method() -> str:

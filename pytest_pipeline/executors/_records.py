@@ -6,6 +6,25 @@ from array import array
 from dataclasses import dataclass, field
 
 from pytest_pipeline.executors._context import TorchModes
+from pytest_pipeline.executors._sharedfile import SharedFile
+
+
+@dataclass(frozen=True, slots=True)
+class Roster:
+    """Which worker of a pool runs what, by slot."""
+
+    stages: tuple[tuple[int, int], ...]
+    """First stage, and the one after the last."""
+    is_view: bool = False
+    """Stages get large buffers as views into shared memory."""
+
+    @property
+    def lanes(self) -> tuple[tuple[int, ...], ...]:
+        """Slots of the workers that run the same stages, in the order of the stages."""
+        return tuple(
+            tuple(slot for slot, each in enumerate(self.stages) if each == stages)
+            for stages in sorted(set(self.stages))
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,8 +35,16 @@ class Setup:
     """Its number in the pool."""
     slots: int
     """Size of the pool."""
-    board: str
-    """Path of the shared board."""
+    board: SharedFile
+    """What the workers are doing."""
+    room: SharedFile | None
+    """Slots for large buffers, this worker's alone; None when there are none."""
+    stages: tuple[int, int]
+    """First stage of the plan that it runs, and the one after the last."""
+    is_relayed: bool = False
+    """What it puts out may go to another worker."""
+    is_view: bool = False
+    """Stages get large buffers as views into shared memory."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,3 +76,5 @@ class Report:
     starved_ns: int = 0
     serialisation_ns: int = 0
     transfer_ns: int = 0
+    trouble: str = ""
+    """Why shared memory could not be had, if it was tried."""

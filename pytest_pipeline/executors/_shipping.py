@@ -20,6 +20,7 @@ from cloudpickle import cloudpickle as _tracker
 
 from pytest_pipeline.errors import ShippingError
 from pytest_pipeline.executors._byvalue import by_value_modules, shipped_by_value
+from pytest_pipeline.executors._tensors import reduce_tensor
 
 _NAMELESS = frozenset({type(None), type(NotImplemented), type(...)})
 """Built-in types that pickle knows although no module names them."""
@@ -55,10 +56,11 @@ def _name_culprit(fns: Sequence[Callable[[Any], Any]], names: Sequence[str]) -> 
 class Codec:
     """Pickles values for the other side. One per open pool, and one in each worker."""
 
-    def __init__(self, *, is_worker: bool) -> None:
+    def __init__(self, *, is_worker: bool, is_relayed: bool = False) -> None:
         self._modules = [] if is_worker else by_value_modules()
         self._by_value = frozenset(module.__name__ for module in self._modules)
-        self._ships_definitions = not is_worker
+        # Another worker may see such a class for the first time; the parent has them all.
+        self._ships_definitions = is_relayed or not is_worker
         self._known: dict[type, tuple[Any, ...] | None] = {}
 
     def dumps(self, value: object, *, out_of_band: bool = True) -> tuple[bytes, list[memoryview]]:
@@ -118,6 +120,8 @@ class _Pickler(pickle.Pickler):
     def reducer_override(self, obj: Any) -> Any:
         if isinstance(obj, type):
             return self.reduce_class(obj) or NotImplemented
+        if type(obj).__module__ == "torch":
+            return reduce_tensor(obj)
         if isinstance(obj, types.FunctionType) and (
             obj.__module__ == "__main__" or obj.__module__ in self.by_value
         ):
@@ -138,6 +142,8 @@ class _FullPickler(cloudpickle.Pickler):  # type: ignore[misc]  # cloudpickle is
             reduced = self.reduce_class(obj)
             if reduced is not None:
                 return reduced
+        if type(obj).__module__ == "torch" and (made := reduce_tensor(obj)) is not NotImplemented:
+            return made
         return super().reducer_override(obj)
 
 

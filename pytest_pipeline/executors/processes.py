@@ -1,4 +1,4 @@
-"""Processes: data-parallel workers, each of which runs all the stages on an item."""
+"""Processes: workers that run all the stages on an item, or a pool of them per stage."""
 
 from __future__ import annotations
 
@@ -7,19 +7,14 @@ import os
 import pickle
 import socket
 import time
+import warnings
 import weakref
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from pytest_pipeline.cores import usable_cores
-from pytest_pipeline.errors import UsageError
-from pytest_pipeline.executors._accounts import (
-    SOURCE,
-    Account,
-    pooled_rows,
-    service_by_stage,
-    stage_row,
-)
+from pytest_pipeline.errors import SlowPathWarning, UsageError
+from pytest_pipeline.executors._accounts import SOURCE, Account, service_by_stage, stage_row
 from pytest_pipeline.executors._assemble import assemble, stage_names
 from pytest_pipeline.executors._board import IDLE
 from pytest_pipeline.executors._channel import Frame, Kind
@@ -27,9 +22,10 @@ from pytest_pipeline.executors._context import blas_cap, capture_modes
 from pytest_pipeline.executors._crew import Crew, Watch, watch_accounts
 from pytest_pipeline.executors._dispatch import Dispatcher
 from pytest_pipeline.executors._hops import STOP, FreeOutlet, Purse
+from pytest_pipeline.executors._lanes import make_lanes
 from pytest_pipeline.executors._pool import Pool
-from pytest_pipeline.executors._records import Surroundings
-from pytest_pipeline.executors._reports import accounts_of, cpu_by_stage, read_reports, visits_of
+from pytest_pipeline.executors._records import Roster, Surroundings
+from pytest_pipeline.executors._reports import Named, read_reports, rows_of, visits_of
 from pytest_pipeline.executors._run import Run
 from pytest_pipeline.executors._shipping import Codec, pickle_stages
 from pytest_pipeline.executors._sink import Sink
@@ -37,21 +33,30 @@ from pytest_pipeline.executors._source import InlineFeed, Pump, admission_gate
 from pytest_pipeline.executors._waiting import Backlog
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
     from pytest_pipeline.executors._crew import Job
     from pytest_pipeline.executors._dispatch import Feed
     from pytest_pipeline.executors._hops import Credits
+    from pytest_pipeline.executors._lanes import Lane
     from pytest_pipeline.model.plan import Plan, Source
-    from pytest_pipeline.model.trace import LedgerRow, Trace
+    from pytest_pipeline.model.trace import Trace
 
 StartMethod = Literal["forkserver", "spawn", "fork"]
+Layout = Literal["fused", "staged"]
 
 _START_S = 60.0
 """How long a worker process may take to start and to load the stages."""
 
 
 class Processes:
-    """Run the whole plan in each of `workers` processes (by default one per usable core).
+    """Run the plan in worker processes.
 
+    `layout="fused"`: each of `workers` processes (by default one per usable core) runs all the
+    stages on an item. `layout="staged"`: `Stage.workers` processes per stage, joined through the
+    caller's process. `chunk` items travel in one message, which pays when they take microseconds.
+    Arrays of 64 KiB and more travel through shared memory; with `view=True` stages and caller get
+    them as views of it instead of copies: for those that read an array and let it go.
     Processes start by forkserver, by spawn on Windows; `start_method="fork"` is faster to start
     and unsafe in a process that has threads.
     """
@@ -61,14 +66,20 @@ class Processes:
         name: str = "processes",
         workers: int | None = None,
         start_method: StartMethod | None = None,
-        layout: Literal["fused", "staged"] = "fused",
+        layout: Layout = "fused",
+        *,
+        chunk: int = 1,
+        view: bool = False,
     ) -> None:
-        if layout == "staged":
-            raise UsageError('Processes(layout="staged") is not in this release: leave it out')
-        if layout != "fused":
-            raise UsageError(f'Processes(layout={layout!r}): expected "fused"')
-        if workers is not None and workers < 1:
-            raise UsageError(f"Processes(workers={workers!r}) must be at least 1")
+        if layout not in {"fused", "staged"}:
+            raise UsageError(f'Processes(layout={layout!r}): expected "fused" or "staged"')
+        if workers is not None and layout == "staged":
+            raise UsageError(
+                'Processes(workers=...) sizes the fused pool: leave layout="staged" out, or write Stage(fn, workers=...)'
+            )
+        for what, value in (("workers", workers), ("chunk", chunk)):
+            if value is not None and value < 1:
+                raise UsageError(f"Processes({what}={value!r}) must be at least 1")
         if start_method not in {None, "forkserver", "spawn", "fork"}:
             raise UsageError(
                 f'Processes(start_method={start_method!r}): expected "forkserver", "spawn" or "fork"'
@@ -76,17 +87,25 @@ class Processes:
         self._name = name
         self._workers = workers
         self._start_method = start_method
+        self._layout: Layout = layout
+        self._chunk = chunk
+        self._is_view = view
 
     def __repr__(self) -> str:
-        return f"Processes(name={self._name!r}, workers={self._workers!r}, start_method={self._start_method!r})"
+        return (
+            f"Processes(name={self._name!r}, workers={self._workers!r}, start_method={self._start_method!r}, "
+            f"layout={self._layout!r}, chunk={self._chunk!r}, view={self._is_view!r})"
+        )
 
     @property
     def name(self) -> str:
         """The arm's name."""
         return self._name
 
-    def workers(self, plan: Plan) -> int:  # noqa: ARG002 - the contract asks for it
+    def workers(self, plan: Plan) -> int:
         """Return the worker processes."""
+        if self._layout == "staged":
+            return plan.total_workers
         return usable_cores() if self._workers is None else self._workers
 
     def unavailable(self) -> str | None:
@@ -95,23 +114,33 @@ class Processes:
 
     def open(self, plan: Plan) -> RunningProcesses:
         """Pickle the stages, then start the workers; `ShippingError` comes before any has started."""
-        return RunningProcesses(self._name, plan, self.workers(plan), self._start_method)
+        roster = Roster(self._posts(plan), self._is_view)
+        return RunningProcesses(self._name, plan, roster, self._start_method, self._chunk)
+
+    def _posts(self, plan: Plan) -> tuple[tuple[int, int], ...]:
+        if self._layout == "fused":
+            return ((0, len(plan.stages)),) * self.workers(plan)
+        return tuple((k, k + 1) for k, s in enumerate(plan.stages) for _ in range(s.workers))
 
 
 class RunningProcesses:
     """Worker processes that are up and hold the stages."""
 
-    def __init__(self, name: str, plan: Plan, workers: int, start_method: str | None) -> None:
+    def __init__(
+        self, name: str, plan: Plan, roster: Roster, start_method: str | None, chunk: int
+    ) -> None:
         began = time.perf_counter()
         self._name = name
         self._plan = plan
-        self._workers = workers
+        self._roster = roster
+        self._chunk = chunk
         self._runs = 0
+        self._has_warned = False
         stages = pickle_stages([stage.fn for stage in plan.stages], plan.names)
         self._codec = Codec(is_worker=False)
         self._wake, self._wake_end = socket.socketpair()
         self._wake_end.setblocking(False)  # noqa: FBT003 - a positional-only argument
-        self._pool = Pool(workers, start_method, stages, plan.names, _START_S)
+        self._pool = Pool(roster, start_method, stages, plan.names, _START_S)
         self._crew = Crew([f"pipeline-{name}-source"])
         self._finish = weakref.finalize(
             self, _finish, self._pool, self._crew, self._wake, self._wake_end
@@ -144,12 +173,17 @@ class RunningProcesses:
         run = Run(collects_errors=source.collects_errors)
         sink = Sink(
             run,
-            admission_gate(source, sum(s.queue_size for s in self._plan.stages), self._workers),
+            admission_gate(
+                source,
+                sum(s.queue_size for s in self._plan.stages),
+                len(self._roster.stages) * self._chunk,
+            ),
         )
         feeder = Account(SOURCE, 0)
         feed, pumps = self._feed(source, run, sink.gate, feeder)
         try:
             self._begin()
+            lanes = make_lanes(self._pool, self._roster, self._plan)
             dispatcher = Dispatcher(
                 self._pool,
                 run,
@@ -158,9 +192,12 @@ class RunningProcesses:
                 feed=feed,
                 wake=self._wake,
                 names=self._plan.names,
+                lanes=lanes,
+                chunk=self._chunk,
+                is_view=self._roster.is_view,
             )
             self._execute(run, pumps, dispatcher, feeder)
-            return self._trace(source, run, sink, dispatcher, feeder)
+            return self._trace(source, run, sink, lanes, feeder)
         except BaseException:
             # Only workers that are known to be idle may serve the next run.
             if not run.began_ns or sink.is_complete:
@@ -216,28 +253,19 @@ class RunningProcesses:
         return Watch(visits, self._pool.stacks(busy))
 
     def _trace(
-        self, source: Source, run: Run, sink: Sink, dispatcher: Dispatcher, feeder: Account
+        self, source: Source, run: Run, sink: Sink, lanes: Sequence[Lane], feeder: Account
     ) -> Trace:
         reports = read_reports(
             self._pool.handshake(Frame(Kind.END, stamps=(run.began_ns, run.ended_ns, 0)))
         )
         names = stage_names(self._plan, source)
         first = len(names) - len(self._plan.names)
-        visits = visits_of(reports, dispatcher.enqueued_ns, first, feeder.visits)
-        service = service_by_stage(visits, len(names))
-        rows: tuple[LedgerRow, ...] = ()
+        visits = visits_of(reports, lanes, first, feeder.visits)
+        rows = rows_of(reports, lanes, visits, run, Named(names, f"({self._name})"))
         if first:
-            rows = (stage_row(names[0], [feeder], float(service[0]), run),)
-        cpu = cpu_by_stage(reports, first, len(self._plan.names))
-        rows += pooled_rows(
-            names,
-            f"({self._name})",
-            accounts_of(reports, first),
-            service,
-            run,
-            first=first,
-            cpu_s=cpu,
-        )
+            spent = float(service_by_stage(visits, len(names))[0])
+            rows = (stage_row(names[0], [feeder], spent, run), *rows)
+        self._warn_of(report.trouble for report in reports)
         startup_s, self._unreported_s = self._unreported_s, 0.0
         return assemble(
             self._name,
@@ -249,6 +277,19 @@ class RunningProcesses:
             rows=rows,
             startup_s=startup_s,
         )
+
+    def _warn_of(self, troubles: Iterable[str]) -> None:
+        """Say once why large buffers could not go through shared memory."""
+        here = (worker.trouble or worker.channel.trouble for worker in self._pool.workers)
+        trouble = next(filter(None, [*here, *troubles]), "")
+        if trouble and not self._has_warned:
+            self._has_warned = True
+            warnings.warn(
+                f"executor {self._name!r}: no shared memory for large buffers ({trouble}): they go through a socket, "
+                "about three times slower; next: free memory or file descriptors, or use fewer workers",
+                SlowPathWarning,
+                stacklevel=2,
+            )
 
 
 def _finish(pool: Pool, crew: Crew, *wakes: socket.socket) -> None:

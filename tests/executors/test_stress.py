@@ -42,7 +42,9 @@ def nervous_interpreter():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kind", ["serial", "threads", "threads-shared", "processes"])
+@pytest.mark.parametrize(
+    "kind", ["serial", "threads", "threads-shared", "processes", "processes-staged"]
+)
 def test_random_plans_keep_the_contract(kind, nervous_interpreter):
     chance = random.Random(SEED)
     deadline = time.monotonic() + SECONDS
@@ -62,7 +64,12 @@ def test_random_plans_keep_the_contract(kind, nervous_interpreter):
             "serial": Serial(),
             "threads": Threads(),
             "threads-shared": Threads(layout="shared", workers=chance.randint(1, 5)),
-            "processes": Processes(workers=chance.randint(1, 3)),
+            "processes": Processes(
+                workers=chance.randint(1, 3),
+                chunk=chance.choice([1, 1, 2, 7]),
+                view=chance.random() < 0.3,
+            ),
+            "processes-staged": Processes(layout="staged", chunk=chance.choice([1, 1, 3])),
         }[kind]
         running = made.open(plan)
         for _ in range(chance.randint(1, 15)):
@@ -82,7 +89,7 @@ def one_run(chance, running, depth):
             [],
             [chance.choice([0, 0, 10, 300, 3000]) for _ in range(depth)],
             chance.randrange(depth) if failing and chance.random() < 0.1 else None,
-            bytes(chance.choice([0, 10, 40_000])),
+            bytes(chance.choice([0, 10, 40_000, 150_000])),
         ]
         for index in range(count)
     ]
