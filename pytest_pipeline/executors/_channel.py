@@ -45,7 +45,7 @@ class Kind(IntEnum):
     ITEM = 3
     """Parent: an item to run through the stages. Stamps: pickling began, ended, sending began."""
     RESULT = 4
-    """Worker: the output of an item."""
+    """Worker: the output of an item. Stamps: how long the stages took."""
     ERROR = 5
     """Worker: a stage raised. `tag` is the stage."""
     UNSENDABLE = 6
@@ -117,6 +117,7 @@ class Channel:
         self._reader: SlotReader | None = None
         self._ahead = memoryview(bytearray(_AHEAD_BYTES))
         self._at = self._end = 0
+        self._posted: list[bytes] = []
 
     def use_slots(self, writer: SlotWriter | None, reader: SlotReader | None) -> None:
         """Send large messages through shared memory from now on; not any more with None."""
@@ -159,23 +160,46 @@ class Channel:
         frame.slot, frame.has_body_in_slot = slot, has_body_in_slot
         return frame_bytes(frame)
 
+    def post(self, frame: Frame) -> None:
+        """Write the message with the next `flush`; a large one at once."""
+        body = frame.body
+        if not frame.buffers and frame.slot == _NO_SLOT and len(body) <= _JOIN_BYTES:
+            self._posted.append(_header(frame, 0) + body)
+        else:
+            self.flush()
+            self._send_large(frame)
+
+    def flush(self) -> None:
+        """Write what was posted, in one system call: it wakes the other side once."""
+        if self._posted:
+            joined = b"".join(self._posted)
+            self._posted.clear()
+            self.sock.sendall(joined)
+
     def send(self, frame: Frame) -> None:
         """Write the whole message."""
-        body, buffers = frame.body, frame.buffers
-        if not buffers and frame.slot == _NO_SLOT and len(body) <= _JOIN_BYTES:
-            self.sock.sendall(_header(frame, 0) + body)
-            return
-        views = [memoryview(buffer).cast("B") for buffer in buffers]
+        self.post(frame)
+        self.flush()
+
+    def _send_large(self, frame: Frame) -> None:
+        views = [memoryview(buffer).cast("B") for buffer in frame.buffers]
         sizes = array("Q", [view.nbytes for view in views])
         pieces = [memoryview(_header(frame, len(views)) + sizes.tobytes())]
         if frame.slot == _NO_SLOT:
-            self._send_pieces([*pieces, memoryview(body), *views])
+            self._send_pieces([*pieces, memoryview(frame.body), *views])
             return
         if not frame.has_body_in_slot:
-            pieces.append(memoryview(body))
+            pieces.append(memoryview(frame.body))
         assert self._writer is not None
         self._writer.hand_over(frame.slot)
         self._send_pieces(pieces)
+
+    def receive_all(self) -> list[Frame]:
+        """Read one message, and those that arrived with it."""
+        frames = [self.receive()]
+        while self.has_message:
+            frames.append(self.receive())
+        return frames
 
     def receive(self) -> Frame:
         """Read one whole message; `EOFError` when the other end is gone."""

@@ -18,10 +18,11 @@ from time import perf_counter_ns, process_time_ns
 from typing import Any
 
 from pytest_pipeline.errors import ShippingError
-from pytest_pipeline.executors._board import IDLE, Board
+from pytest_pipeline.executors._board import Board
 from pytest_pipeline.executors._channel import Channel, Frame, Kind
 from pytest_pipeline.executors._context import applied, capped_blas
-from pytest_pipeline.executors._records import Report, Setup, Surroundings
+from pytest_pipeline.executors._records import Setup, Surroundings
+from pytest_pipeline.executors._runner import Runner
 from pytest_pipeline.executors._shipping import Codec
 from pytest_pipeline.executors._slots import SLOTS, Room, SlotReader, SlotWriter
 
@@ -79,20 +80,26 @@ def _dump_stacks_to(stacks: socket.socket) -> None:
         faulthandler.register(STACK_SIGNAL, file=stacks.fileno(), all_threads=True)
 
 
+_MOST_HELD = 4
+"""Answers that go out in one write, while quick items wait to be run: half a window, so that the
+parent sends more before this worker has run out. A write that wakes the parent costs more than a
+null item."""
+
+_HELD_NS = 50_000
+"""An answer waits no longer, unless the very next item takes longer than any since the last write."""
+
+
 class Worker:
     """The message loop and the current run."""
 
     def __init__(self, channel: Channel, board: Board, setup: Setup) -> None:
         self._channel = channel
         self._cells = board.cells
-        self._at = board.offset(setup.slot)
-        self._first, self._after = setup.stages
-        self._stage = self._first
+        self._runner = Runner(board, setup)
         self._is_view = setup.is_view
         self._codec = Codec(is_worker=True, is_relayed=setup.is_relayed)
-        self._fns: tuple[Callable[[Any], Any], ...] = ()
         self._run = 0
-        self._report = Report()
+        self._held = self._held_since_ns = 0
         self._modes = contextlib.ExitStack()
 
     def serve(self) -> None:
@@ -112,7 +119,7 @@ class Worker:
                 self._account_wait(frame, waiting)
             elif frame.kind is Kind.END:
                 began, ended, _ = frame.stamps
-                self._report.starved_ns += max(0, ended - max(waiting, began))
+                self._runner.report.starved_ns += max(0, ended - max(waiting, began))
             handlers[frame.kind](frame)
             frame.release()
 
@@ -122,13 +129,13 @@ class Worker:
         now = perf_counter_ns()
         serialisation = max(0, pickled - max(pickling, waiting))
         transfer = now - max(sending, waiting)
-        self._report.serialisation_ns += serialisation
-        self._report.transfer_ns += transfer
-        self._report.starved_ns += now - waiting - serialisation - transfer
+        self._runner.report.serialisation_ns += serialisation
+        self._runner.report.transfer_ns += transfer
+        self._runner.report.starved_ns += now - waiting - serialisation - transfer
 
     def _init(self, frame: Frame) -> None:
         try:
-            self._fns = pickle.loads(frame.body)
+            self._runner.load(pickle.loads(frame.body))
         except BaseException:
             self._channel.send(Frame(Kind.ERROR, body=traceback.format_exc().encode()))
             return
@@ -145,13 +152,13 @@ class Worker:
         self._modes.enter_context(applied(surroundings.modes))
         self._modes.enter_context(capped_blas(surroundings.blas_cap))
         self._run = frame.item
-        self._report = Report(cpu_ns=[0] * len(self._fns), total_cpu_ns=-process_time_ns())
+        self._runner.begin()
         self._channel.send(Frame(Kind.READY, frame.item))
-        self._report.entered_ns = perf_counter_ns()
+        self._runner.report.entered_ns = perf_counter_ns()
 
     def _end(self, frame: Frame) -> None:
         self._modes.close()
-        report = self._report
+        report = self._runner.report
         began, _, _ = frame.stamps
         if report.visits:
             # The first wait began before the run did. Without an item there was only the last one.
@@ -173,20 +180,24 @@ class Worker:
                 f"item {first} cannot be rebuilt in a worker process: {type(error).__name__}: {error}"
             )
             for item in range(first, first + count):
-                self._reply(_error_frame(self._codec, unreadable, self._first, item))
+                self._reply(_error_frame(self._codec, unreadable, self._runner.stages[0], item))
             return
-        done = []
-        for item, value in enumerate(values, first):
-            if self._cells[0] == self._run:
-                break
-            try:
-                done.append(self._through(value, item))
-            except BaseException as error:
-                self._cells[self._at] = IDLE
-                self._reply_outputs(done, item - len(done))
-                done = []
-                self._reply(_error_frame(self._codec, error, self._stage, item))
-        self._reply_outputs(done, item + 1 - len(done))
+        if count == 1:
+            self._run_one(values[0], first)
+            return
+        runs, failures = self._runner.chunk(values, first)
+        for item, stage, failure in failures:
+            self._reply(_error_frame(self._codec, failure, stage, item))
+        for begin, outputs in runs:
+            self._reply_outputs(outputs, begin)
+
+    def _run_one(self, value: Any, item: int) -> None:
+        try:
+            output = self._runner.one(value, item)
+        except BaseException as error:
+            self._reply(_error_frame(self._codec, error, self._runner.stage, item))
+        else:
+            self._reply_outputs([output], item)
 
     def _unpack(self, frame: Frame) -> list[Any]:
         """Return the items; what they lay in may be overwritten afterwards."""
@@ -198,39 +209,17 @@ class Worker:
         finally:
             del body, buffers
             frame.release()
-            self._report.transfer_ns += copied - received
-            self._report.serialisation_ns += perf_counter_ns() - copied
+            self._runner.report.transfer_ns += copied - received
+            self._runner.report.serialisation_ns += perf_counter_ns() - copied
         return [value] if frame.count == 1 else value
-
-    def _through(self, value: Any, item: int) -> Any:
-        """Run one item through the stages; `_stage` tells where it raised."""
-        for stage in range(self._first, self._after):
-            self._stage = stage
-            value = self._visit(self._fns[stage], value, stage, item)
-        return value
-
-    def _visit(self, fn: Callable[[Any], Any], value: Any, stage: int, item: int) -> Any:
-        cells, at = self._cells, self._at
-        cpu = process_time_ns()
-        started = perf_counter_ns()
-        cells[at + 1] = item
-        cells[at + 2] = started
-        cells[at] = stage
-        try:
-            return fn(value)
-        finally:
-            finished = perf_counter_ns()
-            self._report.cpu_ns[stage] += process_time_ns() - cpu
-            self._report.visits.extend((item, stage, started, finished))
-            cells[at] = IDLE
 
     def _reply_outputs(self, outputs: list[Any], first: int) -> None:
         """Answer consecutive items in one message, or one by one if they do not pickle together."""
-        if not outputs:
-            return
         whole = self._result_frame(outputs if len(outputs) > 1 else outputs[0], first)
         if whole.kind is Kind.RESULT or len(outputs) == 1:
             whole.count = len(outputs)
+            whole.stamps = (self._runner.worked_ns, 0, 0)
+            self._runner.worked_ns = 0
             self._reply(whole)
             return
         for item, output in enumerate(outputs, first):
@@ -243,15 +232,32 @@ class Worker:
             return Frame(Kind.RESULT, item, body=body, buffers=buffers)
         except BaseException as error:
             text = f"{type(error).__name__}: {error}"
-            return Frame(Kind.UNSENDABLE, item, (self._after - 1, 0, 0), text.encode())
+            return Frame(Kind.UNSENDABLE, item, (self._runner.stages[-1], 0, 0), text.encode())
         finally:
-            self._report.serialisation_ns += perf_counter_ns() - began
+            self._runner.report.serialisation_ns += perf_counter_ns() - began
 
     def _reply(self, frame: Frame) -> None:
         began = perf_counter_ns()
-        self._channel.prepare(frame)
-        self._channel.send(frame)
-        self._report.transfer_ns += perf_counter_ns() - began
+        channel = self._channel
+        channel.prepare(frame)
+        channel.post(frame)
+        if not self._held:
+            self._held_since_ns = began
+        self._held += 1
+        if not (
+            frame.count == 1
+            and channel.has_message
+            and self._held < _MOST_HELD
+            and began - self._held_since_ns < _HELD_NS
+            and self._runner.slowest_ns < _HELD_NS
+        ):
+            self._flush()
+        self._runner.report.transfer_ns += perf_counter_ns() - began
+
+    def _flush(self) -> None:
+        self._channel.flush()
+        self._held = 0
+        self._runner.slowest_ns = 0
 
 
 def _error_frame(codec: Codec, error: BaseException, stage: int, item: int) -> Frame:

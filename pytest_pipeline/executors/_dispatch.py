@@ -39,6 +39,10 @@ class Feed(Protocol):
         """Return the next item, the end of the source, or `STOP`; None when there is none yet."""
         ...
 
+    def take_many(self, limit: int) -> tuple[int, list[Any], int]:
+        """Return the index of the next item, up to `limit` items, and their stamp; maybe none."""
+        ...
+
 
 class Dispatcher:
     """One run. With several lanes, what one lane puts out is what the next one takes in."""
@@ -68,6 +72,7 @@ class Dispatcher:
         self._chunk = chunk
         self._is_view = is_view
         self._by_slot = {worker.slot: lane for lane in lanes for worker in lane.workers}
+        self._posted: set[PoolWorker] = set()
         watched: dict[Any, Hashable] = {wake: None}
         for worker in pool.workers:
             watched[worker.channel] = worker
@@ -145,11 +150,16 @@ class Dispatcher:
                     break
                 lane.waiting.popleft()
                 self._send(lane, worker, parcel)
+        for worker in self._posted:
+            self._flush(worker)
+        self._posted.clear()
 
     def _wrap_next(self, lane: Lane) -> bool:
         """Pickle the next item, or a chunk of those that are there; False when there is none yet."""
-        values: list[Any] = []
-        first = -1
+        first, values = -1, list[Any]()
+        if self._chunk > 1:
+            first, values, at_ns = self._feed.take_many(self._chunk)
+            lane.enqueued_ns.update(dict.fromkeys(range(first, first + len(values)), at_ns))
         while len(values) < self._chunk:
             message = self._feed.take()
             if message is None:
@@ -204,35 +214,44 @@ class Dispatcher:
         frame = parcel.frame
         frame.stamps = (frame.stamps[0], frame.stamps[1], now)
         try:
-            worker.channel.send(frame)
+            worker.channel.post(frame)
         except OSError:
             self._lose(worker)
+        self._posted.add(worker)
         if parcel.origin is not None:
             parcel.origin.release()
+
+    def _flush(self, worker: PoolWorker) -> None:
+        try:
+            worker.channel.flush()
+        except OSError:
+            self._lose(worker)
 
     # --- from the workers
 
     def _receive(self, worker: PoolWorker) -> None:
         lane = self._by_slot[worker.slot]
-        is_waiting = True
-        while is_waiting:
-            try:
-                frame = worker.channel.receive()
-            except (EOFError, OSError):
-                self._lose(worker)
-                return
-            is_waiting = worker.channel.has_message
-            now = perf_counter_ns()
-            lane.answered(worker, frame, now)
-            if frame.kind is Kind.RESULT and lane.next is not None:
-                lane.next.take_over(frame, now)
-                self._dispatch()
-                continue
-            try:
-                # First more work for the worker, then the time to unpickle.
-                self._dispatch()
+        try:
+            frames = worker.channel.receive_all()
+        except (EOFError, OSError):
+            self._lose(worker)
+            return
+        now = perf_counter_ns()
+        lane.answered(worker, frames)
+        following = lane.next
+        kept = []
+        for frame in frames:
+            if following is not None and frame.kind is Kind.RESULT:
+                following.take_over(frame, now)
+            else:
+                kept.append(frame)
+        try:
+            # First more work for the worker, then the time to unpickle.
+            self._dispatch()
+            for frame in kept:
                 self._answer(frame, lane)
-            finally:
+        finally:
+            for frame in kept:
                 frame.release()
 
     def _answer(self, frame: Frame, lane: Lane) -> None:
@@ -260,8 +279,7 @@ class Dispatcher:
         if frame.count == 1:
             self._sink.accept(frame.item, value)
             return
-        for item, each in enumerate(value, frame.item):
-            self._sink.accept(item, each)
+        self._sink.accept_many(frame.item, value)
 
     def _refuse(self, frame: Frame, why: str, stage: int) -> NoReturn:
         name = self._names[stage]

@@ -50,7 +50,10 @@ class Lane:
         self.num_out = 0
         """Items sent to workers and not answered."""
         self._turn_ns = 2 * _QUICK_NS
-        """Moving mean of a worker's turn, from message to answer."""
+        """Moving mean of the time that a message takes in the stages, by the workers' own stamps.
+
+        Not from message to answer: on a busy machine most of that is waiting, which asks for more
+        in advance and not for less."""
         for worker in workers:
             worker.blocked_ns = worker.blocked_since_ns = 0
 
@@ -86,8 +89,6 @@ class Lane:
     def sent(self, worker: PoolWorker, parcel: Parcel, now_ns: int) -> None:
         """Note that the worker gets the parcel."""
         frame = parcel.frame
-        if not worker.window:
-            worker.sent_ns = now_ns
         if worker.blocked_since_ns:
             worker.blocked_ns += now_ns - worker.blocked_since_ns
             worker.blocked_since_ns = 0
@@ -96,12 +97,13 @@ class Lane:
         worker.window_bytes += size
         self.num_out += frame.count
 
-    def answered(self, worker: PoolWorker, frame: Frame, now_ns: int) -> None:
+    def answered(self, worker: PoolWorker, frames: Sequence[Frame]) -> None:
         """Note that the worker has answered."""
-        worker.answered(frame)
-        self.num_out -= frame.count
-        self._turn_ns += (now_ns - worker.sent_ns - self._turn_ns) // 4
-        worker.sent_ns = now_ns
+        for frame in frames:
+            worker.answered(frame)
+            self.num_out -= frame.count
+            if frame.kind is Kind.RESULT:
+                self._turn_ns += (frame.stamps[0] - self._turn_ns) // 4
 
     def take_over(self, answer: Frame, now_ns: int) -> None:
         """Queue another lane's output as it is: it need not be unpickled on the way."""

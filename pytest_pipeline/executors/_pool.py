@@ -54,8 +54,6 @@ class PoolWorker:
         self.window: deque[Sent] = deque()
         """What was sent and is not answered, oldest first."""
         self.window_bytes = 0
-        self.sent_ns = 0
-        """When it was given its current item, as far as the parent knows."""
         self.trouble = ""
         """Why it has no shared memory for large buffers."""
         self.blocked_since_ns = self.blocked_ns = 0

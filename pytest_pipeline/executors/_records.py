@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from array import array
 from dataclasses import dataclass, field
+from time import process_time_ns
 
 from pytest_pipeline.executors._context import TorchModes
+from pytest_pipeline.executors._cpu import CpuSampler
 from pytest_pipeline.executors._sharedfile import SharedFile
 
 
@@ -66,9 +68,9 @@ class Report:
     """A worker's part of the ledger of one run, and its visits."""
 
     visits: array[int] = field(default_factory=lambda: array("q"))
-    """Flat rows of (item, stage, started_ns, finished_ns)."""
-    cpu_ns: list[int] = field(default_factory=list)
-    """CPU time of each stage."""
+    """Flat rows of (item, stage, started_ns, finished_ns, items): of a chunk, the first item."""
+    cpu: CpuSampler = field(default_factory=lambda: CpuSampler(0, process_time_ns))
+    """CPU time of each stage, from a sample of the items."""
     total_cpu_ns: int = 0
     """CPU time of the process."""
     entered_ns: int = 0

@@ -15,6 +15,7 @@ from pytest_pipeline.executors._accounts import (
     service_by_stage,
     stage_row,
 )
+from pytest_pipeline.executors._cpu import CpuSampler
 from pytest_pipeline.model.trace import Visits, make_visits
 
 if TYPE_CHECKING:
@@ -54,12 +55,11 @@ def visits_of(
         enqueued = np.zeros(max(lane.enqueued_ns, default=-1) + 1, dtype=np.int64)
         enqueued[list(lane.enqueued_ns)] = list(lane.enqueued_ns.values())
         for slot, worker in enumerate(lane.workers):
-            rows = np.array(reports[worker.slot].visits, dtype=np.int64).reshape(-1, 4)
-            item, stage, started, finished = (np.ascontiguousarray(rows[:, k]) for k in range(4))
+            item, stage, started, finished = _rows(reports[worker.slot])
             available = item
-            if len(rows):
+            if len(item):
                 is_entry = stage == lane.stages[0]
-                available = np.where(is_entry, enqueued[item], np.roll(finished, 1))
+                available = np.where(is_entry, enqueued[item], _finished_before(item, finished))
             parts.append(
                 Visits(item, stage + first, np.full_like(item, slot), available, started, finished)
             )
@@ -92,16 +92,34 @@ def rows_of(
             stage_row(names.stages[k], accounts_of(reports, lane, k), float(service[k]), run)
             for k, lane in enumerate(lanes, first)
         )
-    cpu = cpu_by_stage(reports, first, lanes[0].stages[1])
+    cpu = CpuSampler.estimate([report.cpu for report in reports], service[first:])
     accounts = accounts_of(reports, lanes[0], first)
-    return pooled_rows(names.stages, names.pool, accounts, service, run, first=first, cpu_s=cpu)
+    return pooled_rows(
+        names.stages, names.pool, accounts, service, run, first=first, cpu_s=[0.0] * first + cpu
+    )
 
 
-def cpu_by_stage(reports: Sequence[Report], first: int, stages: int) -> list[float]:
-    """Return the CPU seconds of each stage, over all the workers."""
-    return [0.0] * first + [
-        sum(report.cpu_ns[k] for report in reports) / 1e9 for k in range(stages)
-    ]
+def _rows(report: Report) -> tuple[Ints, Ints, Ints, Ints]:
+    """Return item, stage, start and end of every visit. Items of a chunk share its time evenly."""
+    rows = np.array(report.visits, dtype=np.int64).reshape(-1, 5)
+    counts = rows[:, 4]
+    item, stage, started, finished = (np.repeat(rows[:, k], counts) for k in range(4))
+    place = np.arange(len(item)) - np.repeat(np.cumsum(counts) - counts, counts)
+    share, span = np.repeat(counts, counts), finished - started
+    return (
+        item + place,
+        stage,
+        started + span * place // share,
+        started + span * (place + 1) // share,
+    )
+
+
+def _finished_before(item: Ints, finished: Ints) -> Ints:
+    """Return for each visit when the one before it of the same item ended, in the same worker."""
+    order = np.argsort(item, kind="stable")  # a worker's visits of an item come in stage order
+    before = np.empty_like(finished)
+    before[order] = np.roll(finished[order], 1)
+    return before
 
 
 def _joined(parts: Sequence[Visits], name: str) -> Ints:

@@ -25,6 +25,9 @@ from pytest_pipeline.executors._tensors import reduce_tensor
 _NAMELESS = frozenset({type(None), type(NotImplemented), type(...)})
 """Built-in types that pickle knows although no module names them."""
 
+_PLAIN = frozenset({type(None), bool, int, float, complex, str, bytes, bytearray})
+"""Types that need none of the care below."""
+
 _IN_BAND_BYTES = 16 * 1024
 """Smaller buffers are cheaper to copy into the pickle than to send as a piece of their own."""
 
@@ -65,6 +68,8 @@ class Codec:
 
     def dumps(self, value: object, *, out_of_band: bool = True) -> tuple[bytes, list[memoryview]]:
         """Return the pickle of `value` and its large buffers."""
+        if type(value) in _PLAIN or (type(value) is list and _PLAIN.issuperset(map(type, value))):
+            return pickle.dumps(value, pickle.HIGHEST_PROTOCOL), []
         smallest = _IN_BAND_BYTES if out_of_band else sys.maxsize
         try:
             return self._dump(_Pickler, value, smallest)

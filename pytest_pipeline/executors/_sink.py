@@ -24,6 +24,15 @@ class Dropped:
         self.failure = ItemFailure(item, stage, error)
 
 
+class _Chunk:
+    """Outputs of consecutive items that came before their turn."""
+
+    __slots__ = ("values",)
+
+    def __init__(self, values: list[Any]) -> None:
+        self.values = values
+
+
 def summary(error: BaseException) -> str:
     """Return type and message of an exception."""
     return f"{type(error).__name__}: {error}"
@@ -54,10 +63,35 @@ class Sink:
             self._expected = value
         elif item == self._next:
             self._emit(value)
-            while self._pending and self._next in self._pending:
-                self._emit(self._pending.pop(self._next))
+            self._emit_pending()
         else:
             self._pending[item] = value
+
+    def accept_many(self, first: int, values: list[Any]) -> None:
+        """Take the outputs of consecutive items, none of them dropped."""
+        if first != self._next:
+            self._pending[first] = _Chunk(values)
+            return
+        self._emit_many(values)
+        self._emit_pending()
+
+    def _emit_pending(self) -> None:
+        while self._pending and self._next in self._pending:
+            value = self._pending.pop(self._next)
+            if type(value) is _Chunk:
+                self._emit_many(value.values)
+            else:
+                self._emit(value)
+
+    def _emit_many(self, values: list[Any]) -> None:
+        self._next += len(values)
+        self.outputs += values
+        if not self.first_result_ns:
+            self.first_result_ns = perf_counter_ns()
+        self._uncounted += len(values)
+        while self._uncounted >= self.gate.block:
+            self._uncounted -= self.gate.block
+            self.gate.tokens.put(self.gate.block)
 
     def _emit(self, value: Any) -> None:
         self._next += 1

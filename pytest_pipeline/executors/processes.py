@@ -21,7 +21,7 @@ from pytest_pipeline.executors._channel import Frame, Kind
 from pytest_pipeline.executors._context import blas_cap, capture_modes
 from pytest_pipeline.executors._crew import Crew, Watch, watch_accounts
 from pytest_pipeline.executors._dispatch import Dispatcher
-from pytest_pipeline.executors._hops import STOP, FreeOutlet, Purse
+from pytest_pipeline.executors._hops import STOP, Credits, FreeOutlet, Purse
 from pytest_pipeline.executors._lanes import make_lanes
 from pytest_pipeline.executors._pool import Pool
 from pytest_pipeline.executors._records import Roster, Surroundings
@@ -37,7 +37,6 @@ if TYPE_CHECKING:
 
     from pytest_pipeline.executors._crew import Job
     from pytest_pipeline.executors._dispatch import Feed
-    from pytest_pipeline.executors._hops import Credits
     from pytest_pipeline.executors._lanes import Lane
     from pytest_pipeline.model.plan import Plan, Source
     from pytest_pipeline.model.trace import Trace
@@ -47,6 +46,10 @@ Layout = Literal["fused", "staged"]
 
 _START_S = 60.0
 """How long a worker process may take to start and to load the stages."""
+
+_CHUNKS_AHEAD = 7
+"""Chunks per worker that may be on their way: a worker runs a chunk of null items in less time
+than it takes to wake the caller's process for the next one."""
 
 
 class Processes:
@@ -171,14 +174,7 @@ class RunningProcesses:
             raise UsageError("this executor is closed: open it again")
         self._runs += 1
         run = Run(collects_errors=source.collects_errors)
-        sink = Sink(
-            run,
-            admission_gate(
-                source,
-                sum(s.queue_size for s in self._plan.stages),
-                len(self._roster.stages) * self._chunk,
-            ),
-        )
+        sink = Sink(run, self._gate(source))
         feeder = Account(SOURCE, 0)
         feed, pumps = self._feed(source, run, sink.gate, feeder)
         try:
@@ -208,6 +204,14 @@ class RunningProcesses:
         """End all the workers."""
         self._finish()
         atexit.unregister(self._finish)
+
+    def _gate(self, source: Source) -> Credits:
+        """Bound what is inside; chunks need room for one in each worker and more on their way."""
+        depths, workers = sum(s.queue_size for s in self._plan.stages), len(self._roster.stages)
+        if self._chunk == 1 or source.in_flight is not None:
+            return admission_gate(source, depths, workers * self._chunk)
+        inside = workers * self._chunk
+        return Credits(max(depths, _CHUNKS_AHEAD * inside) + inside, self._chunk)
 
     def _feed(
         self, source: Source, run: Run, gate: Credits, feeder: Account
