@@ -25,7 +25,12 @@ class Board:
     @classmethod
     def create(cls, slots: int) -> Board:
         """Make the file, and mark every slot idle."""
-        board = cls(SharedFile.create(_size(slots)), slots)
+        file = SharedFile.create(_size(slots))
+        try:
+            board = cls(file, slots)
+        except BaseException:
+            file.close()
+            raise
         for slot in range(slots):
             board.clear(slot)
         return board

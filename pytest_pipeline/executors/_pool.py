@@ -34,6 +34,9 @@ _STACKS_S = 1.0
 
 _STACK_BYTES = 1 << 16
 
+_START_DESCRIPTORS = 8
+"""What `multiprocessing` opens, for a moment, to start a process."""
+
 
 @dataclass(slots=True)
 class Sent:
@@ -58,36 +61,43 @@ class PoolWorker:
         """Why it has no shared memory for large buffers."""
         self.blocked_since_ns = self.blocked_ns = 0
         """How long it could not be given the next item since nobody had room for its output."""
-        ours, theirs = socket_pair()
-        self.channel = Channel(ours)
-        self._room = room = self._make_room() if IS_SUPPORTED else None
-        self._stacks, stacks_end = socket.socketpair()
-        self._stacks.setblocking(False)  # noqa: FBT003 - a positional-only argument
-        self.prefetch_bytes = prefetch_limit(self.channel)
-        board.clear(slot)
-        stages = roster.stages[slot]
-        setup = Setup(
-            slot,
-            len(roster.stages),
-            board.file,
-            None if room is None else room.file,
-            stages,
-            is_relayed=len(roster.lanes) > 1,
-            is_view=roster.is_view,
-        )
-        self.process: BaseProcess = context.Process(
-            target=main, args=(theirs, stacks_end, setup), name=f"pipeline-worker-{slot}"
-        )
-        try:
-            with _nameless_main():
-                self.process.start()
-        finally:
-            theirs.close()
-            stacks_end.close()
+        with contextlib.ExitStack() as undo:
+            self._open(undo, board, roster, context)
+            self._undo = undo.pop_all()
 
-    def _make_room(self) -> Room | None:
+    def _open(self, undo: contextlib.ExitStack, board: Board, roster: Roster, context: Any) -> None:
+        ours, theirs = socket_pair()
+        self.channel = undo.enter_context(contextlib.closing(Channel(ours)))
+        with theirs:
+            self._stacks, stacks_end = socket.socketpair()
+            undo.enter_context(self._stacks)
+            with stacks_end:
+                self._stacks.setblocking(False)  # noqa: FBT003 - a positional-only argument
+                self.prefetch_bytes = prefetch_limit(self.channel)
+                board.clear(self.slot)
+                self._room = room = self._make_room(undo) if IS_SUPPORTED else None
+                stages = roster.stages[self.slot]
+                setup = Setup(
+                    self.slot,
+                    len(roster.stages),
+                    board.file,
+                    None if room is None else room.file,
+                    stages,
+                    is_relayed=len(roster.lanes) > 1,
+                    is_view=roster.is_view,
+                )
+                self.process: BaseProcess = context.Process(
+                    target=main,
+                    args=(theirs, stacks_end, setup),
+                    name=f"pipeline-worker-{self.slot}",
+                )
+                _require_descriptors()
+                with _nameless_main():
+                    self.process.start()
+
+    def _make_room(self, undo: contextlib.ExitStack) -> Room | None:
         try:
-            room = Room.create()
+            room = undo.enter_context(contextlib.closing(Room.create()))
         except OSError as error:
             self.trouble = f"{type(error).__name__}: {error}"
             return None
@@ -107,10 +117,7 @@ class PoolWorker:
         self.process.kill()
         self.process.join()
         self.process.close()
-        self.channel.close()
-        self._stacks.close()
-        if self._room is not None:
-            self._room.close()
+        self._undo.close()
 
     def ask_stacks(self) -> None:
         """Make the process dump its stacks, whatever it is doing."""
@@ -151,6 +158,13 @@ def _next_step(exitcode: int | None) -> str:
     if exitcode == -9:  # SIGKILL, a name that Windows lacks
         return "next: if nobody killed it, memory ran out: use smaller items or fewer workers"
     return "next: run the stage on this item with serial_executor; a crash or exit shows there"
+
+
+def _require_descriptors() -> None:
+    """Raise `OSError` now if starting a process would run out of them: midway it would lose some."""
+    with contextlib.ExitStack() as opened:
+        for _ in range(_START_DESCRIPTORS):
+            opened.callback(os.close, os.open(os.devnull, os.O_RDONLY))
 
 
 @contextlib.contextmanager
@@ -207,12 +221,12 @@ class Pool:
         for worker in [w for w in self.workers if not w.process.is_alive()]:
             self.discard(worker)
         taken = {worker.slot for worker in self.workers}
-        started = [
-            PoolWorker(slot, self.board, self._roster, self._context)
-            for slot in range(len(self._roster.stages))
-            if slot not in taken
-        ]
-        self.workers = sorted([*self.workers, *started], key=lambda worker: worker.slot)
+        started = []
+        for slot in range(len(self._roster.stages)):
+            if slot not in taken:
+                started.append(PoolWorker(slot, self.board, self._roster, self._context))
+                self.workers.append(started[-1])
+        self.workers.sort(key=lambda worker: worker.slot)
         for worker in started:
             self._send(worker, Frame(Kind.INIT, body=self._stages))
         for worker in started:

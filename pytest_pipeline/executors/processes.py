@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import atexit
+import contextlib
+import errno
 import os
 import pickle
 import socket
@@ -21,6 +23,7 @@ from pytest_pipeline.executors._channel import Frame, Kind
 from pytest_pipeline.executors._context import blas_cap, capture_modes
 from pytest_pipeline.executors._crew import Crew, Watch, watch_accounts
 from pytest_pipeline.executors._dispatch import Dispatcher
+from pytest_pipeline.executors._forking import refuse_unsafe_fork
 from pytest_pipeline.executors._hops import STOP, Credits, FreeOutlet, Purse
 from pytest_pipeline.executors._lanes import make_lanes
 from pytest_pipeline.executors._pool import Pool
@@ -60,8 +63,8 @@ class Processes:
     caller's process. `chunk` items travel in one message, which pays when they take microseconds.
     Arrays of 64 KiB and more travel through shared memory; with `view=True` stages and caller get
     them as views of it instead of copies: for those that read an array and let it go.
-    Processes start by forkserver, by spawn on Windows; `start_method="fork"` is faster to start
-    and unsafe in a process that has threads.
+    Processes start by forkserver, by spawn on Windows; `start_method="fork"` is faster to start,
+    and refused in a process that has threads or CUDA.
     """
 
     def __init__(
@@ -116,9 +119,23 @@ class Processes:
         return None
 
     def open(self, plan: Plan) -> RunningProcesses:
-        """Pickle the stages, then start the workers; `ShippingError` comes before any has started."""
+        """Pickle the stages, then start the workers; `ShippingError` comes before any has started.
+
+        Raises `UsageError` for `start_method="fork"` in a process that has threads or CUDA.
+        """
+        if self._start_method == "fork":
+            refuse_unsafe_fork()
         roster = Roster(self._posts(plan), self._is_view)
-        return RunningProcesses(self._name, plan, roster, self._start_method, self._chunk)
+        try:
+            return RunningProcesses(self._name, plan, roster, self._start_method, self._chunk)
+        except OSError as error:
+            if error.errno not in {errno.EMFILE, errno.ENFILE}:
+                raise
+            raise OSError(
+                error.errno,
+                f"{error.strerror}: {len(roster.stages)} worker processes need about six descriptors each; "
+                "next: fewer workers, or a higher limit (ulimit -n)",
+            ) from error
 
     def _posts(self, plan: Plan) -> tuple[tuple[int, int], ...]:
         if self._layout == "fused":
@@ -141,10 +158,15 @@ class RunningProcesses:
         self._has_warned = False
         stages = pickle_stages([stage.fn for stage in plan.stages], plan.names)
         self._codec = Codec(is_worker=False)
-        self._wake, self._wake_end = socket.socketpair()
+        with contextlib.ExitStack() as undo:
+            self._pool = Pool(roster, start_method, stages, plan.names, _START_S)
+            undo.callback(self._pool.close)
+            self._wake, self._wake_end = socket.socketpair()
+            undo.callback(self._wake_end.close)
+            undo.callback(self._wake.close)
+            self._crew = Crew([f"pipeline-{name}-source"])
+            undo.pop_all()
         self._wake_end.setblocking(False)  # noqa: FBT003 - a positional-only argument
-        self._pool = Pool(roster, start_method, stages, plan.names, _START_S)
-        self._crew = Crew([f"pipeline-{name}-source"])
         self._finish = weakref.finalize(
             self, _finish, self._pool, self._crew, self._wake, self._wake_end
         )
