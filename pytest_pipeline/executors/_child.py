@@ -13,7 +13,7 @@ import socket
 import threading
 import traceback
 import types
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from time import perf_counter_ns, process_time_ns
 from typing import Any
 
@@ -151,10 +151,18 @@ class Worker:
         self._modes.close()
         self._modes.enter_context(applied(surroundings.modes))
         self._modes.enter_context(capped_blas(surroundings.blas_cap))
+        self._set_variables(surroundings.variables)
         self._run = frame.item
         self._runner.begin()
         self._channel.send(Frame(Kind.READY, frame.item))
         self._runner.report.entered_ns = perf_counter_ns()
+
+    def _set_variables(self, pairs: Sequence[bytes]) -> None:
+        for pair in pairs:
+            # What does not load here, no stage could have used either.
+            with contextlib.suppress(Exception):
+                variable, value = self._codec.loads(pair, ())
+                self._modes.callback(variable.reset, variable.set(value))
 
     def _end(self, frame: Frame) -> None:
         self._modes.close()
@@ -216,10 +224,11 @@ class Worker:
     def _reply_outputs(self, outputs: list[Any], first: int) -> None:
         """Answer consecutive items in one message, or one by one if they do not pickle together."""
         whole = self._result_frame(outputs if len(outputs) > 1 else outputs[0], first)
-        if whole.kind is Kind.RESULT or len(outputs) == 1:
+        if whole.kind is Kind.RESULT:
             whole.count = len(outputs)
             whole.stamps = (self._runner.worked_ns, 0, 0)
             self._runner.worked_ns = 0
+        if whole.kind is Kind.RESULT or len(outputs) == 1:
             self._reply(whole)
             return
         for item, output in enumerate(outputs, first):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from array import array
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from time import process_time_ns
 
@@ -61,6 +62,8 @@ class Surroundings:
     """Torch modes, when they are not the default."""
     blas_cap: int | None = None
     """Most threads of a BLAS pool, when the caller's process caps them."""
+    variables: Sequence[bytes] = ()
+    """Pickled (context variable, value) pairs."""
 
 
 @dataclass(slots=True)

@@ -8,6 +8,7 @@ name to the class that the user's code holds: `isinstance` and `==` keep working
 
 from __future__ import annotations
 
+import contextvars
 import io
 import pickle
 import sys
@@ -21,6 +22,7 @@ from cloudpickle import cloudpickle as _tracker
 from pytest_pipeline.errors import ShippingError
 from pytest_pipeline.executors._byvalue import by_value_modules, shipped_by_value
 from pytest_pipeline.executors._tensors import reduce_tensor
+from pytest_pipeline.executors._variables import reduce_variable
 
 _NAMELESS = frozenset({type(None), type(NotImplemented), type(...)})
 """Built-in types that pickle knows although no module names them."""
@@ -37,7 +39,7 @@ def pickle_stages(fns: Sequence[Callable[[Any], Any]], names: Sequence[str]) -> 
     with shipped_by_value(by_value_modules()):
         try:
             # All in one, so that objects that stages share are still shared in the worker.
-            return bytes(cloudpickle.dumps(tuple(fns), protocol=pickle.HIGHEST_PROTOCOL))
+            return _dump_stages(tuple(fns))
         except Exception as error:
             _name_culprit(fns, names)
             raise ShippingError(
@@ -48,12 +50,20 @@ def pickle_stages(fns: Sequence[Callable[[Any], Any]], names: Sequence[str]) -> 
 def _name_culprit(fns: Sequence[Callable[[Any], Any]], names: Sequence[str]) -> None:
     for fn, name in zip(fns, names, strict=True):
         try:
-            cloudpickle.dumps(fn, protocol=pickle.HIGHEST_PROTOCOL)
+            _dump_stages(fn)
         except Exception as error:
             raise ShippingError(
                 f"stage {name!r} cannot be sent to worker processes: {_text(error)}; "
                 "create what does not pickle (locks, connections, files) inside the stage, or use threads"
             ) from error
+
+
+def _dump_stages(stages: object) -> bytes:
+    file = io.BytesIO()
+    pickler = _StagePickler(file, protocol=pickle.HIGHEST_PROTOCOL)
+    pickler.by_value = frozenset(module.__name__ for module in by_value_modules())
+    pickler.dump(stages)
+    return file.getvalue()
 
 
 class Codec:
@@ -127,6 +137,8 @@ class _Pickler(pickle.Pickler):
             return self.reduce_class(obj) or NotImplemented
         if type(obj).__module__ == "torch":
             return reduce_tensor(obj)
+        if isinstance(obj, contextvars.ContextVar):
+            return reduce_variable(obj, self.by_value)
         if isinstance(obj, types.FunctionType) and (
             obj.__module__ == "__main__" or obj.__module__ in self.by_value
         ):
@@ -149,6 +161,19 @@ class _FullPickler(cloudpickle.Pickler):  # type: ignore[misc]  # cloudpickle is
                 return reduced
         if type(obj).__module__ == "torch" and (made := reduce_tensor(obj)) is not NotImplemented:
             return made
+        if isinstance(obj, contextvars.ContextVar):
+            return reduce_variable(obj, self.by_value)
+        return super().reducer_override(obj)
+
+
+class _StagePickler(cloudpickle.Pickler):  # type: ignore[misc]  # cloudpickle is untyped
+    """Cloudpickle, which has no way to send a context variable."""
+
+    by_value: frozenset[str]
+
+    def reducer_override(self, obj: Any) -> Any:
+        if isinstance(obj, contextvars.ContextVar):
+            return reduce_variable(obj, self.by_value)
         return super().reducer_override(obj)
 
 

@@ -15,10 +15,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from pytest_pipeline.cores import usable_cores
-from pytest_pipeline.errors import SlowPathWarning, UsageError
+from pytest_pipeline.errors import LeftBehindWarning, SlowPathWarning, UsageError
 from pytest_pipeline.executors._accounts import SOURCE, Account, service_by_stage, stage_row
 from pytest_pipeline.executors._assemble import assemble, stage_names
 from pytest_pipeline.executors._board import IDLE
+from pytest_pipeline.executors._byvalue import is_installed
 from pytest_pipeline.executors._channel import Frame, Kind
 from pytest_pipeline.executors._context import blas_cap, capture_modes
 from pytest_pipeline.executors._crew import Crew, Watch, watch_accounts
@@ -33,6 +34,7 @@ from pytest_pipeline.executors._run import Run
 from pytest_pipeline.executors._shipping import Codec, pickle_stages
 from pytest_pipeline.executors._sink import Sink
 from pytest_pipeline.executors._source import InlineFeed, Pump, admission_gate
+from pytest_pipeline.executors._variables import capture_variables
 from pytest_pipeline.executors._waiting import Backlog
 
 if TYPE_CHECKING:
@@ -155,7 +157,7 @@ class RunningProcesses:
         self._roster = roster
         self._chunk = chunk
         self._runs = 0
-        self._has_warned = False
+        self._has_warned = self._has_named_variables = False
         stages = pickle_stages([stage.fn for stage in plan.stages], plan.names)
         self._codec = Codec(is_worker=False)
         with contextlib.ExitStack() as undo:
@@ -250,7 +252,20 @@ class RunningProcesses:
 
     def _begin(self) -> None:
         self._pool.fill()
-        surroundings = Surroundings(str(Path.cwd()), dict(os.environ), capture_modes(), blas_cap())
+        pairs, left_out = capture_variables(
+            lambda pair: self._codec.dumps(pair, out_of_band=False)[0], is_installed
+        )
+        if left_out and not self._has_named_variables:
+            self._has_named_variables = True
+            warnings.warn(
+                f"executor {self._name!r}: stages do not see these context variables of the test, "
+                f"which do not pickle: {', '.join(left_out)}; next: keep plain data in them, or create the value in a stage",
+                LeftBehindWarning,
+                stacklevel=2,
+            )
+        surroundings = Surroundings(
+            str(Path.cwd()), dict(os.environ), capture_modes(), blas_cap(), pairs
+        )
         self._pool.handshake(Frame(Kind.BEGIN, self._runs, body=pickle.dumps(surroundings)))
 
     def _execute(self, run: Run, pumps: list[Job], dispatcher: Dispatcher, feeder: Account) -> None:
