@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any
 
+from pytest_pipeline.executors._recycled import owned
 from pytest_pipeline.executors._slots import (
     SMALLEST_BYTES,
     Lease,
     SlotReader,
     SlotWriter,
-    owned,
 )
 
 _HEADER = struct.Struct("=BBBxIqqqqIQ")
@@ -83,6 +83,13 @@ class Frame:
     """To send: the slot in which the buffers have been stored."""
     has_body_in_slot: bool = False
     """The body lies there, too."""
+
+    @property
+    def payload_bytes(self) -> int:
+        """Size of body and buffers, wherever they lie."""
+        if not self.buffers:
+            return len(self.body)
+        return len(self.body) + sum(memoryview(each).nbytes for each in self.buffers)
 
     def unprepare(self) -> None:
         """Forget the slot in which it was stored: nothing was sent."""

@@ -24,6 +24,9 @@ not sent ahead, since they could wait behind another while a worker elsewhere is
 _MOST_AHEAD = 8
 """Messages in advance at most."""
 
+_AHEAD_BYTES = 16 << 20
+"""Answers that may lie finished and unread, per worker: more would only spread over more memory."""
+
 
 @dataclass(slots=True)
 class Parcel:
@@ -54,6 +57,8 @@ class Lane:
 
         Not from message to answer: on a busy machine most of that is waiting, which asks for more
         in advance and not for less."""
+        self._result_bytes = 0
+        """Size of the last answer."""
         for worker in workers:
             worker.blocked_ns = worker.blocked_since_ns = 0
 
@@ -78,13 +83,18 @@ class Lane:
         if free:
             return free[0]
         worker = min(self.workers, key=_window_length)
-        if len(worker.window) > min(_MOST_AHEAD, _QUICK_NS // max(1, self._turn_ns)):
+        if len(worker.window) > self._most_ahead():
             return None
         size = worker.channel.prepare(parcel.frame)
         if worker.window_bytes + size <= worker.prefetch_bytes:
             return worker
         parcel.frame.unprepare()
         return None
+
+    def _most_ahead(self) -> int:
+        by_time = _QUICK_NS // max(1, self._turn_ns)
+        by_size = _AHEAD_BYTES // max(1, self._result_bytes)
+        return min(_MOST_AHEAD, by_time, max(1, by_size))
 
     def sent(self, worker: PoolWorker, parcel: Parcel, now_ns: int) -> None:
         """Note that the worker gets the parcel."""
@@ -103,6 +113,7 @@ class Lane:
             worker.answered(frame)
             self.num_out -= frame.count
             if frame.kind is Kind.RESULT:
+                self._result_bytes = frame.payload_bytes
                 self._turn_ns += (frame.stamps[0] - self._turn_ns) // 4
 
     def take_over(self, answer: Frame, now_ns: int) -> None:

@@ -29,6 +29,7 @@ from pytest_pipeline.executors._hops import STOP, Credits, FreeOutlet, Purse
 from pytest_pipeline.executors._lanes import make_lanes
 from pytest_pipeline.executors._pool import Pool
 from pytest_pipeline.executors._records import Roster, Surroundings
+from pytest_pipeline.executors._recycled import forget
 from pytest_pipeline.executors._reports import Named, read_reports, rows_of, visits_of
 from pytest_pipeline.executors._run import Run
 from pytest_pipeline.executors._shipping import Codec, pickle_stages
@@ -228,6 +229,7 @@ class RunningProcesses:
         """End all the workers."""
         self._finish()
         atexit.unregister(self._finish)
+        forget()
 
     def _gate(self, source: Source) -> Credits:
         """Bound what is inside; chunks need room for one in each worker and more on their way."""

@@ -41,23 +41,25 @@ def pids(running):
 
 def test_a_worker_killed_while_idle_in_a_run_is_named(opened, source, fifo):
     def stuck(x):
-        with open(fifo):
-            pass
+        with open(fifo) as pipe:
+            pipe.read()  # until the writer closes
 
     running = opened(Processes(workers=2), [Stage(stuck, name="stuck")])
     idle = pids(running)[1]  # one item only: it goes to the first worker
+    writers = []
 
     def kill_when_stuck():
-        writer = os.open(fifo, os.O_WRONLY)
+        writers.append(os.open(fifo, os.O_WRONLY))
         os.kill(idle, signal.SIGKILL)
-        return writer
 
     killer = threading.Thread(target=kill_when_stuck)
     killer.start()
     with pytest.raises(WorkerDiedError, match=f"{idle} ended by itself .*SIGKILL.*no item in hand"):
         running.run(source([1]))
     killer.join(20)
-    assert running._pool.fill() in {True, False}
+    os.close(writers[0])
+    running._pool.fill()
+    assert idle not in pids(running)
 
 
 def test_a_worker_killed_while_it_sends_is_named(processes, opened, source):
