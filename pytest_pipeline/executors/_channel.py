@@ -3,113 +3,28 @@
 from __future__ import annotations
 
 import socket
-import struct
 from array import array
-from collections.abc import Sequence
-from dataclasses import dataclass
-from enum import IntEnum
-from typing import Any
 
-from pytest_pipeline.executors._recycled import owned
-from pytest_pipeline.executors._slots import (
-    SMALLEST_BYTES,
-    Lease,
-    SlotReader,
-    SlotWriter,
+from pytest_pipeline.executors._frames import (
+    HEADER,
+    KINDS,
+    NO_SLOT,
+    SIZE_BYTES,
+    Frame,
+    frame_bytes,
+    header,
 )
+from pytest_pipeline.executors._slots import SMALLEST_BYTES, SlotReader, SlotWriter
 
-_HEADER = struct.Struct("=BBBxIqqqqIQ")
-_HEADER_BYTES = _HEADER.size
-_SIZE_BYTES = 8
 _BUFFER_BYTES = 1 << 20
 _AHEAD_BYTES = 64 * 1024
 """Read at once: header, body and often the messages behind them, in one system call."""
 
-_NO_SLOT = 255
 _JOIN_BYTES = 16 * 1024
 """A copy of so much is cheaper than the bookkeeping of a gathered write."""
 
 _MAX_PIECES = 512
 """Buffers per system call; the kernel takes at most 1024."""
-
-
-class Kind(IntEnum):
-    """What a message says."""
-
-    INIT = 0
-    """Parent: the stages."""
-    READY = 1
-    """Worker: loaded, or ready for the run."""
-    BEGIN = 2
-    """Parent: a run begins."""
-    ITEM = 3
-    """Parent: an item to run through the stages. Stamps: pickling began, ended, sending began."""
-    RESULT = 4
-    """Worker: the output of an item. Stamps: how long the stages took."""
-    ERROR = 5
-    """Worker: a stage raised. `tag` is the stage."""
-    UNSENDABLE = 6
-    """Worker: the output of an item cannot be pickled. `tag` is the stage."""
-    SKIPPED = 7
-    """Worker: the run was cancelled before the item began."""
-    END = 8
-    """Parent: the run is over. Stamps: when it began and ended."""
-    REPORT = 9
-    """Worker: visits and ledger of the run."""
-    CLOSE = 10
-    """Parent: end yourself."""
-
-
-_KINDS = tuple(Kind)
-
-
-@dataclass(slots=True)
-class Frame:
-    """One message."""
-
-    kind: Kind
-    item: int = -1
-    """Item index, or run number."""
-    stamps: tuple[int, int, int] = (0, 0, 0)
-    body: bytes | bytearray = b""
-    """A pickle."""
-    buffers: Sequence[Any] = ()
-    """Out-of-band buffers of that pickle, anything with the buffer protocol."""
-    count: int = 1
-    """Items in it, from `item` on; the pickle of several is a list."""
-    lease: Lease | None = None
-    """Received: the slot of shared memory in which body or buffers lie, until `release`."""
-    slot: int = _NO_SLOT
-    """To send: the slot in which the buffers have been stored."""
-    has_body_in_slot: bool = False
-    """The body lies there, too."""
-
-    @property
-    def payload_bytes(self) -> int:
-        """Size of body and buffers, wherever they lie."""
-        if not self.buffers:
-            return len(self.body)
-        return len(self.body) + sum(memoryview(each).nbytes for each in self.buffers)
-
-    def unprepare(self) -> None:
-        """Forget the slot in which it was stored: nothing was sent."""
-        self.slot, self.has_body_in_slot = _NO_SLOT, False
-
-    def contents(self, *, is_view: bool = False) -> tuple[Any, Sequence[Any]]:
-        """Return body and buffers, which are copied out of shared memory unless `is_view`."""
-        if self.lease is None:
-            return self.body, self.buffers
-        if is_view and self.buffers:
-            self.buffers, self.lease = self.lease.lend(self.buffers), None
-            return self.body, self.buffers
-        return self.body, [owned(buffer) for buffer in self.buffers]
-
-    def release(self) -> None:
-        """Drop what was received, and give its slot back."""
-        self.body, self.buffers = b"", ()
-        if self.lease is not None:
-            self.lease.end()
-            self.lease = None
 
 
 class Channel:
@@ -155,7 +70,7 @@ class Channel:
         It may be sent through this channel only, until `unprepare`.
         """
         size = frame_bytes(frame)
-        if size < SMALLEST_BYTES or self._writer is None or frame.slot != _NO_SLOT:
+        if size < SMALLEST_BYTES or self._writer is None or frame.slot != NO_SLOT:
             return size
         pieces = [memoryview(buffer).cast("B") for buffer in frame.buffers]
         has_body_in_slot = len(frame.body) >= SMALLEST_BYTES
@@ -170,8 +85,8 @@ class Channel:
     def post(self, frame: Frame) -> None:
         """Write the message with the next `flush`; a large one at once."""
         body = frame.body
-        if not frame.buffers and frame.slot == _NO_SLOT and len(body) <= _JOIN_BYTES:
-            self._posted.append(_header(frame, 0) + body)
+        if not frame.buffers and frame.slot == NO_SLOT and len(body) <= _JOIN_BYTES:
+            self._posted.append(header(frame, 0) + body)
         else:
             self.flush()
             self._send_large(frame)
@@ -191,8 +106,8 @@ class Channel:
     def _send_large(self, frame: Frame) -> None:
         views = [memoryview(buffer).cast("B") for buffer in frame.buffers]
         sizes = array("Q", [view.nbytes for view in views])
-        pieces = [memoryview(_header(frame, len(views)) + sizes.tobytes())]
-        if frame.slot == _NO_SLOT:
+        pieces = [memoryview(header(frame, len(views)) + sizes.tobytes())]
+        if frame.slot == NO_SLOT:
             self._send_pieces([*pieces, memoryview(frame.body), *views])
             return
         if not frame.has_body_in_slot:
@@ -210,18 +125,18 @@ class Channel:
 
     def receive(self) -> Frame:
         """Read one whole message; `EOFError` when the other end is gone."""
-        while self._end - self._at < _HEADER_BYTES:
+        while self._end - self._at < HEADER.size:
             self._read_ahead()
         kind, slot, has_body_in_slot, num_buffers, item, first, second, third, count, length = (
-            _HEADER.unpack_from(self._ahead, self._at)
+            HEADER.unpack_from(self._ahead, self._at)
         )
-        self._at += _HEADER_BYTES
-        frame = Frame(_KINDS[kind], item, (first, second, third), count=count)
-        if not num_buffers and slot == _NO_SLOT:
+        self._at += HEADER.size
+        frame = Frame(KINDS[kind], item, (first, second, third), count=count)
+        if not num_buffers and slot == NO_SLOT:
             frame.body = self._read(length)
             return frame
-        sizes = array("Q", bytes(self._read(num_buffers * _SIZE_BYTES)))
-        if slot == _NO_SLOT:
+        sizes = array("Q", bytes(self._read(num_buffers * SIZE_BYTES)))
+        if slot == NO_SLOT:
             frame.body = self._read(length)
             frame.buffers = [self._read(size) for size in sizes]
             return frame
@@ -282,29 +197,6 @@ class Channel:
             if not got:
                 raise EOFError("the other end of the channel is closed")
             view = view[got:]
-
-
-def _header(frame: Frame, num_buffers: int) -> bytes:
-    return _HEADER.pack(
-        frame.kind,
-        frame.slot,
-        frame.has_body_in_slot,
-        num_buffers,
-        frame.item,
-        *frame.stamps,
-        frame.count,
-        len(frame.body),
-    )
-
-
-def frame_bytes(frame: Frame) -> int:
-    """Return what the message takes on the socket, as it is prepared."""
-    size = _HEADER_BYTES + (0 if frame.has_body_in_slot else len(frame.body))
-    if frame.buffers:
-        size += _SIZE_BYTES * len(frame.buffers)
-        if frame.slot == _NO_SLOT:
-            size += sum(memoryview(each).nbytes for each in frame.buffers)
-    return size
 
 
 def socket_pair() -> tuple[socket.socket, socket.socket]:

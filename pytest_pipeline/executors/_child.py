@@ -12,15 +12,16 @@ import signal
 import socket
 import threading
 import traceback
-import types
 from collections.abc import Callable, Sequence
 from time import perf_counter_ns, process_time_ns
 from typing import Any
 
 from pytest_pipeline.errors import ShippingError
 from pytest_pipeline.executors._board import Board
-from pytest_pipeline.executors._channel import Channel, Frame, Kind
+from pytest_pipeline.executors._channel import Channel
 from pytest_pipeline.executors._context import applied, capped_blas
+from pytest_pipeline.executors._exceptions import error_frame
+from pytest_pipeline.executors._frames import Frame, Kind
 from pytest_pipeline.executors._records import Setup, Surroundings
 from pytest_pipeline.executors._runner import Runner
 from pytest_pipeline.executors._shipping import Codec
@@ -188,14 +189,14 @@ class Worker:
                 f"item {first} cannot be rebuilt in a worker process: {type(error).__name__}: {error}"
             )
             for item in range(first, first + count):
-                self._reply(_error_frame(self._codec, unreadable, self._runner.stages[0], item))
+                self._reply(error_frame(self._codec, unreadable, self._runner.stages[0], item))
             return
         if count == 1:
             self._run_one(values[0], first)
             return
         runs, failures = self._runner.chunk(values, first)
         for item, stage, failure in failures:
-            self._reply(_error_frame(self._codec, failure, stage, item))
+            self._reply(error_frame(self._codec, failure, stage, item))
         for begin, outputs in runs:
             self._reply_outputs(outputs, begin)
 
@@ -203,7 +204,7 @@ class Worker:
         try:
             output = self._runner.one(value, item)
         except BaseException as error:
-            self._reply(_error_frame(self._codec, error, self._runner.stage, item))
+            self._reply(error_frame(self._codec, error, self._runner.stage, item))
         else:
             self._reply_outputs([output], item)
 
@@ -267,31 +268,3 @@ class Worker:
         self._channel.flush()
         self._held = 0
         self._runner.slowest_ns = 0
-
-
-def _error_frame(codec: Codec, error: BaseException, stage: int, item: int) -> Frame:
-    """Return the exception itself when it survives the journey, and its text in any case."""
-    text = "".join(traceback.format_exception(type(error), error, _beyond_this_module(error)))
-    summary = f"{type(error).__name__}: {error}"
-    carried = b""
-    try:
-        body, _ = codec.dumps(error, out_of_band=False)
-        twin = codec.loads(body, ())
-        if type(twin) is type(error) and str(twin) == str(error):
-            carried = body
-    except BaseException:  # noqa: S110 - the text goes instead
-        pass
-    return Frame(
-        Kind.ERROR,
-        item,
-        (stage, int(isinstance(error, Exception)), 0),
-        pickle.dumps((carried, summary, text)),
-    )
-
-
-def _beyond_this_module(error: BaseException) -> types.TracebackType | None:
-    """Return the traceback from the stage function on."""
-    link = error.__traceback__
-    while link is not None and link.tb_frame.f_code.co_filename == __file__:
-        link = link.tb_next
-    return link

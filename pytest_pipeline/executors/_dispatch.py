@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import pickle
 import time
 from multiprocessing.connection import wait as wait_for
 from time import perf_counter_ns
-from typing import TYPE_CHECKING, Any, NoReturn, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
-from pytest_pipeline.errors import ShippingError, StageError
-from pytest_pipeline.executors._channel import Frame, Kind
+from pytest_pipeline.errors import ShippingError
+from pytest_pipeline.executors._answers import Answers
+from pytest_pipeline.executors._frames import Frame, Kind
 from pytest_pipeline.executors._hops import END_OF_SOURCE, STOP
 from pytest_pipeline.executors._lanes import Parcel
 from pytest_pipeline.executors._run import SIGNAL_S, TimedOutError
-from pytest_pipeline.executors._shipping import RemoteTraceback
-from pytest_pipeline.executors._sink import Dropped, summary
+from pytest_pipeline.executors._sink import summary
 from pytest_pipeline.executors._waiting import Waiter
 
 if TYPE_CHECKING:
@@ -23,7 +22,8 @@ if TYPE_CHECKING:
 
     from pytest_pipeline.executors._hops import Message
     from pytest_pipeline.executors._lanes import Lane
-    from pytest_pipeline.executors._pool import Pool, PoolWorker
+    from pytest_pipeline.executors._pool import Pool
+    from pytest_pipeline.executors._poolworker import PoolWorker
     from pytest_pipeline.executors._run import Run
     from pytest_pipeline.executors._shipping import Codec
     from pytest_pipeline.executors._sink import Sink
@@ -70,7 +70,7 @@ class Dispatcher:
         self._names = names
         self._lanes = lanes
         self._chunk = chunk
-        self._is_view = is_view
+        self._answers = Answers(codec, run, sink, names, is_view=is_view)
         self._by_slot = {worker.slot: lane for lane in lanes for worker in lane.workers}
         self._posted: set[PoolWorker] = set()
         watched: dict[Any, Hashable] = {wake: None}
@@ -249,64 +249,7 @@ class Dispatcher:
             # First more work for the worker, then the time to unpickle.
             self._dispatch()
             for frame in kept:
-                self._answer(frame, lane)
+                self._answers.take(frame, lane.last_stage)
         finally:
             for frame in kept:
                 frame.release()
-
-    def _answer(self, frame: Frame, lane: Lane) -> None:
-        if frame.kind is Kind.RESULT:
-            self._accept(frame, lane)
-        elif frame.kind is Kind.UNSENDABLE:
-            self._refuse(
-                frame,
-                f"cannot be sent back from a worker process: {bytes(frame.body).decode()}",
-                frame.stamps[0],
-            )
-        else:
-            self._raised(frame)
-
-    def _accept(self, frame: Frame, lane: Lane) -> None:
-        body: Any = None
-        buffers: Sequence[Any] = ()
-        try:
-            body, buffers = frame.contents(is_view=self._is_view)
-            value = self._codec.loads(body, buffers)
-        except Exception as error:
-            self._refuse(frame, f"cannot be rebuilt here: {summary(error)}", lane.last_stage)
-        finally:
-            del body, buffers
-        if frame.count == 1:
-            self._sink.accept(frame.item, value)
-            return
-        self._sink.accept_many(frame.item, value)
-
-    def _refuse(self, frame: Frame, why: str, stage: int) -> NoReturn:
-        name = self._names[stage]
-        error = ShippingError(f"the output of stage {name!r}, item {frame.item} {why}")
-        self._run.fail(error, name, frame.item)
-        raise error
-
-    def _raised(self, frame: Frame) -> None:
-        stage, is_plain, _ = frame.stamps
-        carried, text, stack = pickle.loads(frame.body)
-        if self._run.collects_errors and is_plain:
-            self._sink.accept(frame.item, Dropped(self._names[stage], frame.item, text))
-            return
-        error = self._rebuilt(carried, text)
-        error.__cause__ = RemoteTraceback(stack)
-        self._run.fail(error, self._names[stage], frame.item)
-        raise error
-
-    def _rebuilt(self, carried: bytes, text: str) -> BaseException:
-        if carried:
-            try:
-                error = self._codec.loads(carried, ())
-            except Exception as problem:
-                text = f"{text} (not rebuilt: {summary(problem)})"
-            else:
-                assert isinstance(error, BaseException)
-                return error
-        return StageError(
-            f"{text} (raised in a worker process; the exception itself could not be carried)"
-        )

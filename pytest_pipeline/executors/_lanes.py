@@ -9,11 +9,12 @@ from dataclasses import dataclass
 from time import perf_counter_ns
 from typing import TYPE_CHECKING
 
-from pytest_pipeline.executors._channel import Frame, Kind
-from pytest_pipeline.executors._pool import Sent
+from pytest_pipeline.executors._frames import Frame, Kind
+from pytest_pipeline.executors._poolworker import Sent
 
 if TYPE_CHECKING:
-    from pytest_pipeline.executors._pool import Pool, PoolWorker
+    from pytest_pipeline.executors._pool import Pool
+    from pytest_pipeline.executors._poolworker import PoolWorker
     from pytest_pipeline.executors._records import Roster
     from pytest_pipeline.model.plan import Plan
 

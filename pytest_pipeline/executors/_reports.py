@@ -20,7 +20,7 @@ from pytest_pipeline.model.trace import Visits, make_visits
 
 if TYPE_CHECKING:
     from pytest_pipeline.executors._accounts import VisitRow
-    from pytest_pipeline.executors._channel import Frame
+    from pytest_pipeline.executors._frames import Frame
     from pytest_pipeline.executors._lanes import Lane
     from pytest_pipeline.executors._records import Report
     from pytest_pipeline.executors._run import Run

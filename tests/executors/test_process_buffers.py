@@ -10,7 +10,8 @@ import psutil
 import pytest
 
 from pytest_pipeline.executors import _slots
-from pytest_pipeline.executors._channel import Channel, Frame, Kind, socket_pair
+from pytest_pipeline.executors._channel import Channel, socket_pair
+from pytest_pipeline.executors._frames import Frame, Kind
 from pytest_pipeline.executors.processes import Processes
 from pytest_pipeline.model.plan import Source, make_plan
 
