@@ -255,8 +255,7 @@ class Worker:
             self._held_since_ns = began
         self._held += 1
         if not (
-            frame.count == 1
-            and channel.has_message
+            channel.has_message
             and self._held < _MOST_HELD
             and began - self._held_since_ns < _HELD_NS
             and self._runner.slowest_ns < _HELD_NS

@@ -182,8 +182,8 @@ class InlineFeed:
         try:
             if self._iterator is None:
                 self._iterator = self._factory()
-            for value in itertools.islice(self._iterator, min(limit, self._unspent)):
-                values.append(value)
+            # What came before an exception stays in the list: its length names the culprit.
+            values.extend(itertools.islice(self._iterator, min(limit, self._unspent)))
         except BaseException as error:
             self._run.fail(error, SOURCE_STAGE, first + len(values))
             raise
