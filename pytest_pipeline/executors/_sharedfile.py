@@ -12,6 +12,8 @@ from multiprocessing import reduction
 from pathlib import Path
 from typing import Any
 
+_ZEROS_BYTES = 1 << 20
+
 
 class SharedFile:
     """A sparse file without a name: gone when the last process that holds it has ended.
@@ -49,6 +51,10 @@ class SharedFile:
         """Take memory for a part now: `OSError` here, instead of a bus error at the first write."""
         if hasattr(os, "posix_fallocate"):
             os.posix_fallocate(self._descriptor, offset, size)
+            return
+        zeros = bytes(min(size, _ZEROS_BYTES))
+        for at in range(offset, offset + size, _ZEROS_BYTES):
+            os.pwrite(self._descriptor, zeros[: offset + size - at], at)
 
     def close(self) -> None:
         """Let go of the file; mappings of it live on."""

@@ -4,6 +4,7 @@ import gc
 import os
 import signal
 import sys
+import tempfile
 
 import numpy as np
 import psutil
@@ -302,6 +303,56 @@ def test_nothing_is_left_when_parent_and_workers_are_killed_while_they_hold_a_sl
     left = [name for name in os.listdir(temporary) if not name.startswith("pymp-")]
     assert left == []  # multiprocessing itself leaves the folder of its forkserver
     assert not {n for n in set(os.listdir("/dev/shm")) - before if "pipeline" in n}
+
+
+def test_systems_without_memfd_use_a_file_that_has_no_name(opened, source, tmp_path, monkeypatch):
+    opened(Processes(workers=1), [identity])  # the forkserver has its folder
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.delattr(os, "memfd_create")
+    monkeypatch.delattr(os, "posix_fallocate")
+    running = opened(Processes(workers=2), [identity])
+    assert os.listdir(tmp_path) == []
+    arrays = [np.full(LARGE * k, k) for k in range(1, 12)]
+    for array, output in zip(arrays, running.run(source(arrays)).outputs, strict=True):
+        np.testing.assert_array_equal(array, output)
+    assert os.listdir(tmp_path) == []
+
+
+def test_memory_that_runs_out_without_fallocate_is_an_error_and_no_crash(monkeypatch):
+    from pytest_pipeline.executors._sharedfile import SharedFile
+
+    monkeypatch.delattr(os, "posix_fallocate")
+    file = SharedFile.create(1 << 24)
+    monkeypatch.setattr(os, "pwrite", lambda *_: (_ for _ in ()).throw(OSError(28, "full")))
+    with pytest.raises(OSError, match="full"):
+        file.reserve(4096, 3 << 20)
+    file.close()
+
+
+def test_copies_are_made_in_memory_that_was_used_before():
+    from pytest_pipeline.executors import _recycled
+
+    _recycled.forget()
+    first = _recycled.owned(memoryview(bytes(1_000_000)))
+    address = np.frombuffer(first, np.uint8).ctypes.data
+    second = _recycled.owned(memoryview(b"x" * 1_000_000))
+    assert np.frombuffer(second, np.uint8).ctypes.data != address  # the first is still held
+    del first
+    third = _recycled.owned(memoryview(b"y" * 1_000_000))
+    assert np.frombuffer(third, np.uint8).ctypes.data == address
+    assert bytes(third) == b"y" * 1_000_000
+    assert bytes(second) == b"x" * 1_000_000
+
+
+def test_memory_kept_for_copies_is_bounded(monkeypatch):
+    from pytest_pipeline.executors import _recycled
+
+    _recycled.forget()
+    monkeypatch.setattr(_recycled, "_BUDGET", 1_000_000)
+    copies = [_recycled.owned(memoryview(bytes(400_000))) for _ in range(5)]
+    copies.clear()
+    assert sum(size * len(blocks) for size, blocks in _recycled._FREE.items()) <= 1_000_000
+    _recycled.forget()
 
 
 def test_a_worker_killed_while_it_holds_a_slot_takes_nothing_with_it(opened, source):
