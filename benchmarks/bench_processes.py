@@ -1,4 +1,7 @@
-"""What an item costs between processes: null items, arrays, frames and CPU work, beside the peers."""
+"""What an item costs between processes: null items, arrays, frames and CPU work, beside the peers.
+
+Joblib chooses its batches by itself in every table, also where the others send one item at a time.
+"""
 
 from __future__ import annotations
 

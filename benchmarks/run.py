@@ -1,4 +1,4 @@
-"""Print all the tables (about five minutes); `--write` also puts them into results.md."""
+"""Print all the tables (about ten minutes); `--write` also puts them into results.md."""
 
 from __future__ import annotations
 
@@ -10,10 +10,11 @@ from pathlib import Path
 
 import bench_decide
 import bench_flights
+import bench_processes
 import bench_seed
 import bench_startup
 
-BENCHES = (bench_seed, bench_flights, bench_startup, bench_decide)
+BENCHES = (bench_seed, bench_flights, bench_startup, bench_decide, bench_processes)
 RESULTS = Path(__file__).with_name("results.md")
 INTRODUCTION = """# Results
 
