@@ -1,4 +1,4 @@
-"""Print all the tables (about twelve minutes); `--write` also puts them into results.md."""
+"""Print all the tables (about fifteen minutes); `--write` also puts them into results.md."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from pathlib import Path
 import bench_decide
 import bench_flights
 import bench_lock
+import bench_processes
 import bench_seed
 import bench_startup
 import bench_threads
@@ -19,6 +20,7 @@ import bench_whatif
 BENCHES = (
     bench_seed,
     bench_threads,
+    bench_processes,
     bench_flights,
     bench_startup,
     bench_decide,

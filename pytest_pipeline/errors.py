@@ -58,3 +58,11 @@ class PipelineRegression(AssertionError):  # noqa: N818 - the public contract na
     Subclasses `AssertionError`, so that `pytest.raises` and `xfail(raises=PipelineRegression)`
     can name it.
     """
+
+
+class SlowPathWarning(RuntimeWarning):
+    """Large buffers go to worker processes through a socket, since shared memory could not be had."""
+
+
+class LeftBehindWarning(RuntimeWarning):
+    """Something of the test's surroundings cannot go to worker processes; the message names it."""

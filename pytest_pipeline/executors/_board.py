@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import mmap
-import os
-import tempfile
-from pathlib import Path
+from pytest_pipeline.executors._sharedfile import SharedFile
 
 IDLE = -1
 _FIELDS = 3  # stage, item, since_ns
@@ -20,20 +17,20 @@ class Board:
     killed one can name stage and item.
     """
 
-    def __init__(self, path: str, slots: int) -> None:
-        size = (_HEAD + slots * _FIELDS) * _BYTES
-        with Path(path).open("r+b") as file:
-            file.truncate(size)
-            self._map = mmap.mmap(file.fileno(), size)
-        self.path = path
+    def __init__(self, file: SharedFile, slots: int) -> None:
+        self.file = file
+        self._map = file.map(0, _size(slots))
         self.cells = memoryview(self._map).cast("q")
 
     @classmethod
     def create(cls, slots: int) -> Board:
-        """Make the file; `unlink` it when every worker has opened it."""
-        descriptor, path = tempfile.mkstemp(prefix="pytest-pipeline-")
-        os.close(descriptor)
-        board = cls(path, slots)
+        """Make the file, and mark every slot idle."""
+        file = SharedFile.create(_size(slots))
+        try:
+            board = cls(file, slots)
+        except BaseException:
+            file.close()
+            raise
         for slot in range(slots):
             board.clear(slot)
         return board
@@ -58,7 +55,11 @@ class Board:
         self.cells[0] = run
 
     def close(self) -> None:
-        """Unmap and remove the file."""
+        """Unmap the file, and let go of it."""
         self.cells.release()
         self._map.close()
-        Path(self.path).unlink(missing_ok=True)
+        self.file.close()
+
+
+def _size(slots: int) -> int:
+    return (_HEAD + slots * _FIELDS) * _BYTES

@@ -44,6 +44,12 @@ def by_value_modules() -> list[types.ModuleType]:
     return [module for module in list(sys.modules.values()) if _travels_by_value(module, installed)]
 
 
+def is_installed(name: str) -> bool:
+    """Return whether the module belongs to the standard library, an installed package, or this one."""
+    file = getattr(sys.modules.get(name), "__file__", None)
+    return not isinstance(file, str) or file.startswith(_installed_folders())
+
+
 def _travels_by_value(module: object, installed: tuple[str, ...]) -> bool:
     file = getattr(module, "__file__", None)
     if (

@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 import socket
-import struct
-from collections.abc import Sequence
-from dataclasses import dataclass
-from enum import IntEnum
-from typing import Any
+from array import array
 
-_HEADER = struct.Struct("=BxxxIqqqqQ")
-_SIZE = struct.Struct("=Q")
+from pytest_pipeline.executors._frames import (
+    HEADER,
+    KINDS,
+    NO_SLOT,
+    SIZE_BYTES,
+    Frame,
+    frame_bytes,
+    header,
+)
+from pytest_pipeline.executors._slots import SMALLEST_BYTES, SlotReader, SlotWriter
+
 _BUFFER_BYTES = 1 << 20
+_AHEAD_BYTES = 64 * 1024
+"""Read at once: header, body and often the messages behind them, in one system call."""
+
 _JOIN_BYTES = 16 * 1024
 """A copy of so much is cheaper than the bookkeeping of a gathered write."""
 
@@ -19,82 +27,129 @@ _MAX_PIECES = 512
 """Buffers per system call; the kernel takes at most 1024."""
 
 
-class Kind(IntEnum):
-    """What a message says."""
-
-    INIT = 0
-    """Parent: the stages."""
-    READY = 1
-    """Worker: loaded, or ready for the run."""
-    BEGIN = 2
-    """Parent: a run begins."""
-    ITEM = 3
-    """Parent: an item to run through the stages. Stamps: pickling began, ended, sending began."""
-    RESULT = 4
-    """Worker: the output of an item."""
-    ERROR = 5
-    """Worker: a stage raised. `tag` is the stage."""
-    UNSENDABLE = 6
-    """Worker: the output of an item cannot be pickled. `tag` is the stage."""
-    SKIPPED = 7
-    """Worker: the run was cancelled before the item began."""
-    END = 8
-    """Parent: the run is over. Stamps: when it began and ended."""
-    REPORT = 9
-    """Worker: visits and ledger of the run."""
-    CLOSE = 10
-    """Parent: end yourself."""
-
-
-_KINDS = tuple(Kind)
-
-
-@dataclass(slots=True)
-class Frame:
-    """One message."""
-
-    kind: Kind
-    item: int = -1
-    """Item index, or run number."""
-    stamps: tuple[int, int, int] = (0, 0, 0)
-    body: bytes | bytearray = b""
-    """A pickle."""
-    buffers: Sequence[Any] = ()
-    """Out-of-band buffers of that pickle, anything with the buffer protocol."""
-
-
 class Channel:
-    """One end of the pair. Blocking; used by one thread."""
+    """One end of the pair. Blocking; used by one thread.
+
+    Large messages travel through shared memory while both ends use it and a slot is free.
+    """
 
     def __init__(self, sock: socket.socket) -> None:
         self.sock = sock
-        self._header = bytearray(_HEADER.size)
+        self._writer: SlotWriter | None = None
+        self._reader: SlotReader | None = None
+        self._ahead = memoryview(bytearray(_AHEAD_BYTES))
+        self._at = self._end = 0
+        self._posted: list[bytes] = []
+
+    def use_slots(self, writer: SlotWriter | None, reader: SlotReader | None) -> None:
+        """Send large messages through shared memory from now on; not any more with None."""
+        self._writer, self._reader = writer, reader
 
     def fileno(self) -> int:
         """Return the descriptor, for waiting."""
         return self.sock.fileno()
 
+    @property
+    def has_message(self) -> bool:
+        """True when a message, or the beginning of one, was read already: do not wait for it."""
+        return self._end > self._at
+
+    @property
+    def has_slots(self) -> bool:
+        """True when it can receive through shared memory."""
+        return self._reader is not None
+
+    @property
+    def trouble(self) -> str:
+        """Why shared memory could not be had, if it was tried."""
+        return "" if self._writer is None else self._writer.trouble
+
+    def prepare(self, frame: Frame) -> int:
+        """Store a large message in a slot, if one is free. Return the bytes that the socket gets.
+
+        It may be sent through this channel only, until `unprepare`.
+        """
+        size = frame_bytes(frame)
+        if size < SMALLEST_BYTES or self._writer is None or frame.slot != NO_SLOT:
+            return size
+        pieces = [memoryview(buffer).cast("B") for buffer in frame.buffers]
+        has_body_in_slot = len(frame.body) >= SMALLEST_BYTES
+        if has_body_in_slot:
+            pieces.append(memoryview(frame.body))
+        slot = self._writer.store(pieces)
+        if slot is None:
+            return size
+        frame.slot, frame.has_body_in_slot = slot, has_body_in_slot
+        return frame_bytes(frame)
+
+    def post(self, frame: Frame) -> None:
+        """Write the message with the next `flush`; a large one at once."""
+        body = frame.body
+        if not frame.buffers and frame.slot == NO_SLOT and len(body) <= _JOIN_BYTES:
+            self._posted.append(header(frame, 0) + body)
+        else:
+            self.flush()
+            self._send_large(frame)
+
+    def flush(self) -> None:
+        """Write what was posted, in one system call: it wakes the other side once."""
+        if self._posted:
+            joined = b"".join(self._posted)
+            self._posted.clear()
+            self.sock.sendall(joined)
+
     def send(self, frame: Frame) -> None:
         """Write the whole message."""
-        if not frame.buffers:
-            header = _HEADER.pack(frame.kind, 0, frame.item, *frame.stamps, len(frame.body))
-            if len(frame.body) <= _JOIN_BYTES:
-                self.sock.sendall(header + frame.body)
-                return
+        self.post(frame)
+        self.flush()
+
+    def _send_large(self, frame: Frame) -> None:
         views = [memoryview(buffer).cast("B") for buffer in frame.buffers]
-        header = _HEADER.pack(frame.kind, len(views), frame.item, *frame.stamps, len(frame.body))
-        sizes = b"".join(_SIZE.pack(view.nbytes) for view in views)
-        self._send_pieces([memoryview(header + sizes), memoryview(frame.body), *views])
+        sizes = array("Q", [view.nbytes for view in views])
+        pieces = [memoryview(header(frame, len(views)) + sizes.tobytes())]
+        if frame.slot == NO_SLOT:
+            self._send_pieces([*pieces, memoryview(frame.body), *views])
+            return
+        if not frame.has_body_in_slot:
+            pieces.append(memoryview(frame.body))
+        assert self._writer is not None
+        self._writer.hand_over(frame.slot)
+        self._send_pieces(pieces)
+
+    def receive_all(self) -> list[Frame]:
+        """Read one message, and those that arrived with it."""
+        frames = [self.receive()]
+        while self.has_message:
+            frames.append(self.receive())
+        return frames
 
     def receive(self) -> Frame:
         """Read one whole message; `EOFError` when the other end is gone."""
-        self._fill(memoryview(self._header))
-        kind, count, item, first, second, third, length = _HEADER.unpack(self._header)
-        sizes = [_SIZE.unpack(self._read(_SIZE.size))[0] for _ in range(count)]
-        body = self._read(length)
-        return Frame(
-            Kind(kind), item, (first, second, third), body, [self._read(size) for size in sizes]
+        while self._end - self._at < HEADER.size:
+            self._read_ahead()
+        kind, slot, has_body_in_slot, num_buffers, item, first, second, third, count, length = (
+            HEADER.unpack_from(self._ahead, self._at)
         )
+        self._at += HEADER.size
+        frame = Frame(KINDS[kind], item, (first, second, third), count=count)
+        if not num_buffers and slot == NO_SLOT:
+            frame.body = self._read(length)
+            return frame
+        sizes = array("Q", bytes(self._read(num_buffers * SIZE_BYTES)))
+        if slot == NO_SLOT:
+            frame.body = self._read(length)
+            frame.buffers = [self._read(size) for size in sizes]
+            return frame
+        if has_body_in_slot:
+            sizes.append(length)
+        else:
+            frame.body = self._read(length)
+        assert self._reader is not None
+        frame.lease = self._reader.lease(slot, sizes)
+        frame.buffers = frame.lease.pieces
+        if has_body_in_slot:
+            frame.body = frame.lease.pieces.pop()
+        return frame
 
     def close(self) -> None:
         """Close this end."""
@@ -113,10 +168,27 @@ class Channel:
             if sent:
                 pieces[0] = pieces[0][sent:]
 
+    def _read_ahead(self) -> None:
+        if self._at:
+            rest = self._end - self._at
+            self._ahead[:rest] = bytes(self._ahead[self._at : self._end])
+            self._at, self._end = 0, rest
+        got = self.sock.recv_into(self._ahead[self._end :])
+        if not got:
+            raise EOFError("the other end of the channel is closed")
+        self._end += got
+
     def _read(self, size: int) -> bytearray:
         # Writable, unlike bytes: an array rebuilt over it may be changed in place by a stage.
+        at, end = self._at, self._at + size
+        if end <= self._end:
+            self._at = end
+            return bytearray(self._ahead[at:end])
         buffer = bytearray(size)
-        self._fill(memoryview(buffer))
+        there = self._end - at
+        buffer[:there] = self._ahead[at : self._end]
+        self._at = self._end
+        self._fill(memoryview(buffer)[there:])
         return buffer
 
     def _fill(self, view: memoryview) -> None:
@@ -127,13 +199,13 @@ class Channel:
             view = view[got:]
 
 
-def channel_pair() -> tuple[Channel, socket.socket]:
-    """Return the parent's channel and the socket for the worker."""
+def socket_pair() -> tuple[socket.socket, socket.socket]:
+    """Return the parent's socket and the worker's."""
     ours, theirs = socket.socketpair()
     for sock in (ours, theirs):
         for option in (socket.SO_SNDBUF, socket.SO_RCVBUF):
             sock.setsockopt(socket.SOL_SOCKET, option, _BUFFER_BYTES)
-    return Channel(ours), theirs
+    return ours, theirs
 
 
 def prefetch_limit(channel: Channel) -> int:

@@ -2,38 +2,31 @@
 
 from __future__ import annotations
 
-import pickle
 import time
-from dataclasses import dataclass
 from multiprocessing.connection import wait as wait_for
 from time import perf_counter_ns
 from typing import TYPE_CHECKING, Any, Protocol
 
-from pytest_pipeline.errors import ShippingError, StageError
-from pytest_pipeline.executors._channel import Frame, Kind
+from pytest_pipeline.errors import ShippingError
+from pytest_pipeline.executors._answers import Answers
+from pytest_pipeline.executors._frames import Frame, Kind
 from pytest_pipeline.executors._hops import END_OF_SOURCE, STOP
+from pytest_pipeline.executors._lanes import Parcel
 from pytest_pipeline.executors._run import SIGNAL_S, TimedOutError
-from pytest_pipeline.executors._shipping import RemoteTraceback
-from pytest_pipeline.executors._sink import Dropped
 from pytest_pipeline.executors._summary import summary
 from pytest_pipeline.executors._waiting import Waiter
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Hashable
+    from collections.abc import Hashable, Sequence
 
     from pytest_pipeline.executors._hops import Message
-    from pytest_pipeline.executors._pool import Pool, PoolWorker
+    from pytest_pipeline.executors._lanes import Lane
+    from pytest_pipeline.executors._pool import Pool
+    from pytest_pipeline.executors._poolworker import PoolWorker
     from pytest_pipeline.executors._run import Run
     from pytest_pipeline.executors._shipping import Codec
     from pytest_pipeline.executors._sink import Sink
-
-_QUICK_NS = 2_000_000
-"""Workers get items in advance worth so much time: it saves a wake-up per item. Longer ones are
-not sent ahead, since they could wait behind another while a worker elsewhere is free."""
-
-_MOST_AHEAD = 8
-"""Items in advance at most."""
 
 _DRAIN_S = 0.5
 """After a failure, how long other workers may take to finish the item in hand."""
@@ -46,17 +39,13 @@ class Feed(Protocol):
         """Return the next item, the end of the source, or `STOP`; None when there is none yet."""
         ...
 
-
-@dataclass(slots=True)
-class _Parcel:
-    """An item that is pickled and waits for a worker."""
-
-    frame: Frame
-    size: int
+    def take_many(self, limit: int) -> tuple[int, list[Any], int]:
+        """Return the index of the next item, up to `limit` items, and their stamp; maybe none."""
+        ...
 
 
 class Dispatcher:
-    """One run."""
+    """One run. With several lanes, what one lane puts out is what the next one takes in."""
 
     def __init__(
         self,
@@ -68,9 +57,10 @@ class Dispatcher:
         feed: Feed,
         wake: socket.socket,
         names: tuple[str, ...],
+        lanes: Sequence[Lane],
+        chunk: int = 1,
+        is_view: bool = False,
     ) -> None:
-        self.enqueued_ns: list[int] = []
-        """Per item: when it became available to the first stage."""
         self._pool = pool
         self._codec = codec
         self._run = run
@@ -78,9 +68,11 @@ class Dispatcher:
         self._feed = feed
         self._wake = wake
         self._names = names
-        self._parcel: _Parcel | None = None
-        self._turn_ns = 2 * _QUICK_NS
-        """Moving mean of a worker's turn, from item to answer."""
+        self._lanes = lanes
+        self._chunk = chunk
+        self._answers = Answers(codec, run, sink, names, is_view=is_view)
+        self._by_slot = {worker.slot: lane for lane in lanes for worker in lane.workers}
+        self._posted: set[PoolWorker] = set()
         watched: dict[Any, Hashable] = {wake: None}
         for worker in pool.workers:
             watched[worker.channel] = worker
@@ -104,21 +96,26 @@ class Dispatcher:
         self._pool.board.cancel(number)
         deadline = time.monotonic() + _DRAIN_S
         while busy := [worker for worker in self._pool.workers if worker.window]:
-            ready = wait_for(
-                [worker.channel.sock for worker in busy], max(0.0, deadline - time.monotonic())
-            )
+            ready = [worker for worker in busy if worker.channel.has_message]
+            if not ready:
+                socks = {worker.channel.sock: worker for worker in busy}
+                found = wait_for(list(socks), max(0.0, deadline - time.monotonic()))
+                ready = [worker for sock, worker in socks.items() if sock in found]
             if not ready:
                 break
-            for worker in [worker for worker in busy if worker.channel.sock in ready]:
+            for worker in ready:
                 try:
-                    worker.channel.receive()
-                    worker.window_bytes -= worker.window.popleft()[1]
+                    frame = worker.channel.receive()
+                    worker.answered(frame)
+                    frame.release()
                 except (EOFError, OSError):
                     self._pool.discard(worker)
         self.kill_busy()
 
     def kill_busy(self) -> None:
-        """Kill the workers that have not answered."""
+        """Kill the workers that have not answered, and forget what waited for them."""
+        for lane in self._lanes:
+            lane.drop_waiting()
         for worker in [worker for worker in self._pool.workers if worker.window]:
             self._pool.discard(worker)
 
@@ -144,128 +141,115 @@ class Dispatcher:
     # --- towards the workers
 
     def _dispatch(self) -> None:
-        """Send as many items as the workers' windows take."""
-        while self._parcel is not None or self._wrap_next():
-            assert self._parcel is not None
-            worker = self._choose(self._parcel.size)
-            if worker is None:
-                return
-            self._send(worker, self._parcel)
-            self._parcel = None
+        """Send as many items as the workers' windows take, the last stages first."""
+        for lane in reversed(self._lanes):
+            while lane.waiting or (lane.is_first and self._wrap_next(lane)):
+                parcel = lane.waiting[0]
+                worker = lane.choose(parcel)
+                if worker is None:
+                    break
+                lane.waiting.popleft()
+                self._send(lane, worker, parcel)
+        for worker in self._posted:
+            self._flush(worker)
+        self._posted.clear()
 
-    def _wrap_next(self) -> bool:
-        """Pickle the next item; False when there is none yet."""
-        message = self._feed.take()
-        if message is None:
+    def _wrap_next(self, lane: Lane) -> bool:
+        """Pickle the next item, or a chunk of those that are there; False when there is none yet."""
+        first, values = -1, list[Any]()
+        if self._chunk > 1:
+            first, values, at_ns = self._feed.take_many(self._chunk)
+            lane.enqueued_ns.update(dict.fromkeys(range(first, first + len(values)), at_ns))
+        while len(values) < self._chunk:
+            message = self._feed.take()
+            if message is None:
+                break
+            if message is STOP:
+                if self._run.error is not None:
+                    raise self._run.error
+                break
+            item, value, at_ns = message
+            if item == END_OF_SOURCE:
+                self._sink.accept(item, value)
+                break
+            lane.enqueued_ns[item] = at_ns
+            if not values:
+                first = item
+            values.append(value)
+        if not values:
             return False
-        if message is STOP:
-            if self._run.error is not None:
-                raise self._run.error
-            return False
-        item, value, at_ns = message
-        if item == END_OF_SOURCE:
-            self._sink.accept(item, value)
-            return False
-        self.enqueued_ns.append(at_ns)
-        began = perf_counter_ns()
-        try:
-            body, buffers = self._codec.dumps(value)
-        except Exception as error:
-            unsendable = ShippingError(
-                f"item {item} cannot be sent to a worker process: {summary(error)}"
-            )
-            unsendable.__cause__ = error
-            self._run.fail(unsendable, self._names[0], item)
-            raise unsendable from error
-        frame = Frame(Kind.ITEM, item, (began, perf_counter_ns(), 0), body, buffers)
-        self._parcel = _Parcel(frame, len(body) + sum(buffer.nbytes for buffer in buffers))
+        lane.waiting.append(self._parcel(values, first))
         return True
 
-    def _choose(self, size: int) -> PoolWorker | None:
-        """Return a free worker, or one that may have an item in advance."""
-        for worker in self._pool.workers:
-            if not worker.window:
-                return worker
-        worker = min(self._pool.workers, key=_window_length)
-        room = min(_MOST_AHEAD, _QUICK_NS // max(1, self._turn_ns))
-        is_fitting = worker.window_bytes + size <= worker.prefetch_bytes
-        return worker if is_fitting and len(worker.window) <= room else None
+    def _parcel(self, values: list[Any], first: int) -> Parcel:
+        began = perf_counter_ns()
+        try:
+            body, buffers = self._codec.dumps(values if len(values) > 1 else values[0])
+        except Exception as error:
+            raise self._unsendable(values, first, error) from error
+        stamps = (began, perf_counter_ns(), 0)
+        return Parcel(Frame(Kind.ITEM, first, stamps, body, buffers, len(values)))
 
-    def _send(self, worker: PoolWorker, parcel: _Parcel) -> None:
+    def _unsendable(self, values: list[Any], first: int, error: Exception) -> ShippingError:
+        """Return the error that names the item that does not pickle."""
+        item = first
+        for value in values:
+            try:
+                self._codec.dumps(value)
+            except Exception as its_own:
+                error = its_own
+                break
+            item += 1
+        unsendable = ShippingError(
+            f"item {item} cannot be sent to a worker process: {summary(error)}"
+        )
+        unsendable.__cause__ = error
+        self._run.fail(unsendable, self._names[0], item)
+        return unsendable
+
+    def _send(self, lane: Lane, worker: PoolWorker, parcel: Parcel) -> None:
         now = perf_counter_ns()
-        if not worker.window:
-            worker.sent_ns = now
         # Before the first byte leaves: an interrupted send must leave the worker marked as busy.
+        lane.sent(worker, parcel, now)
         frame = parcel.frame
-        worker.window.append((frame.item, parcel.size))
-        worker.window_bytes += parcel.size
         frame.stamps = (frame.stamps[0], frame.stamps[1], now)
         try:
-            worker.channel.send(frame)
+            worker.channel.post(frame)
+        except OSError:
+            self._lose(worker)
+        self._posted.add(worker)
+        if parcel.origin is not None:
+            parcel.origin.release()
+
+    def _flush(self, worker: PoolWorker) -> None:
+        try:
+            worker.channel.flush()
         except OSError:
             self._lose(worker)
 
     # --- from the workers
 
     def _receive(self, worker: PoolWorker) -> None:
+        lane = self._by_slot[worker.slot]
         try:
-            frame = worker.channel.receive()
+            frames = worker.channel.receive_all()
         except (EOFError, OSError):
             self._lose(worker)
             return
-        _, size = worker.window.popleft()
-        worker.window_bytes -= size
         now = perf_counter_ns()
-        self._turn_ns += (now - worker.sent_ns - self._turn_ns) // 4
-        worker.sent_ns = now
-        # First more work for the worker, then the time to unpickle.
-        self._dispatch()
-        self._answer(frame)
-
-    def _answer(self, frame: Frame) -> None:
-        item = frame.item
-        if frame.kind is Kind.RESULT:
-            try:
-                value = self._codec.loads(frame.body, frame.buffers)
-            except Exception as error:
-                self._refuse(item, f"cannot be rebuilt here: {summary(error)}")
-            self._sink.accept(item, value)
-        elif frame.kind is Kind.UNSENDABLE:
-            self._refuse(
-                item, f"cannot be sent back from a worker process: {bytes(frame.body).decode()}"
-            )
-        else:
-            self._raised(frame)
-
-    def _refuse(self, item: int, why: str) -> None:
-        error = ShippingError(f"the output of stage {self._names[-1]!r}, item {item} {why}")
-        self._run.fail(error, self._names[-1], item)
-        raise error
-
-    def _raised(self, frame: Frame) -> None:
-        stage, is_plain, _ = frame.stamps
-        carried, text, stack = pickle.loads(frame.body)
-        if self._run.collects_errors and is_plain:
-            self._sink.accept(frame.item, Dropped(self._names[stage], frame.item, text))
-            return
-        error = self._rebuilt(carried, text)
-        error.__cause__ = RemoteTraceback(stack)
-        self._run.fail(error, self._names[stage], frame.item)
-        raise error
-
-    def _rebuilt(self, carried: bytes, text: str) -> BaseException:
-        if carried:
-            try:
-                error = self._codec.loads(carried, ())
-            except Exception as problem:
-                text = f"{text} (not rebuilt: {summary(problem)})"
+        lane.answered(worker, frames)
+        following = lane.next
+        kept = []
+        for frame in frames:
+            if following is not None and frame.kind is Kind.RESULT:
+                following.take_over(frame, now)
             else:
-                assert isinstance(error, BaseException)
-                return error
-        return StageError(
-            f"{text} (raised in a worker process; the exception itself could not be carried)"
-        )
-
-
-def _window_length(worker: PoolWorker) -> int:
-    return len(worker.window)
+                kept.append(frame)
+        try:
+            # First more work for the worker, then the time to unpickle.
+            self._dispatch()
+            for frame in kept:
+                self._answers.take(frame, lane.last_stage)
+        finally:
+            for frame in kept:
+                frame.release()

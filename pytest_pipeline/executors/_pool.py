@@ -4,25 +4,17 @@ from __future__ import annotations
 
 import contextlib
 import multiprocessing
-import os
-import signal
-import socket
 import sys
 import time
-import types
-from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from multiprocessing.connection import wait as wait_for
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from pytest_pipeline.errors import ShippingError, WorkerDiedError
-from pytest_pipeline.executors._board import IDLE, Board
-from pytest_pipeline.executors._channel import Frame, Kind, channel_pair, prefetch_limit
-from pytest_pipeline.executors._child import STACK_SIGNAL, main
-from pytest_pipeline.executors._records import Setup
-
-if TYPE_CHECKING:
-    from multiprocessing.process import BaseProcess
+from pytest_pipeline.executors._board import Board
+from pytest_pipeline.executors._frames import Frame, Kind
+from pytest_pipeline.executors._poolworker import PoolWorker
+from pytest_pipeline.executors._records import Roster
 
 _CLOSE_S = 1.0
 """How long workers may take to end by themselves at close, all together."""
@@ -30,128 +22,25 @@ _CLOSE_S = 1.0
 _STACKS_S = 1.0
 """How long to wait for the stacks of hung workers, all together."""
 
-_STACK_BYTES = 1 << 16
-
-
-class PoolWorker:
-    """One worker process, its channel, and the items that it has not answered yet."""
-
-    def __init__(self, slot: int, board: Board, slots: int, context: Any) -> None:
-        self.slot = slot
-        self.window: deque[tuple[int, int]] = deque()
-        """(item, bytes) sent and not answered, oldest first."""
-        self.window_bytes = 0
-        self.sent_ns = 0
-        """When it was given its current item, as far as the parent knows."""
-        self.channel, theirs = channel_pair()
-        self._stacks, stacks_end = socket.socketpair()
-        self._stacks.setblocking(False)  # noqa: FBT003 - a positional-only argument
-        self.prefetch_bytes = prefetch_limit(self.channel)
-        board.clear(slot)
-        setup = Setup(slot, slots, board.path)
-        self.process: BaseProcess = context.Process(
-            target=main, args=(theirs, stacks_end, setup), name=f"pipeline-worker-{slot}"
-        )
-        try:
-            with _nameless_main():
-                self.process.start()
-        finally:
-            theirs.close()
-            stacks_end.close()
-
-    def kill(self) -> None:
-        """End the process now and release what belongs to it."""
-        self.process.kill()
-        self.process.join()
-        self.process.close()
-        self.channel.close()
-        self._stacks.close()
-
-    def ask_stacks(self) -> None:
-        """Make the process dump its stacks, whatever it is doing."""
-        if STACK_SIGNAL is not None and self.process.pid is not None:
-            with contextlib.suppress(OSError):
-                os.kill(self.process.pid, STACK_SIGNAL)
-
-    def read_stacks(self, patience_s: float) -> str:
-        """Return what arrived, waiting for the first of it up to `patience_s`."""
-        parts = []
-        while wait_for([self._stacks], patience_s):
-            try:
-                parts.append(self._stacks.recv(_STACK_BYTES))
-            except OSError:
-                break
-            if not parts[-1]:
-                break
-            patience_s = 0.02
-        return b"".join(parts).decode(errors="replace")
-
-    def death(self, board: Board, names: tuple[str, ...]) -> WorkerDiedError:
-        """Return the error that says how the process ended, and at what."""
-        self.process.join(_CLOSE_S)
-        stage, item, _ = board.read(self.slot)
-        if stage != IDLE:
-            where = f"stage {names[stage]!r}, item {item}"
-        elif self.window:
-            where = f"between stages, item {self.window[0][0]}"
-        else:
-            where = "no item in hand"
-        pid, stacks = self.process.pid, self.read_stacks(0.0)
-        text = f"worker process {pid} ended by itself ({_ending(self.process.exitcode)}): {where}"
-        lines = [text, _next_step(self.process.exitcode), stacks]
-        return WorkerDiedError("\n".join(line for line in lines if line))
-
-
-def _next_step(exitcode: int | None) -> str:
-    if exitcode == -9:  # SIGKILL, a name that Windows lacks
-        return "next: if nobody killed it, memory ran out: use smaller items or fewer workers"
-    return "next: run the stage on this item with serial_executor; a crash or exit shows there"
-
-
-@contextlib.contextmanager
-def _nameless_main() -> Iterator[None]:
-    """Keep a child from importing the caller's `__main__`.
-
-    Whatever of `__main__` the stages need travels by value. Importing it again would cost a child
-    0.2 s under the `pytest` command, and would run an unguarded script a second time.
-    """
-    real = sys.modules["__main__"]
-    sys.modules["__main__"] = types.ModuleType("__main__")
-    try:
-        yield
-    finally:
-        sys.modules["__main__"] = real
-
-
-def _ending(exitcode: int | None) -> str:
-    if exitcode is None:
-        return "its channel is closed, but it still runs"
-    if exitcode >= 0:
-        return f"exit code {exitcode}"
-    try:
-        return f"signal {signal.Signals(-exitcode).name}"
-    except ValueError:
-        return f"signal {-exitcode}"
-
 
 class Pool:
     """The worker processes of one open executor. Dead or killed ones are replaced on demand."""
 
     def __init__(
         self,
-        size: int,
+        roster: Roster,
         start_method: str | None,
         stages: bytes,
         names: tuple[str, ...],
         timeout_s: float,
     ) -> None:
         self._context: Any = multiprocessing.get_context(start_method or _default_start_method())
-        self._size = size
+        self._roster = roster
         self._stages = stages
         self._names = names
         self._timeout_s = timeout_s
         self._is_open = True
-        self.board = Board.create(size)
+        self.board = Board.create(len(roster.stages))
         self.workers: list[PoolWorker] = []
 
     def fill(self) -> bool:
@@ -162,12 +51,12 @@ class Pool:
         for worker in [w for w in self.workers if not w.process.is_alive()]:
             self.discard(worker)
         taken = {worker.slot for worker in self.workers}
-        started = [
-            PoolWorker(slot, self.board, self._size, self._context)
-            for slot in range(self._size)
-            if slot not in taken
-        ]
-        self.workers = sorted([*self.workers, *started], key=lambda worker: worker.slot)
+        started = []
+        for slot in range(len(self._roster.stages)):
+            if slot not in taken:
+                started.append(PoolWorker(slot, self.board, self._roster, self._context))
+                self.workers.append(started[-1])
+        self.workers.sort(key=lambda worker: worker.slot)
         for worker in started:
             self._send(worker, Frame(Kind.INIT, body=self._stages))
         for worker in started:
@@ -237,6 +126,9 @@ class Pool:
             raise ShippingError(
                 f"the stages cannot be loaded in a worker process:\n{bytes(answer.body).decode()}"
             )
+        has_slots, _, _ = answer.stamps
+        if not has_slots:
+            worker.channel.use_slots(None, None)
 
 
 def _default_start_method() -> str:

@@ -3,9 +3,31 @@
 from __future__ import annotations
 
 from array import array
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from time import process_time_ns
 
 from pytest_pipeline.executors._context import TorchModes
+from pytest_pipeline.executors._cpu import CpuSampler
+from pytest_pipeline.executors._sharedfile import SharedFile
+
+
+@dataclass(frozen=True, slots=True)
+class Roster:
+    """Which worker of a pool runs what, by slot."""
+
+    stages: tuple[tuple[int, int], ...]
+    """First stage, and the one after the last."""
+    is_view: bool = False
+    """Stages get large buffers as views into shared memory."""
+
+    @property
+    def lanes(self) -> tuple[tuple[int, ...], ...]:
+        """Slots of the workers that run the same stages, in the order of the stages."""
+        return tuple(
+            tuple(slot for slot, each in enumerate(self.stages) if each == stages)
+            for stages in sorted(set(self.stages))
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,8 +38,16 @@ class Setup:
     """Its number in the pool."""
     slots: int
     """Size of the pool."""
-    board: str
-    """Path of the shared board."""
+    board: SharedFile
+    """What the workers are doing."""
+    room: SharedFile | None
+    """Slots for large buffers, this worker's alone; None when there are none."""
+    stages: tuple[int, int]
+    """First stage of the plan that it runs, and the one after the last."""
+    is_relayed: bool = False
+    """What it puts out may go to another worker."""
+    is_view: bool = False
+    """Stages get large buffers as views into shared memory."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +62,8 @@ class Surroundings:
     """Torch modes, when they are not the default."""
     blas_cap: int | None = None
     """Most threads of a BLAS pool, when the caller's process caps them."""
+    variables: Sequence[bytes] = ()
+    """Pickled (context variable, value) pairs."""
 
 
 @dataclass(slots=True)
@@ -39,9 +71,9 @@ class Report:
     """A worker's part of the ledger of one run, and its visits."""
 
     visits: array[int] = field(default_factory=lambda: array("q"))
-    """Flat rows of (item, stage, started_ns, finished_ns)."""
-    cpu_ns: list[int] = field(default_factory=list)
-    """CPU time of each stage."""
+    """Flat rows of (item, stage, started_ns, finished_ns, items): of a chunk, the first item."""
+    cpu: CpuSampler = field(default_factory=lambda: CpuSampler(0, process_time_ns))
+    """CPU time of each stage, from a sample of the items."""
     total_cpu_ns: int = 0
     """CPU time of the process."""
     entered_ns: int = 0
@@ -49,3 +81,5 @@ class Report:
     starved_ns: int = 0
     serialisation_ns: int = 0
     transfer_ns: int = 0
+    trouble: str = ""
+    """Why shared memory could not be had, if it was tried."""

@@ -8,6 +8,7 @@ name to the class that the user's code holds: `isinstance` and `==` keep working
 
 from __future__ import annotations
 
+import contextvars
 import io
 import pickle
 import sys
@@ -20,9 +21,14 @@ from cloudpickle import cloudpickle as _tracker
 
 from pytest_pipeline.errors import ShippingError
 from pytest_pipeline.executors._byvalue import by_value_modules, shipped_by_value
+from pytest_pipeline.executors._tensors import reduce_tensor
+from pytest_pipeline.executors._variables import reduce_variable
 
 _NAMELESS = frozenset({type(None), type(NotImplemented), type(...)})
 """Built-in types that pickle knows although no module names them."""
+
+_PLAIN = frozenset({type(None), bool, int, float, complex, str, bytes, bytearray})
+"""Types that need none of the care below."""
 
 _IN_BAND_BYTES = 16 * 1024
 """Smaller buffers are cheaper to copy into the pickle than to send as a piece of their own."""
@@ -33,7 +39,7 @@ def pickle_stages(fns: Sequence[Callable[[Any], Any]], names: Sequence[str]) -> 
     with shipped_by_value(by_value_modules()):
         try:
             # All in one, so that objects that stages share are still shared in the worker.
-            return bytes(cloudpickle.dumps(tuple(fns), protocol=pickle.HIGHEST_PROTOCOL))
+            return _dump_stages(tuple(fns))
         except Exception as error:
             _name_culprit(fns, names)
             raise ShippingError(
@@ -44,7 +50,7 @@ def pickle_stages(fns: Sequence[Callable[[Any], Any]], names: Sequence[str]) -> 
 def _name_culprit(fns: Sequence[Callable[[Any], Any]], names: Sequence[str]) -> None:
     for fn, name in zip(fns, names, strict=True):
         try:
-            cloudpickle.dumps(fn, protocol=pickle.HIGHEST_PROTOCOL)
+            _dump_stages(fn)
         except Exception as error:
             raise ShippingError(
                 f"stage {name!r} cannot be sent to worker processes: {_text(error)}; "
@@ -52,17 +58,28 @@ def _name_culprit(fns: Sequence[Callable[[Any], Any]], names: Sequence[str]) -> 
             ) from error
 
 
+def _dump_stages(stages: object) -> bytes:
+    file = io.BytesIO()
+    pickler = _StagePickler(file, protocol=pickle.HIGHEST_PROTOCOL)
+    pickler.by_value = frozenset(module.__name__ for module in by_value_modules())
+    pickler.dump(stages)
+    return file.getvalue()
+
+
 class Codec:
     """Pickles values for the other side. One per open pool, and one in each worker."""
 
-    def __init__(self, *, is_worker: bool) -> None:
+    def __init__(self, *, is_worker: bool, is_relayed: bool = False) -> None:
         self._modules = [] if is_worker else by_value_modules()
         self._by_value = frozenset(module.__name__ for module in self._modules)
-        self._ships_definitions = not is_worker
+        # Another worker may see such a class for the first time; the parent has them all.
+        self._ships_definitions = is_relayed or not is_worker
         self._known: dict[type, tuple[Any, ...] | None] = {}
 
     def dumps(self, value: object, *, out_of_band: bool = True) -> tuple[bytes, list[memoryview]]:
         """Return the pickle of `value` and its large buffers."""
+        if type(value) in _PLAIN or (type(value) is list and _PLAIN.issuperset(map(type, value))):
+            return pickle.dumps(value, pickle.HIGHEST_PROTOCOL), []
         smallest = _IN_BAND_BYTES if out_of_band else sys.maxsize
         try:
             return self._dump(_Pickler, value, smallest)
@@ -118,6 +135,10 @@ class _Pickler(pickle.Pickler):
     def reducer_override(self, obj: Any) -> Any:
         if isinstance(obj, type):
             return self.reduce_class(obj) or NotImplemented
+        if type(obj).__module__ == "torch":
+            return reduce_tensor(obj)
+        if isinstance(obj, contextvars.ContextVar):
+            return reduce_variable(obj, self.by_value)
         if isinstance(obj, types.FunctionType) and (
             obj.__module__ == "__main__" or obj.__module__ in self.by_value
         ):
@@ -138,6 +159,21 @@ class _FullPickler(cloudpickle.Pickler):  # type: ignore[misc]  # cloudpickle is
             reduced = self.reduce_class(obj)
             if reduced is not None:
                 return reduced
+        if type(obj).__module__ == "torch" and (made := reduce_tensor(obj)) is not NotImplemented:
+            return made
+        if isinstance(obj, contextvars.ContextVar):
+            return reduce_variable(obj, self.by_value)
+        return super().reducer_override(obj)
+
+
+class _StagePickler(cloudpickle.Pickler):  # type: ignore[misc]  # cloudpickle is untyped
+    """Cloudpickle, which has no way to send a context variable."""
+
+    by_value: frozenset[str]
+
+    def reducer_override(self, obj: Any) -> Any:
+        if isinstance(obj, contextvars.ContextVar):
+            return reduce_variable(obj, self.by_value)
         return super().reducer_override(obj)
 
 

@@ -25,6 +25,15 @@ class Dropped:
         self.failure = ItemFailure(item, stage, error)
 
 
+class _Chunk:
+    """Outputs of consecutive items that came before their turn."""
+
+    __slots__ = ("values",)
+
+    def __init__(self, values: list[Any]) -> None:
+        self.values = values
+
+
 class Sink:
     """Receives finished items in any order and emits them in input order.
 
@@ -43,9 +52,11 @@ class Sink:
         self._expected = -1
         self._uncounted = 0
         self._lock = threading.Lock()
-        self._over: SimpleQueue[None] = SimpleQueue()
+        over: SimpleQueue[None] = SimpleQueue()
+        self._over = over
         run.on_stop(self.gate.stop)
-        run.on_stop(lambda: self._over.put(None))
+        # Not through `self`: a cycle would keep the outputs, and views in them, until the next collection.
+        run.on_stop(lambda: over.put(None))
 
     @property
     def num_items(self) -> int:
@@ -63,10 +74,35 @@ class Sink:
             self._expected = value
         elif item == self._next:
             self._emit(value)
-            while self._pending and self._next in self._pending:
-                self._emit(self._pending.pop(self._next))
+            self._emit_pending()
         else:
             self._pending[item] = value
+
+    def accept_many(self, first: int, values: list[Any]) -> None:
+        """Take the outputs of consecutive items, none of them dropped."""
+        if first != self._next:
+            self._pending[first] = _Chunk(values)
+            return
+        self._emit_many(values)
+        self._emit_pending()
+
+    def _emit_pending(self) -> None:
+        while self._pending and self._next in self._pending:
+            value = self._pending.pop(self._next)
+            if type(value) is _Chunk:
+                self._emit_many(value.values)
+            else:
+                self._emit(value)
+
+    def _emit_many(self, values: list[Any]) -> None:
+        self._next += len(values)
+        self.outputs += values
+        if not self.first_result_ns:
+            self.first_result_ns = perf_counter_ns()
+        self._uncounted += len(values)
+        while self._uncounted >= self.gate.block:
+            self._uncounted -= self.gate.block
+            self.gate.tokens.put(self.gate.block)
 
     def _emit(self, value: Any) -> None:
         self._next += 1

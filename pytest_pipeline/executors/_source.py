@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 from collections.abc import Iterator, Sequence
 from queue import Empty
@@ -159,11 +160,8 @@ class InlineFeed:
 
     def take(self) -> Message | None:
         """Return the next item, or the end of the source; None when the gate is closed."""
-        if not self._unspent:
-            try:
-                self._unspent = self._tokens_now()
-            except Empty:
-                return None
+        if not self._has_credit():
+            return None
         item = self._item
         try:
             if self._iterator is None:
@@ -179,3 +177,33 @@ class InlineFeed:
         now = perf_counter_ns()
         self._run.admitted_ns.append(now)
         return (item, value, now)
+
+    def take_many(self, limit: int) -> tuple[int, list[Any], int]:
+        """Return the index of the next item, up to `limit` items, and when they were taken.
+
+        None at all where the gate is closed or the source has ended: `take` tells which.
+        """
+        first, values = self._item, list[Any]()
+        if not self._has_credit():
+            return first, values, 0
+        try:
+            if self._iterator is None:
+                self._iterator = self._factory()
+            # What came before an exception stays in the list: its length names the culprit.
+            values.extend(itertools.islice(self._iterator, min(limit, self._unspent)))
+        except BaseException as error:
+            self._run.fail(error, SOURCE_STAGE, first + len(values))
+            raise
+        now = perf_counter_ns()
+        self._unspent -= len(values)
+        self._item += len(values)
+        self._run.admitted_ns.extend([now] * len(values))
+        return first, values, now
+
+    def _has_credit(self) -> bool:
+        if not self._unspent:
+            try:
+                self._unspent = self._tokens_now()
+            except Empty:
+                return False
+        return bool(self._unspent)

@@ -24,6 +24,7 @@ EXECUTORS = {
     "threads": Threads(),
     "threads-shared": Threads(layout="shared"),
     "processes": Processes(workers=2),
+    "processes-staged": Processes(layout="staged"),
 }
 
 

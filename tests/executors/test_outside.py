@@ -90,7 +90,7 @@ ORPHANED = (
     COMMON
     + """
 running = resolve("processes").open(make_plan([wait]))
-print(running._pool.board.path, *(worker.process.pid for worker in running._pool.workers), flush=True)
+print(*(worker.process.pid for worker in running._pool.workers), flush=True)
 running.run(Source(lambda: iter([0, 1])))
 """
 )
@@ -98,7 +98,7 @@ running.run(Source(lambda: iter([0, 1])))
 
 def test_workers_end_when_their_parent_is_killed(script, fifo):
     process = script(ORPHANED, "processes", fifo)
-    board, *pids = process.stdout.readline().split()
+    pids = process.stdout.readline().split()
     workers = [psutil.Process(int(pid)) for pid in pids]
     writer = os.open(fifo, os.O_WRONLY)
     process.kill()
@@ -106,7 +106,6 @@ def test_workers_end_when_their_parent_is_killed(script, fifo):
     gone, alive = psutil.wait_procs(workers, timeout=5)
     os.close(writer)
     assert len(gone) == 2
-    assert not os.path.exists(board)
     assert not alive
 
 

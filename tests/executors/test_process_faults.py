@@ -9,7 +9,6 @@ import sys
 import threading
 import time
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import psutil
@@ -239,7 +238,7 @@ def test_an_exception_shows_where_it_was_raised_in_the_worker(processes, opened,
         opened(processes, [parse]).run(source([1]))
     text = str(caught.value.__cause__)
     assert "in parse" in text
-    assert "_child.py" not in text
+    assert os.path.join("pytest_pipeline", "executors") not in text
 
 
 def test_assertions_of_test_stages_keep_their_explanation(processes, opened, source):
@@ -369,18 +368,12 @@ def test_other_start_methods_work(opened, source, method):
     ("arguments", "message"),
     [
         ({"workers": 0}, "at least 1"),
-        ({"layout": "staged"}, "not in this release"),
-        ({"layout": "round"}, 'expected "fused"'),
+        ({"chunk": 0}, "at least 1"),
+        ({"layout": "staged", "workers": 2}, r"write Stage\(fn, workers=...\)"),
+        ({"layout": "round"}, 'expected "fused" or "staged"'),
         ({"start_method": "teleport"}, 'expected "forkserver", "spawn" or "fork"'),
     ],
 )
 def test_bad_arguments_are_refused(arguments, message):
     with pytest.raises(UsageError, match=message):
         Processes(**arguments)
-
-
-def test_no_shared_file_is_left(processes, opened, source):
-    running = opened(processes, [identity])
-    path = Path(running._pool.board.path)
-    running.close()
-    assert not path.exists()

@@ -79,7 +79,9 @@ def nervous_interpreter():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kind", ["serial", "threads", "threads-shared", "processes"])
+@pytest.mark.parametrize(
+    "kind", ["serial", "threads", "threads-shared", "processes", "processes-staged"]
+)
 def test_random_plans_keep_the_contract(kind, nervous_interpreter, monkeypatch):
     chance = random.Random(SEED)
     GATES.clear()  # it travels with the stages to worker processes, and events cannot
@@ -102,7 +104,12 @@ def test_random_plans_keep_the_contract(kind, nervous_interpreter, monkeypatch):
             "serial": Serial(),
             "threads": Threads(),
             "threads-shared": Threads(layout="shared", workers=chance.randint(1, 5)),
-            "processes": Processes(workers=chance.randint(1, 3)),
+            "processes": Processes(
+                workers=chance.randint(1, 3),
+                chunk=chance.choice([1, 1, 2, 7]),
+                view=chance.random() < 0.3,
+            ),
+            "processes-staged": Processes(layout="staged", chunk=chance.choice([1, 1, 3])),
         }[kind]
         running = made.open(plan)
         for _ in range(chance.randint(1, 15)):
@@ -137,7 +144,7 @@ def make_items(chance, depth, num_awaitable):
             (chance.randrange(depth), chance.choice(["plain"] * 20 + list(ERRORS)))
             if failing and chance.random() < 0.1
             else None,
-            bytes(chance.choice([0, 10, 40_000])),
+            bytes(chance.choice([0, 10, 40_000, 150_000])),
         )
         for index in range(count)
     ]

@@ -2,10 +2,12 @@
 
 import contextvars
 import os
+import threading
 
 import pytest
 
 from pytest_pipeline.cores import usable_cores
+from pytest_pipeline.errors import LeftBehindWarning
 from pytest_pipeline.executors._hops import Credits, Hop
 from pytest_pipeline.executors.processes import Processes
 from pytest_pipeline.model.plan import Source, make_plan
@@ -13,23 +15,39 @@ from pytest_pipeline.model.plan import Source, make_plan
 REQUEST = contextvars.ContextVar("request", default="none")
 
 
-@pytest.fixture(params=["serial", "threads", "threads-shared"])
-def in_process(request):
-    from pytest_pipeline.executors.serial import Serial
-    from pytest_pipeline.executors.threads import Threads
-
-    return {"serial": Serial(), "threads": Threads(), "threads-shared": Threads(layout="shared")}[
-        request.param
-    ]
-
-
-def test_workers_see_the_context_variables_of_each_run(in_process, opened, source):
-    running = opened(in_process, [lambda x: REQUEST.get()])
+def test_workers_see_the_context_variables_of_each_run(executor, opened, source):
+    running = opened(executor, [lambda x: REQUEST.get()])
     assert running.run(source([1])).outputs == ["none"]
     token = REQUEST.set("mine")
     assert running.run(source([1])).outputs == ["mine"]
     REQUEST.reset(token)
     assert running.run(source([1])).outputs == ["none"]
+
+
+def test_workers_see_a_context_variable_that_only_a_closure_holds(executor, opened, source):
+    mine = contextvars.ContextVar("mine")
+    running = opened(executor, [lambda x: mine.get("nothing")])
+    assert running.run(source([1])).outputs == ["nothing"]
+    token = mine.set({"user": 7})
+    assert running.run(source([1])).outputs == [{"user": 7}]
+    mine.reset(token)
+    assert running.run(source([1])).outputs == ["nothing"]
+
+
+def test_what_a_stage_sets_does_not_reach_the_test(executor, opened, source):
+    assert opened(executor, [lambda x: REQUEST.set("stage") and x]).run(source([1])).outputs == [1]
+    assert REQUEST.get() == "none"
+
+
+def test_a_context_variable_that_cannot_travel_is_named(opened, source):
+    running = opened(Processes(workers=1), [lambda x: REQUEST.get()])
+    token = REQUEST.set(threading.Lock())
+    try:
+        with pytest.warns(LeftBehindWarning, match="'request' .TypeError.*next:"):
+            assert running.run(source([1])).outputs == ["none"]
+        assert running.run(source([2])).outputs == ["none"]  # said once
+    finally:
+        REQUEST.reset(token)
 
 
 @pytest.mark.slow

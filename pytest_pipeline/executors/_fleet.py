@@ -1,0 +1,248 @@
+"""Worker processes that are up and hold the stages: one execution after another."""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import os
+import pickle
+import socket
+import time
+import warnings
+import weakref
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pytest_pipeline.errors import LeftBehindWarning, SlowPathWarning, UsageError
+from pytest_pipeline.executors._accounts import SOURCE, Account, service_by_stage, stage_row
+from pytest_pipeline.executors._assemble import assemble, stage_names
+from pytest_pipeline.executors._board import IDLE
+from pytest_pipeline.executors._byvalue import is_installed
+from pytest_pipeline.executors._context import blas_cap, capture_modes
+from pytest_pipeline.executors._crew import Crew, Watch, watch_accounts
+from pytest_pipeline.executors._dispatch import Dispatcher
+from pytest_pipeline.executors._frames import Frame, Kind
+from pytest_pipeline.executors._hops import STOP, Credits, FreeOutlet, Purse
+from pytest_pipeline.executors._lanes import make_lanes
+from pytest_pipeline.executors._pool import Pool
+from pytest_pipeline.executors._records import Roster, Surroundings
+from pytest_pipeline.executors._recycled import forget
+from pytest_pipeline.executors._reports import Named, read_reports, rows_of, visits_of
+from pytest_pipeline.executors._run import Run
+from pytest_pipeline.executors._shipping import Codec, pickle_stages
+from pytest_pipeline.executors._sink import Sink
+from pytest_pipeline.executors._source import InlineFeed, Pump, admission_gate
+from pytest_pipeline.executors._variables import capture_variables
+from pytest_pipeline.executors._waiting import Backlog
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from pytest_pipeline.executors._crew import Job
+    from pytest_pipeline.executors._dispatch import Feed
+    from pytest_pipeline.executors._lanes import Lane
+    from pytest_pipeline.model.plan import Plan, Source
+    from pytest_pipeline.model.trace import Trace
+
+_START_S = 60.0
+"""How long a worker process may take to start and to load the stages."""
+
+_CHUNKS_AHEAD = 7
+"""Chunks per worker that may be on their way: a worker runs a chunk of null items in less time
+than it takes to wake the caller's process for the next one."""
+
+
+class RunningProcesses:
+    """Worker processes that are up and hold the stages."""
+
+    def __init__(
+        self, name: str, plan: Plan, roster: Roster, start_method: str | None, chunk: int
+    ) -> None:
+        began = time.perf_counter()
+        self._name = name
+        self._plan = plan
+        self._roster = roster
+        self._chunk = chunk
+        self._runs = 0
+        self._has_warned = self._has_named_variables = False
+        stages = pickle_stages([stage.fn for stage in plan.stages], plan.names)
+        self._codec = Codec(is_worker=False)
+        with contextlib.ExitStack() as undo:
+            self._pool = Pool(roster, start_method, stages, plan.names, _START_S)
+            undo.callback(self._pool.close)
+            self._wake, self._wake_end = socket.socketpair()
+            undo.callback(self._wake_end.close)
+            undo.callback(self._wake.close)
+            self._crew = Crew([f"pipeline-{name}-source"])
+            undo.pop_all()
+        self._wake_end.setblocking(False)  # noqa: FBT003 - a positional-only argument
+        self._finish = weakref.finalize(
+            self, _finish, self._pool, self._crew, self._wake, self._wake_end
+        )
+        # Registered after the one of multiprocessing, hence run before it: that one waits for
+        # every child to end by itself, and ours end when told to.
+        atexit.register(self._finish)
+        try:
+            self._pool.fill()
+        except BaseException:
+            self.close()
+            raise
+        self._startup_s = self._unreported_s = time.perf_counter() - began
+
+    @property
+    def startup_s(self) -> float:
+        """Seconds that `open` took."""
+        return self._startup_s
+
+    @property
+    def abandoned(self) -> tuple[str, ...]:
+        """Name of the source's thread, should it hang; worker processes are killed instead."""
+        return self._crew.abandoned
+
+    def run(self, source: Source) -> Trace:
+        """Execute the plan once over `source`."""
+        if not self._finish.alive:
+            raise UsageError("this executor is closed: open it again")
+        self._runs += 1
+        run = Run(collects_errors=source.collects_errors)
+        sink = Sink(run, self._gate(source))
+        feeder = Account(SOURCE, 0)
+        feed, pumps = self._feed(source, run, sink.gate, feeder)
+        try:
+            self._begin()
+            lanes = make_lanes(self._pool, self._roster, self._plan)
+            dispatcher = Dispatcher(
+                self._pool,
+                run,
+                sink,
+                codec=self._codec,
+                feed=feed,
+                wake=self._wake,
+                names=self._plan.names,
+                lanes=lanes,
+                chunk=self._chunk,
+                is_view=self._roster.is_view,
+            )
+            self._execute(run, pumps, dispatcher, feeder)
+            return self._trace(source, run, sink, lanes, feeder)
+        except BaseException:
+            # Only workers that are known to be idle may serve the next run.
+            if not run.began_ns or sink.is_complete:
+                self._pool.discard_all()
+            raise
+
+    def close(self) -> None:
+        """End all the workers."""
+        self._finish()
+        atexit.unregister(self._finish)
+        forget()
+
+    def _gate(self, source: Source) -> Credits:
+        """Bound what is inside; chunks need room for one in each worker and more on their way."""
+        depths, workers = sum(s.queue_size for s in self._plan.stages), len(self._roster.stages)
+        if self._chunk == 1 or source.in_flight is not None:
+            return admission_gate(source, depths, workers * self._chunk)
+        inside = workers * self._chunk
+        return Credits(max(depths, _CHUNKS_AHEAD * inside) + inside, self._chunk)
+
+    def _feed(
+        self, source: Source, run: Run, gate: Credits, feeder: Account
+    ) -> tuple[Feed, list[Job]]:
+        """Return where the items come from, and the source's thread if it needs one."""
+        if not source.is_timed and source.offsets_ns is None:
+            return InlineFeed(source, run, gate), []
+        backlog = Backlog(self._wake_end)
+        run.on_stop(lambda: backlog.put(STOP))
+        purse = Purse(gate, run, feeder)
+        return backlog, [
+            Pump(source, run, feeder, gate=purse, outlet=FreeOutlet(backlog), ends=backlog)
+        ]
+
+    def _begin(self) -> None:
+        self._pool.fill()
+        pairs, left_out = capture_variables(
+            lambda pair: self._codec.dumps(pair, out_of_band=False)[0], is_installed
+        )
+        if left_out and not self._has_named_variables:
+            self._has_named_variables = True
+            warnings.warn(
+                f"executor {self._name!r}: stages do not see these context variables of the test, "
+                f"which do not pickle: {', '.join(left_out)}; next: keep plain data in them, or create the value in a stage",
+                LeftBehindWarning,
+                stacklevel=2,
+            )
+        surroundings = Surroundings(
+            str(Path.cwd()), dict(os.environ), capture_modes(), blas_cap(), pairs
+        )
+        self._pool.handshake(Frame(Kind.BEGIN, self._runs, body=pickle.dumps(surroundings)))
+
+    def _execute(self, run: Run, pumps: list[Job], dispatcher: Dispatcher, feeder: Account) -> None:
+        def serve(deadline: float) -> None:
+            try:
+                dispatcher.serve(deadline)
+            except BaseException as error:
+                if error is run.error:
+                    dispatcher.cancel(self._runs)
+                raise
+
+        try:
+            self._crew.execute(run, pumps, self._plan.timeout_s, serve, lambda: self._watch(feeder))
+        except BaseException:
+            dispatcher.kill_busy()
+            raise
+
+    def _watch(self, feeder: Account) -> Watch:
+        """Return what the board says, and the stacks of the workers that have an item in hand."""
+        busy = [worker for worker in self._pool.workers if worker.window]
+        visits = watch_accounts([feeder], ()).visits
+        for worker in busy:
+            stage, item, since = self._pool.board.read(worker.slot)
+            if stage != IDLE:
+                visits.append((since, self._plan.names[stage], item))
+        return Watch(visits, self._pool.stacks(busy))
+
+    def _trace(
+        self, source: Source, run: Run, sink: Sink, lanes: Sequence[Lane], feeder: Account
+    ) -> Trace:
+        reports = read_reports(
+            self._pool.handshake(Frame(Kind.END, stamps=(run.began_ns, run.ended_ns, 0)))
+        )
+        names = stage_names(self._plan, source)
+        first = len(names) - len(self._plan.names)
+        visits = visits_of(reports, lanes, first, feeder.visits)
+        rows = rows_of(reports, lanes, visits, run, Named(names, f"({self._name})"))
+        if first:
+            spent = float(service_by_stage(visits, len(names))[0])
+            rows = (stage_row(names[0], [feeder], spent, run), *rows)
+        self._warn_of(report.trouble for report in reports)
+        startup_s, self._unreported_s = self._unreported_s, 0.0
+        return assemble(
+            self._name,
+            names,
+            run,
+            sink.outputs,
+            first_result_ns=sink.first_result_ns,
+            visits=visits,
+            rows=rows,
+            startup_s=startup_s,
+        )
+
+    def _warn_of(self, troubles: Iterable[str]) -> None:
+        """Say once why large buffers could not go through shared memory."""
+        here = (worker.trouble or worker.channel.trouble for worker in self._pool.workers)
+        trouble = next(filter(None, [*here, *troubles]), "")
+        if trouble and not self._has_warned:
+            self._has_warned = True
+            warnings.warn(
+                f"executor {self._name!r}: no shared memory for large buffers ({trouble}): they go through a socket, "
+                "about three times slower; next: free memory or file descriptors, or use fewer workers",
+                SlowPathWarning,
+                stacklevel=2,
+            )
+
+
+def _finish(pool: Pool, crew: Crew, *wakes: socket.socket) -> None:
+    pool.close()
+    crew.close()
+    for wake in wakes:
+        wake.close()

@@ -1,0 +1,153 @@
+"""The workers of one stage, or of all stages, seen from the parent: what waits for them, and who gets it."""
+
+from __future__ import annotations
+
+import itertools
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+from time import perf_counter_ns
+from typing import TYPE_CHECKING
+
+from pytest_pipeline.executors._frames import Frame, Kind
+from pytest_pipeline.executors._poolworker import Sent
+
+if TYPE_CHECKING:
+    from pytest_pipeline.executors._pool import Pool
+    from pytest_pipeline.executors._poolworker import PoolWorker
+    from pytest_pipeline.executors._records import Roster
+    from pytest_pipeline.model.plan import Plan
+
+_QUICK_NS = 2_000_000
+"""Workers get items in advance worth so much time: it saves a wake-up per item. Longer ones are
+not sent ahead, since they could wait behind another while a worker elsewhere is free."""
+
+_MOST_AHEAD = 8
+"""Messages in advance at most."""
+
+_AHEAD_BYTES = 16 << 20
+"""Answers that may lie finished and unread, per worker: more would only spread over more memory."""
+
+
+@dataclass(slots=True)
+class Parcel:
+    """An item, or a chunk of them, that is pickled and waits for a worker."""
+
+    frame: Frame
+    origin: Frame | None = None
+    """The answer of another worker that it was made from: holds a slot until this one is sent."""
+
+
+class Lane:
+    """Workers that run the same stages. Items go to whichever is free."""
+
+    def __init__(self, stages: tuple[int, int], workers: Sequence[PoolWorker]) -> None:
+        self.stages = stages
+        self.workers = workers
+        self.waiting: deque[Parcel] = deque()
+        self.next: Lane | None = None
+        """Takes what this one puts out; None behind the last stage."""
+        self.room = 0
+        """Items that may wait for `next`, besides one that each worker here has finished."""
+        self.enqueued_ns: dict[int, int] = {}
+        """Per item: when it became available to the first stage here."""
+        self.num_out = 0
+        """Items sent to workers and not answered."""
+        self._turn_ns = 2 * _QUICK_NS
+        """Moving mean of the time that a message takes in the stages, by the workers' own stamps.
+
+        Not from message to answer: on a busy machine most of that is waiting, which asks for more
+        in advance and not for less."""
+        self._result_bytes = 0
+        """Size of the last answer."""
+        for worker in workers:
+            worker.blocked_ns = worker.blocked_since_ns = 0
+
+    @property
+    def is_first(self) -> bool:
+        """True when its items come from the source."""
+        return self.stages[0] == 0
+
+    @property
+    def last_stage(self) -> int:
+        """Index of the stage whose outputs it puts out."""
+        return self.stages[1] - 1
+
+    def choose(self, parcel: Parcel) -> PoolWorker | None:
+        """Return a free worker, or one that may have something in advance, with room for the parcel."""
+        free = [worker for worker in self.workers if not worker.window]
+        if self.next is not None and self._is_full(self.next):
+            now = perf_counter_ns()
+            for worker in free:
+                worker.blocked_since_ns = worker.blocked_since_ns or now
+            return None
+        if free:
+            return free[0]
+        worker = min(self.workers, key=_window_length)
+        if len(worker.window) > self._most_ahead():
+            return None
+        size = worker.channel.prepare(parcel.frame)
+        if worker.window_bytes + size <= worker.prefetch_bytes:
+            return worker
+        parcel.frame.unprepare()
+        return None
+
+    def _most_ahead(self) -> int:
+        by_time = _QUICK_NS // max(1, self._turn_ns)
+        by_size = _AHEAD_BYTES // max(1, self._result_bytes)
+        return min(_MOST_AHEAD, by_time, max(1, by_size))
+
+    def sent(self, worker: PoolWorker, parcel: Parcel, now_ns: int) -> None:
+        """Note that the worker gets the parcel."""
+        frame = parcel.frame
+        if worker.blocked_since_ns:
+            worker.blocked_ns += now_ns - worker.blocked_since_ns
+            worker.blocked_since_ns = 0
+        size = worker.channel.prepare(frame)
+        worker.window.append(Sent(frame.item, frame.count, size))
+        worker.window_bytes += size
+        self.num_out += frame.count
+
+    def answered(self, worker: PoolWorker, frames: Sequence[Frame]) -> None:
+        """Note that the worker has answered."""
+        for frame in frames:
+            worker.answered(frame)
+            self.num_out -= frame.count
+            if frame.kind is Kind.RESULT:
+                self._result_bytes = frame.payload_bytes
+                self._turn_ns += (frame.stamps[0] - self._turn_ns) // 4
+
+    def take_over(self, answer: Frame, now_ns: int) -> None:
+        """Queue another lane's output as it is: it need not be unpickled on the way."""
+        for item in range(answer.item, answer.item + answer.count):
+            self.enqueued_ns[item] = now_ns
+        frame = Frame(Kind.ITEM, answer.item, count=answer.count)
+        frame.body, frame.buffers = answer.body, answer.buffers
+        self.waiting.append(Parcel(frame, answer))
+
+    def drop_waiting(self) -> None:
+        """Give back what holds a slot: the run is over."""
+        for parcel in self.waiting:
+            if parcel.origin is not None:
+                parcel.origin.release()
+        self.waiting.clear()
+
+    def _is_full(self, following: Lane) -> bool:
+        waiting = sum(parcel.frame.count for parcel in following.waiting)
+        return self.num_out + waiting >= self.room + len(self.workers)
+
+
+def make_lanes(pool: Pool, roster: Roster, plan: Plan) -> list[Lane]:
+    """Return the lanes of one run, in the order in which items pass them."""
+    lanes = []
+    for slots in roster.lanes:
+        workers = [worker for worker in pool.workers if worker.slot in slots]
+        lanes.append(Lane(roster.stages[slots[0]], workers))
+    for lane, following in itertools.pairwise(lanes):
+        lane.next = following
+        lane.room = plan.stages[following.stages[0]].queue_size
+    return lanes
+
+
+def _window_length(worker: PoolWorker) -> int:
+    return len(worker.window)

@@ -1,0 +1,129 @@
+"""Runs items through stages inside a worker process, and writes down every visit."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from time import perf_counter_ns, process_time_ns
+from typing import TYPE_CHECKING, Any
+
+from pytest_pipeline.executors._board import IDLE, Board
+from pytest_pipeline.executors._cpu import CpuSampler
+from pytest_pipeline.executors._records import Report
+
+if TYPE_CHECKING:
+    from pytest_pipeline.executors._records import Setup
+
+Failure = tuple[int, int, BaseException]
+"""(item, stage, error)."""
+
+
+class Runner:
+    """The stages of one worker, and its part of the current run's report."""
+
+    def __init__(self, board: Board, setup: Setup) -> None:
+        self.stages = range(*setup.stages)
+        self.stage = self.stages[0]
+        """The stage that was entered last: where an exception comes from."""
+        self.report = Report()
+        self.worked_ns = self.slowest_ns = 0
+        """Time in stages, and the longest visit, since somebody set them to zero."""
+        self._fns: Sequence[Callable[[Any], Any]] = ()
+        self._cells = board.cells
+        self._at = board.offset(setup.slot)
+
+    def load(self, fns: Sequence[Callable[[Any], Any]]) -> None:
+        """Take the functions of all the stages of the plan."""
+        self._fns = fns
+
+    def begin(self) -> None:
+        """Start the report of a run."""
+        sampler = CpuSampler(len(self._fns), process_time_ns)
+        self.report = Report(cpu=sampler, total_cpu_ns=-process_time_ns())
+
+    def one(self, value: Any, item: int) -> Any:
+        """Return the output of one item; what a stage raises comes out, and `stage` tells which."""
+        for stage in self.stages:
+            self.stage = stage
+            value = self._visit(self._fns[stage], value, stage, item)
+        return value
+
+    def chunk(
+        self, values: list[Any], first: int
+    ) -> tuple[list[tuple[int, list[Any]]], list[Failure]]:
+        """Run consecutive items, a stage at a time; return runs of outputs by first item, and failures.
+
+        A chunk is stamped as a whole, so that an item of a microsecond is not charged for clocks.
+        """
+        items, failures = list(range(first, first + len(values))), list[Failure]()
+        for stage in self.stages:
+            if items:
+                items, values = self._sweep(stage, items, values, failures)
+        return list(_runs(items, values)), failures
+
+    def _visit(self, fn: Callable[[Any], Any], value: Any, stage: int, item: int) -> Any:
+        cells, at, report = self._cells, self._at, self.report
+        is_sampled = report.cpu.takes(item)
+        cpu = process_time_ns() if is_sampled else 0
+        started = perf_counter_ns()
+        cells[at + 1] = item
+        cells[at + 2] = started
+        cells[at] = stage
+        try:
+            return fn(value)
+        finally:
+            finished = perf_counter_ns()
+            cells[at] = IDLE
+            report.visits.extend((item, stage, started, finished, 1))
+            self.worked_ns += finished - started
+            self.slowest_ns = max(self.slowest_ns, finished - started)
+            if is_sampled:
+                report.cpu.add(stage, process_time_ns() - cpu, finished - started)
+
+    def _sweep(
+        self, stage: int, items: list[int], values: list[Any], failures: list[Failure]
+    ) -> tuple[list[int], list[Any]]:
+        """Run one stage over the items; return those that are left, with their outputs."""
+        fn, cells, at = self._fns[stage], self._cells, self._at
+        kept, outputs = list[int](), list[Any]()
+        cpu, entered = process_time_ns(), perf_counter_ns()
+        done = 0
+        while done < len(items):
+            begin, started = done, perf_counter_ns()
+            cells[at + 2] = started
+            cells[at] = stage
+            try:
+                for item, value in zip(items[begin:], values[begin:], strict=True):
+                    cells[at + 1] = item
+                    outputs.append(fn(value))
+                    done += 1
+            except BaseException as error:
+                failures.append((items[done], stage, error))
+                kept += items[begin:done]
+                done += 1
+            else:
+                kept += items[begin:]
+            self._record(items[begin:done], stage, started, perf_counter_ns())
+            cells[at] = IDLE
+        left = perf_counter_ns()
+        self.worked_ns += left - entered
+        self.report.cpu.add(stage, process_time_ns() - cpu, left - entered)
+        return kept, outputs
+
+    def _record(self, items: list[int], stage: int, started: int, finished: int) -> None:
+        count = len(items)
+        if items[-1] - items[0] + 1 == count:
+            self.report.visits.extend((items[0], stage, started, finished, count))
+            return
+        for k, item in enumerate(items):  # there are gaps: an earlier stage has failed on some
+            span = finished - started
+            bounds = (started + span * k // count, started + span * (k + 1) // count)
+            self.report.visits.extend((item, stage, *bounds, 1))
+
+
+def _runs(items: list[int], values: list[Any]) -> Iterator[tuple[int, list[Any]]]:
+    """Split at the gaps: (first item, values) of each run of consecutive items."""
+    begin = 0
+    for k in range(1, len(items) + 1):
+        if k == len(items) or items[k] != items[k - 1] + 1:
+            yield items[begin], values[begin:k]
+            begin = k

@@ -1,0 +1,43 @@
+"""Torch tensors as pickle 5 buffers: torch itself would write them into an archive, byte by byte."""
+
+from __future__ import annotations
+
+import pickle
+import sys
+from typing import Any
+
+
+def reduce_tensor(value: Any) -> Any:
+    """Return how to pickle a plain CPU tensor without a copy; `NotImplemented` for anything else.
+
+    Plain is what is nothing but its values: dense, without a gradient or attributes of its own.
+    """
+    torch = sys.modules["torch"]
+    if (
+        type(value) is not torch.Tensor
+        or value.device.type != "cpu"
+        or value.layout is not torch.strided
+        or value.requires_grad
+        or value.is_quantized
+        or value.is_conj()
+        or value.is_neg()
+        or value.__dict__
+    ):
+        return NotImplemented
+    flat = value.contiguous().reshape(-1)
+    if not flat.numel():
+        return _empty, (tuple(value.shape), value.dtype)
+    raw = pickle.PickleBuffer(flat.view(torch.uint8).numpy())
+    return _rebuilt, (raw, value.dtype, tuple(value.shape))
+
+
+def _rebuilt(raw: Any, dtype: Any, shape: tuple[int, ...]) -> Any:
+    import torch
+
+    return torch.frombuffer(raw, dtype=dtype).reshape(shape)
+
+
+def _empty(shape: tuple[int, ...], dtype: Any) -> Any:
+    import torch
+
+    return torch.empty(shape, dtype=dtype)
