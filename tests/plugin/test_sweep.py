@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from test_regressions import CONFTEST
+from virtual_suite import CONFTEST
 
 STAGES = '[stage("fetch", .001), stage("parse", .002), stage("store", .001)], list(range(40))'
 OPTIONS = ("-p", "pytest_pipeline.plugin", "--pipeline-json=out.json", "-rA")

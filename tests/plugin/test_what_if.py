@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from plugin.test_regressions import CONFTEST
+from virtual_suite import CONFTEST
 
 ONE_WORKER = """
 import pytest
