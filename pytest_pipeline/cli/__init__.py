@@ -9,6 +9,7 @@ from types import ModuleType
 
 COMMANDS = {
     "doctor": "pytest_pipeline.cli.doctor",
+    "report": "pytest_pipeline.cli.report",
 }
 """Subcommand -> module with `HELP`, `add_arguments(parser)` and `run(options) -> exit status`."""
 

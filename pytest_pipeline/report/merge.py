@@ -30,12 +30,13 @@ def merge(documents: Mapping[str, Json], *, unreadable: Sequence[str] = ()) -> d
         for name, document in documents.items()
         for test in document["tests"]
     ]
-    return {
+    merged = {
         **first,
         "created": max(str(document["created"]) for document in documents.values()),
         "tests": tests,
-        "notices": [*_notices(documents), *unreadable],
     }
+    said = {"notices": [*_notices(documents), *unreadable], "sections": _sections(documents)}
+    return merged | {key: value for key, value in said.items() if value}
 
 
 def _ran_in_several(documents: Mapping[str, Json]) -> frozenset[str]:
@@ -45,6 +46,23 @@ def _ran_in_several(documents: Mapping[str, Json]) -> frozenset[str]:
         for nodeid in {test["nodeid"] for test in document["tests"]}
     )
     return frozenset(nodeid for nodeid, count in shards.items() if count > 1)
+
+
+def _sections(documents: Mapping[str, Json]) -> list[Json]:
+    """Return what other plugins added, once where shards say the same, else under the shard's name."""
+    all_of = [
+        (name, each)
+        for name, document in documents.items()
+        for each in document.get("sections", ())
+    ]
+    titles = Counter(title for title, _ in {(each["title"], repr(each)) for _, each in all_of})
+    kept: dict[str, Json] = {}
+    for name, each in all_of:
+        title = (
+            each["title"] if titles[each["title"]] == 1 else f"{each['title']} ({one_line(name)})"
+        )
+        kept.setdefault(title, {**each, "title": title})
+    return list(kept.values())
 
 
 def _notices(documents: Mapping[str, Json]) -> list[str]:

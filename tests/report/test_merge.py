@@ -68,4 +68,17 @@ def test_merging_nothing_says_why():
 
 def test_one_document_alone_renders_the_same_page():
     alone = shard(documents.met(), documents.missed())
-    assert html.render({**alone, "notices": []}) == html.render(merge({"a.json": alone}))
+    assert html.render(alone) == html.render(merge({"a.json": alone}))
+
+
+def test_what_other_plugins_added_stands_once_or_under_its_shards_name():
+    same = {"title": "Team", "text": "shop", "header": [], "rows": []}
+    first, second = shard(documents.met()), shard(documents.missed())
+    first["sections"] = [same, {**same, "title": "Runner", "text": "linux"}]
+    second["sections"] = [same, {**same, "title": "Runner", "text": "mac"}]
+    merged = merge({"a.json": first, "b.json": second})
+    assert [each["title"] for each in merged["sections"]] == [
+        "Team",
+        "Runner (a.json)",
+        "Runner (b.json)",
+    ]

@@ -35,7 +35,7 @@ MAY_IMPORT = {
     "comparing": {"assembling", "errors", "model", "judge", "measure", "executors"},
     "sweeping": {"comparing", "errors", "stats", "model", "executors"},
     "report": {"report", "errors", "model"},
-    "testing": {"clock", "model", "measure", "executors.protocol"},
+    "testing": {"testing", "clock", "model", "measure", "executors.protocol"},
 }
 """Part -> parts it may import; `plugin` and the package root may import everything.
 
