@@ -33,16 +33,18 @@ test: $(VENV)/.test
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	scripts/smoke_wheel.sh $(BIN)/python
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest tests/calibration -m "not quiet"
+	$(BIN)/python -m pytest -n 2 --dist loadfile --ignore tests/calibration
 
 # Two corners of noxfile.py, in environments of their own; an absent interpreter is said and skipped.
 matrix: $(VENV)/.test
-	$(BIN)/nox --session sparse --no-error-on-missing-interpreters -- -q
+	$(BIN)/nox --session sparse --no-error-on-missing-interpreters -- -q -p xdist.plugin -n 2
 
 bench: $(VENV)/.demo
 	$(BIN)/python benchmarks/run.py
 
 calibration: $(VENV)/.test
+	$(BIN)/python -m pytest tests/calibration -m quiet
 	$(BIN)/python -m benchmarks.calibration --minutes $(MINUTES)
 	$(BIN)/python -m benchmarks.calibration --table
 

@@ -92,7 +92,7 @@ def error_of(case: Case) -> tuple[float, float]:
     return predicted, reached.value
 
 
-@pytest.mark.parametrize("make", [seed_waits, flights])
+@pytest.mark.parametrize("make", [seed_waits, pytest.param(flights, marks=pytest.mark.quiet)])
 def test_a_second_worker_gives_what_was_predicted(make, tmp_path):
     case = make(tmp_path)
     pairs = [error_of(case) for _ in range(ROUNDS)]
