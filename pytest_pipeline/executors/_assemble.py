@@ -56,7 +56,7 @@ def assemble(
         visits=visits,
         admitted_ns=admitted,
         emitted_ns=emitted,
-        send_lag_s=np.array(run.send_lag_ns[: len(admitted)], dtype=np.float64) / 1e9,
+        send_lag_s=np.array(run.send_lag_ns[:num_items], dtype=np.float64) / 1e9,
         ledger=Ledger(tuple(rows), (run.ended_ns - run.began_ns) / 1e9),
         failures=tuple(run.failures.first),
         failed_items=tuple(run.failures.items),

@@ -120,8 +120,8 @@ class Crew:
             run.begin()
             wait(deadline)
         except TimedOutError:
-            error = self._timeout_error(timeout_s, watch())
             grace_s = _INTERRUPT_GRACE_S
+            error = self._timeout_error(timeout_s, watch())
             run.fail(error)
             raise error from None
         except BaseException as error:
@@ -158,6 +158,7 @@ class Crew:
             get_before(run.ready, deadline)
 
     def _settle(self, run: Run, grace_s: float) -> None:
+        run.make_over()  # Ctrl-C may have come before `fail`, or amid it
         deadline = time.monotonic() + grace_s
         while self._busy:
             try:

@@ -38,6 +38,7 @@ class Run:
         """Workers that have left this run report here."""
         self._halt: SimpleQueue[None] = SimpleQueue()
         self._stops: list[Callable[[], None]] = []
+        self._is_stopped = False
         self._lock = threading.Lock()
 
     def on_stop(self, stop: Callable[[], None]) -> None:
@@ -71,6 +72,15 @@ class Run:
         self._halt.put(None)
         for stop in self._stops:
             stop()
+        self._is_stopped = True
+
+    def make_over(self) -> None:
+        """Cancel what Ctrl-C kept from being cancelled or ended; a second token does no harm."""
+        if self._is_stopped:
+            return
+        if self.ended_ns == _NEVER_NS:
+            self.failed = True
+        self.stop()
 
     def fail(self, error: BaseException, stage: str | None = None, item: int | None = None) -> None:
         """Fill the failure slot (the first one wins) and cancel everything else."""

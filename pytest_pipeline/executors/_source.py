@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from pytest_pipeline.executors._run import Run
     from pytest_pipeline.model.plan import Source
 
+_END = object()
+
 SPIN_NS = 300_000
 """The last stretch before a deadline is spun: a sleeping thread wakes 50 to 150 us late."""
 
@@ -30,13 +32,13 @@ def admission_gate(
     """Return the credits that bound items (or chunks) admitted and not yet emitted in order.
 
     An `in_flight` that the caller asked for is kept to exactly; the executor's own bound hands
-    credits back in quarters, so that the source is rarely woken. `takers` workers take credits: the
-    blocks are so small that each of them can hold one while the sink still counts its own, or
-    some of them would stand idle beside the others' unspent credits.
+    credits back in quarters, so that the source is rarely woken. Of blocks of b, each of the `takers`
+    may hold b - 1 unspent and the sink b - 1 uncounted: (takers + 1) * (b - 1) is at most
+    `queue_sizes`, so that one credit is left for every worker of the plan.
     """
     bound = queue_sizes + workers
     if source.in_flight is None:
-        return Credits(bound, max(1, min(bound // 4, (bound + 1) // (takers + 1))))
+        return Credits(bound, max(1, min(bound // 4, queue_sizes // (takers + 1) + 1)))
     return Credits(max(1, min(bound, source.in_flight // chunk)), 1)
 
 
@@ -166,12 +168,13 @@ class InlineFeed:
         try:
             if self._iterator is None:
                 self._iterator = self._factory()
-            value = next(self._iterator)
-        except StopIteration:
-            return (END_OF_SOURCE, item, 0)
+            # Not by `except StopIteration`: one that the factory raises is a failure, not an end.
+            value = next(self._iterator, _END)
         except BaseException as error:
             self._run.fail(error, SOURCE_STAGE, item)
             raise
+        if value is _END:
+            return (END_OF_SOURCE, item, 0)
         self._unspent -= 1
         self._item += 1
         now = perf_counter_ns()

@@ -4,7 +4,9 @@
 2. `Running.run(source)` executes the plan once. It may be called any number of times; workers live
    across calls. Outputs come back in input order and equal those of the serial executor.
 3. Memory is bounded: items admitted minus items emitted in order never exceed
-   sum of queue sizes + workers (or `source.in_flight` when that is smaller).
+   sum of queue sizes + workers (or `source.in_flight` when that is smaller). Where items travel in
+   chunks, threads hold so many chunks; processes hold a chunk per worker and, on their way, the sum
+   of queue sizes in items or seven chunks per worker, whichever is more.
 4. When a stage raises, the original exception reaches the caller with the note
    `stage 'parse', item 17`; everything else is cancelled in bounded time and the next `run` works.
 5. When an execution outlives `plan.timeout_s`, `StageTimeoutError` names stage and item and holds

@@ -133,10 +133,23 @@ class _Loop:
 
     def _serve(self) -> bool:
         """Return whether all the items went through."""
-        item = 0
+        iterator = self._open_source()
+        return iterator is not None and self._serve_all(iterator)
+
+    def _open_source(self) -> Iterator[Any] | None:
+        # Apart from the items: a StopIteration of the factory is a failure, not the end of the items.
         try:
             self._account.item, self._account.since_ns = 0, perf_counter_ns()
-            iterator = self._source.factory()
+            return self._source.factory()
+        except BaseException as error:
+            self._run.fail(error, SOURCE_STAGE, 0)
+        finally:
+            self._account.item = IDLE
+        return None
+
+    def _serve_all(self, iterator: Iterator[Any]) -> bool:
+        item = 0
+        try:
             while not self._run.failed and self._take(iterator, item):
                 item += 1
                 if item % self._line.fold_every == 0:

@@ -12,7 +12,7 @@ from pytest_pipeline.executors.protocol import Executor
 from pytest_pipeline.executors.serial import Serial
 from pytest_pipeline.executors.threads import Threads
 from pytest_pipeline.explain.item_ledger import make_item_ledger
-from pytest_pipeline.model.plan import Stage
+from pytest_pipeline.model.plan import Source, Stage
 
 
 class BrokenItemError(ValueError):
@@ -384,6 +384,17 @@ def test_a_source_that_cannot_be_created_is_named(executor, opened, source):
     with pytest.raises(BrokenItemError) as caught:
         opened(executor, [double]).run(source(items))
     assert caught.value.__notes__ == ["stage 'source', item 0"]
+
+
+@pytest.mark.parametrize("is_timed", [True, False], ids=["timed", "untimed"])
+def test_a_source_whose_creation_raises_stop_iteration_is_not_an_empty_one(
+    executor, opened, is_timed
+):
+    running = opened(executor, [double])
+    with pytest.raises(StopIteration) as caught:
+        running.run(Source(lambda: iter([next(iter([]))]), is_timed=is_timed))
+    assert caught.value.__notes__ == ["stage 'source', item 0"]
+    assert running.run(Source(lambda: iter([1]))).outputs == [2]
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, SystemExit, StopIteration, GeneratorExit])

@@ -122,3 +122,56 @@ def test_every_worker_of_the_first_stage_gets_an_item_at_the_same_time(workers, 
     finally:
         running.close()
     assert trace.outputs == list(range(3 * workers))
+
+
+def outputs_of(stages, items, arm):
+    running = arm.open(make_plan(stages))
+    try:
+        return running.run(make_source(items)).outputs
+    finally:
+        running.close()
+
+
+@pytest.mark.parametrize(("workers", "queue_size"), [(2, 1), (5, 16), (40, 16)])
+@pytest.mark.parametrize("is_callable", [False, True], ids=["list", "callable"])
+def test_every_worker_of_a_later_stage_gets_an_item_at_the_same_time(
+    workers, queue_size, is_callable
+):
+    numbers = list(range(3 * workers))
+    stages = [
+        Stage(lambda x: x, queue_size=queue_size),
+        Stage(meeting(workers), workers=workers, queue_size=queue_size),
+    ]
+    items = (lambda: iter(numbers)) if is_callable else numbers
+    assert outputs_of(stages, items, Threads()) == numbers
+
+
+@pytest.mark.parametrize(("workers", "queue_size"), [(2, 1), (5, 16), (40, 16)])
+@pytest.mark.parametrize("layout", ["staged", "shared"])
+def test_every_worker_gets_an_item_of_a_callable_source_at_the_same_time(
+    workers, queue_size, layout
+):
+    numbers = list(range(3 * workers))
+    stages = [Stage(meeting(workers), workers=workers, queue_size=queue_size)]
+    assert outputs_of(stages, lambda: iter(numbers), Threads(layout=layout)) == numbers
+
+
+def test_the_workers_of_two_stages_are_all_busy_at_the_same_time():
+    barrier = threading.Barrier(4 + 32)
+    # Three of the first stage's workers stop at their first item; the fourth must feed the second
+    # stage alone, from the credits that those three did not take.
+    stay = {0, 1, 2, 35}
+
+    def first(item):
+        if item in stay:
+            barrier.wait(WATCHDOG_S)
+        return item
+
+    def second(item):
+        if item < 36 and item not in stay:
+            barrier.wait(WATCHDOG_S)
+        return item
+
+    numbers = list(range(100))
+    stages = [Stage(first, workers=4), Stage(second, workers=32)]
+    assert outputs_of(stages, numbers, Threads()) == numbers

@@ -131,3 +131,10 @@ def test_a_chunks_service_is_shared_out_over_its_items(opened, source):
     for index, summary in enumerate(stage_summaries(trace)):
         assert matrix[:, index].sum() == pytest.approx(trace.stages[summary.name].service_s)
         assert len(set(matrix[20:25, index])) == 1
+
+
+def test_every_item_has_its_send_lag_beyond_the_limit(opened, source, little_room, recording):
+    offsets = [0] * COUNT
+    trace = opened(recording, [double]).run(source(list(range(COUNT)), offsets_ns=offsets))
+    assert trace.sample is not None
+    assert len(trace.send_lag_s) == trace.num_items == COUNT

@@ -9,6 +9,7 @@ import pytest
 from pytest_pipeline.cores import usable_cores
 from pytest_pipeline.errors import LeftBehindWarning
 from pytest_pipeline.executors._hops import Credits, Hop
+from pytest_pipeline.executors._source import admission_gate
 from pytest_pipeline.executors.processes import Processes
 from pytest_pipeline.model.plan import Source, make_plan
 
@@ -128,7 +129,7 @@ def test_credits_that_lie_idle_never_use_up_a_hop(producers, consumers):
         worths = []
         while not credit.tokens.empty():
             worths.append(credit.tokens.get())
-        assert sum(worths) == depth
+        assert sum(worths) == depth + consumers
         assert (producers - 1 + consumers) * (credit.block - 1) < depth
 
 
@@ -159,3 +160,13 @@ def test_worker_processes_have_the_callers_cap_on_blas_threads():
             assert running.run(Source(lambda: iter([0]))).outputs == [1]
     finally:
         running.close()
+
+
+@pytest.mark.parametrize("workers", [1, 4, 36, 200])
+@pytest.mark.parametrize("takers", [1, 4, 32])
+def test_unspent_credits_never_keep_a_worker_without_an_item(workers, takers):
+    for queue_sizes in range(1, 100):
+        gate = admission_gate(Source(list), queue_sizes, workers, takers=takers)
+        worths = [gate.tokens.get() for _ in range(gate.tokens.qsize())]
+        assert sum(worths) == queue_sizes + workers
+        assert sum(worths) - (takers + 1) * (gate.block - 1) >= workers
