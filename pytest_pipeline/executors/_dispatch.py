@@ -243,10 +243,10 @@ class Dispatcher:
         except (EOFError, OSError):
             self._lose(worker)
             return
-        kept = list(frames)
+        kept = frames
         try:
             lane.answered(worker, frames)
-            kept = _not_taken(frames, lane.next)
+            kept = lane.hand_on(frames)
             # First more work for the worker, then the time to unpickle.
             self._dispatch()
             for frame in kept:
@@ -254,17 +254,3 @@ class Dispatcher:
         finally:
             for frame in kept:
                 frame.release()
-
-
-def _not_taken(frames: Sequence[Frame], following: Lane | None) -> list[Frame]:
-    """Give the outputs to the lane that follows; return the other answers, all behind the last lane."""
-    if following is None:
-        return list(frames)
-    now = perf_counter_ns()
-    kept = []
-    for frame in frames:
-        if frame.kind is Kind.RESULT:
-            following.take_over(frame, now)
-        else:
-            kept.append(frame)
-    return kept

@@ -142,11 +142,12 @@ class RunningProcesses:
         forget()
 
     def _chunk_of(self, source: Source) -> int:
-        """Return how many items travel together: every worker gets its share of what may be in flight."""
-        share = source.in_flight
-        if share is not None:
-            share = max(1, share // len(self._roster.stages))
-        return chunk_for(self._chunk, is_open=source.offsets_ns is not None, in_flight=share)
+        return chunk_for(
+            self._chunk,
+            is_open=source.offsets_ns is not None,
+            in_flight=source.in_flight,
+            workers=len(self._roster.stages),
+        )
 
     def _gate(self, source: Source, chunk: int) -> Credits:
         """Bound what is inside; chunks need room for one in each worker and more on their way."""

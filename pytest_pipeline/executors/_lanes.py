@@ -111,6 +111,19 @@ class Lane:
                 self._result_bytes = frame.payload_bytes
                 self._turn_ns += (frame.stamps[0] - self._turn_ns) // 4
 
+    def hand_on(self, frames: list[Frame]) -> list[Frame]:
+        """Queue the outputs for the next lane; return the other answers, all of them behind the last lane."""
+        if self.next is None:
+            return frames
+        now = perf_counter_ns()
+        kept = []
+        for frame in frames:
+            if frame.kind is Kind.RESULT:
+                self.next.take_over(frame, now)
+            else:
+                kept.append(frame)
+        return kept
+
     def take_over(self, answer: Frame, now_ns: int) -> None:
         """Queue another lane's output as it is: it need not be unpickled on the way."""
         for item in range(answer.item, answer.item + answer.count):

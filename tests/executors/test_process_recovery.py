@@ -1,5 +1,6 @@
 """What the next execution finds after worker processes died, hung, or were interrupted."""
 
+import contextlib
 import os
 import signal
 
@@ -8,10 +9,13 @@ import psutil
 import pytest
 
 from pytest_pipeline.errors import StageTimeoutError, WorkerDiedError
-from pytest_pipeline.executors import _fleet
+from pytest_pipeline.executors import _fleet, _runner
+from pytest_pipeline.executors._board import Board
 from pytest_pipeline.executors._channel import Channel
 from pytest_pipeline.executors._frames import Frame, Kind
 from pytest_pipeline.executors._recorder import Recorder
+from pytest_pipeline.executors._records import Setup
+from pytest_pipeline.executors._runner import Runner
 from pytest_pipeline.executors._slots import SLOTS
 from pytest_pipeline.executors._waiting import Waiter
 from pytest_pipeline.executors.processes import Processes
@@ -23,6 +27,12 @@ LARGE = 100_000
 
 def identity(x):
     return x
+
+
+@pytest.fixture
+def board():
+    with contextlib.closing(Board.create(1)) as one:
+        yield one
 
 
 # --- deaths
@@ -187,6 +197,21 @@ def test_what_ends_a_chunk_keeps_its_other_items_from_running(opened, source, tm
 
 
 # --- bookkeeping
+
+
+def test_the_answer_of_a_slow_chunk_is_not_held_back_for_the_next(monkeypatch, board):
+    now = [0]
+    monkeypatch.setattr(_runner, "perf_counter_ns", lambda: now[0])
+
+    def slow(x):
+        now[0] += 10_000_000
+        return x
+
+    runner = Runner(board, Setup(0, 1, board.file, None, (0, 1)))
+    runner.load([slow])
+    runner.begin(collects_errors=False)
+    runner.chunk([1, 2], 0)
+    assert runner.slowest_ns == 20_000_000
 
 
 def test_a_callable_source_keeps_the_stamp_of_every_item_however_many(opened, source, monkeypatch):
