@@ -13,6 +13,7 @@ from pytest_pipeline.executors import _fleet, _runner
 from pytest_pipeline.executors._board import Board
 from pytest_pipeline.executors._channel import Channel
 from pytest_pipeline.executors._frames import Frame, Kind
+from pytest_pipeline.executors._lanes import Lane
 from pytest_pipeline.executors._recorder import Recorder
 from pytest_pipeline.executors._records import Setup
 from pytest_pipeline.executors._runner import Runner
@@ -142,6 +143,21 @@ def test_ctrl_c_while_an_output_is_passed_on_gives_its_memory_back(opened, sourc
     assert first in running._pool.workers
     assert set(first._room.flags[: 2 * SLOTS]) == {0}
     assert len(running.run(source([np.zeros(LARGE)])).outputs) == 1
+
+
+def test_ctrl_c_while_an_output_is_taken_in_gives_its_memory_back(opened, source, monkeypatch):
+    running = opened(Processes(layout="staged"), [identity, identity])
+    first = running._pool.workers[0]
+
+    def interrupted(self, answer, now_ns):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Lane, "take_over", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        running.run(source([np.zeros(LARGE)]))
+    monkeypatch.undo()
+    assert first in running._pool.workers
+    assert set(first._room.flags[: 2 * SLOTS]) == {0}
 
 
 # --- chunks
