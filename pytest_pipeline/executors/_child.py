@@ -155,7 +155,7 @@ class Worker:
         self._modes.enter_context(capped_blas(surroundings.blas_cap))
         self._set_variables(surroundings.variables)
         self._run = frame.item
-        self._runner.begin()
+        self._runner.begin(collects_errors=surroundings.collects_errors)
         self._channel.send(Frame(Kind.READY, frame.item))
         self._runner.report.entered_ns = perf_counter_ns()
 
@@ -200,6 +200,9 @@ class Worker:
             self._reply(error_frame(self._codec, failure, stage, item))
         for begin, outputs in runs:
             self._reply_outputs(outputs, begin)
+        left = count - len(failures) - sum(len(outputs) for _, outputs in runs)
+        if left:  # behind the error that ends the run: the parent counts this worker idle
+            self._reply(Frame(Kind.SKIPPED, first, count=left))
 
     def _run_one(self, value: Any, item: int) -> None:
         try:

@@ -29,15 +29,15 @@ if TYPE_CHECKING:
     from pytest_pipeline.model.plan import Source
 
 
-def chunk_for(chunk: int, *, is_open: bool, in_flight: int | None) -> int:
+def chunk_for(chunk: int, *, is_open: bool, in_flight: int | None, workers: int) -> int:
     """Return how many items travel together in one execution.
 
     In open loop it is one: an arrival does not wait for those after it. In closed loop a chunk
-    holds no more than may be in flight.
+    holds no more than leaves each of the workers its share of what may be in flight.
     """
     if is_open:
         return 1
-    return chunk if in_flight is None else max(1, min(chunk, in_flight))
+    return chunk if in_flight is None else max(1, min(chunk, in_flight // workers))
 
 
 class ChunkWorker(Worker):

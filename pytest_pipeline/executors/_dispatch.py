@@ -82,17 +82,23 @@ class Dispatcher:
     def serve(self, deadline: float) -> None:
         """Run until every output is emitted. Raises the run's error when the run failed."""
         while True:
+            if (
+                self._run.error is not None
+            ):  # of the source's thread: what is queued is not sent any more
+                raise self._run.error
             self._dispatch()
             if self._sink.is_complete:
                 self._run.end()
                 return
             ready = self._waiter.wait(min(SIGNAL_S, deadline - time.monotonic()))
-            if not ready and time.monotonic() >= deadline:
+            if time.monotonic() >= deadline:
                 raise TimedOutError
             self._handle(ready)
 
     def cancel(self, number: int) -> None:
         """After a failure: let the workers finish the item in hand, kill those that do not."""
+        for lane in self._lanes:
+            lane.drop_waiting()  # while the workers whose slots that frees are all there
         self._pool.board.cancel(number)
         deadline = time.monotonic() + _DRAIN_S
         while busy := [worker for worker in self._pool.workers if worker.window]:
@@ -209,17 +215,18 @@ class Dispatcher:
 
     def _send(self, lane: Lane, worker: PoolWorker, parcel: Parcel) -> None:
         now = perf_counter_ns()
-        # Before the first byte leaves: an interrupted send must leave the worker marked as busy.
-        lane.sent(worker, parcel, now)
         frame = parcel.frame
         frame.stamps = (frame.stamps[0], frame.stamps[1], now)
         try:
+            # Before the first byte leaves: an interrupted send must leave the worker marked as busy.
+            lane.sent(worker, parcel)
             worker.channel.post(frame)
         except OSError:
             self._lose(worker)
+        finally:
+            if parcel.origin is not None:
+                parcel.origin.release()
         self._posted.add(worker)
-        if parcel.origin is not None:
-            parcel.origin.release()
 
     def _flush(self, worker: PoolWorker) -> None:
         try:
@@ -236,16 +243,10 @@ class Dispatcher:
         except (EOFError, OSError):
             self._lose(worker)
             return
-        now = perf_counter_ns()
-        lane.answered(worker, frames)
-        following = lane.next
-        kept = []
-        for frame in frames:
-            if following is not None and frame.kind is Kind.RESULT:
-                following.take_over(frame, now)
-            else:
-                kept.append(frame)
+        kept = frames
         try:
+            lane.answered(worker, frames)
+            kept = lane.hand_on(frames)
             # First more work for the worker, then the time to unpickle.
             self._dispatch()
             for frame in kept:

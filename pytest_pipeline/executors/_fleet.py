@@ -7,6 +7,7 @@ import contextlib
 import os
 import pickle
 import socket
+import sys
 import time
 import warnings
 import weakref
@@ -18,6 +19,7 @@ from pytest_pipeline.executors._accounts import SOURCE, Account, service_by_stag
 from pytest_pipeline.executors._assemble import assemble, stage_names
 from pytest_pipeline.executors._board import IDLE
 from pytest_pipeline.executors._byvalue import is_installed
+from pytest_pipeline.executors._chunks import chunk_for
 from pytest_pipeline.executors._context import blas_cap, capture_modes
 from pytest_pipeline.executors._crew import Crew, Watch, watch_accounts
 from pytest_pipeline.executors._dispatch import Dispatcher
@@ -105,11 +107,13 @@ class RunningProcesses:
             raise UsageError("this executor is closed: open it again")
         self._runs += 1
         run = Run(collects_errors=source.collects_errors)
-        sink = Sink(run, self._gate(source))
+        chunk = self._chunk_of(source)
+        sink = Sink(run, self._gate(source, chunk))
         feeder = Account(SOURCE, 0)
+        feeder.recorder.limit = sys.maxsize  # the workers keep every visit, too
         feed, pumps = self._feed(source, run, sink.gate, feeder)
         try:
-            self._begin()
+            self._begin(collects_errors=source.collects_errors)
             lanes = make_lanes(self._pool, self._roster, self._plan)
             dispatcher = Dispatcher(
                 self._pool,
@@ -120,7 +124,7 @@ class RunningProcesses:
                 wake=self._wake,
                 names=self._plan.names,
                 lanes=lanes,
-                chunk=self._chunk,
+                chunk=chunk,
                 is_view=self._roster.is_view,
             )
             self._execute(run, pumps, dispatcher, feeder)
@@ -137,13 +141,21 @@ class RunningProcesses:
         atexit.unregister(self._finish)
         forget()
 
-    def _gate(self, source: Source) -> Credits:
+    def _chunk_of(self, source: Source) -> int:
+        return chunk_for(
+            self._chunk,
+            is_open=source.offsets_ns is not None,
+            in_flight=source.in_flight,
+            workers=len(self._roster.stages),
+        )
+
+    def _gate(self, source: Source, chunk: int) -> Credits:
         """Bound what is inside; chunks need room for one in each worker and more on their way."""
         depths, workers = sum(s.queue_size for s in self._plan.stages), len(self._roster.stages)
-        if self._chunk == 1 or source.in_flight is not None:
-            return admission_gate(source, depths, workers * self._chunk)
-        inside = workers * self._chunk
-        return Credits(max(depths, _CHUNKS_AHEAD * inside) + inside, self._chunk)
+        if chunk == 1 or source.in_flight is not None:
+            return admission_gate(source, depths, workers * chunk)
+        inside = workers * chunk
+        return Credits(max(depths, _CHUNKS_AHEAD * inside) + inside, chunk)
 
     def _feed(
         self, source: Source, run: Run, gate: Credits, feeder: Account
@@ -158,7 +170,7 @@ class RunningProcesses:
             Pump(source, run, feeder, gate=purse, outlet=FreeOutlet(backlog), ends=backlog)
         ]
 
-    def _begin(self) -> None:
+    def _begin(self, *, collects_errors: bool) -> None:
         self._pool.fill()
         pairs, left_out = capture_variables(
             lambda pair: self._codec.dumps(pair, out_of_band=False)[0], is_installed
@@ -172,7 +184,12 @@ class RunningProcesses:
                 stacklevel=2,
             )
         surroundings = Surroundings(
-            str(Path.cwd()), dict(os.environ), capture_modes(), blas_cap(), pairs
+            str(Path.cwd()),
+            dict(os.environ),
+            capture_modes(),
+            blas_cap(),
+            pairs,
+            collects_errors,
         )
         self._pool.handshake(Frame(Kind.BEGIN, self._runs, body=pickle.dumps(surroundings)))
 
@@ -242,7 +259,8 @@ class RunningProcesses:
 
 
 def _finish(pool: Pool, crew: Crew, *wakes: socket.socket) -> None:
-    pool.close()
-    crew.close()
-    for wake in wakes:
-        wake.close()
+    with contextlib.ExitStack() as rest:  # each of them, even if Ctrl-C ends one of them
+        for wake in wakes:
+            rest.callback(wake.close)
+        rest.callback(crew.close)
+        rest.callback(pool.close)

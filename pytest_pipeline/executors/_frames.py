@@ -34,11 +34,11 @@ class Kind(IntEnum):
     RESULT = 4
     """Worker: the output of an item. Stamps: how long the stages took."""
     ERROR = 5
-    """Worker: a stage raised. `tag` is the stage."""
+    """Worker: a stage raised. Stamps: the stage, whether the error may be collected (no exit)."""
     UNSENDABLE = 6
-    """Worker: the output of an item cannot be pickled. `tag` is the stage."""
+    """Worker: the output of an item cannot be pickled. Stamps: the stage."""
     SKIPPED = 7
-    """Worker: the run was cancelled before the item began."""
+    """Worker: the run was cancelled, or ended by an error, before the item was through."""
     END = 8
     """Parent: the run is over. Stamps: when it began and ended."""
     REPORT = 9

@@ -48,11 +48,9 @@ class Lane:
         self.next: Lane | None = None
         """Takes what this one puts out; None behind the last stage."""
         self.room = 0
-        """Items that may wait for `next`, besides one that each worker here has finished."""
+        """Messages that may wait for `next`, besides one that each worker here has finished."""
         self.enqueued_ns: dict[int, int] = {}
         """Per item: when it became available to the first stage here."""
-        self.num_out = 0
-        """Items sent to workers and not answered."""
         self._turn_ns = 2 * _QUICK_NS
         """Moving mean of the time that a message takes in the stages, by the workers' own stamps.
 
@@ -82,6 +80,7 @@ class Lane:
                 worker.blocked_since_ns = worker.blocked_since_ns or now
             return None
         if free:
+            _unblock(free)
             return free[0]
         worker = min(self.workers, key=_window_length)
         if len(worker.window) > self._most_ahead():
@@ -97,25 +96,33 @@ class Lane:
         by_size = _AHEAD_BYTES // max(1, self._result_bytes)
         return min(_MOST_AHEAD, by_time, max(1, by_size))
 
-    def sent(self, worker: PoolWorker, parcel: Parcel, now_ns: int) -> None:
+    def sent(self, worker: PoolWorker, parcel: Parcel) -> None:
         """Note that the worker gets the parcel."""
         frame = parcel.frame
-        if worker.blocked_since_ns:
-            worker.blocked_ns += now_ns - worker.blocked_since_ns
-            worker.blocked_since_ns = 0
         size = worker.channel.prepare(frame)
         worker.window.append(Sent(frame.item, frame.count, size))
         worker.window_bytes += size
-        self.num_out += frame.count
 
     def answered(self, worker: PoolWorker, frames: Sequence[Frame]) -> None:
         """Note that the worker has answered."""
         for frame in frames:
             worker.answered(frame)
-            self.num_out -= frame.count
             if frame.kind is Kind.RESULT:
                 self._result_bytes = frame.payload_bytes
                 self._turn_ns += (frame.stamps[0] - self._turn_ns) // 4
+
+    def hand_on(self, frames: list[Frame]) -> list[Frame]:
+        """Queue the outputs for the next lane; return the other answers, all of them behind the last lane."""
+        if self.next is None:
+            return frames
+        now = perf_counter_ns()
+        kept = []
+        for frame in frames:
+            if frame.kind is Kind.RESULT:
+                self.next.take_over(frame, now)
+            else:
+                kept.append(frame)
+        return kept
 
     def take_over(self, answer: Frame, now_ns: int) -> None:
         """Queue another lane's output as it is: it need not be unpickled on the way."""
@@ -133,8 +140,8 @@ class Lane:
         self.waiting.clear()
 
     def _is_full(self, following: Lane) -> bool:
-        waiting = sum(parcel.frame.count for parcel in following.waiting)
-        return self.num_out + waiting >= self.room + len(self.workers)
+        out = sum(len(worker.window) for worker in self.workers)
+        return out + len(following.waiting) >= self.room + len(self.workers)
 
 
 def make_lanes(pool: Pool, roster: Roster, plan: Plan) -> list[Lane]:
@@ -147,6 +154,17 @@ def make_lanes(pool: Pool, roster: Roster, plan: Plan) -> list[Lane]:
         lane.next = following
         lane.room = plan.stages[following.stages[0]].queue_size
     return lanes
+
+
+def _unblock(free: Sequence[PoolWorker]) -> None:
+    """Note for all the free workers that there is room again, whoever gets the next parcel."""
+    blocked = [worker for worker in free if worker.blocked_since_ns]
+    if not blocked:
+        return
+    now = perf_counter_ns()
+    for worker in blocked:
+        worker.blocked_ns += now - worker.blocked_since_ns
+        worker.blocked_since_ns = 0
 
 
 def _window_length(worker: PoolWorker) -> int:

@@ -22,6 +22,9 @@ _CLOSE_S = 1.0
 _STACKS_S = 1.0
 """How long to wait for the stacks of hung workers, all together."""
 
+_ANSWERS = {Kind.BEGIN: Kind.READY, Kind.END: Kind.REPORT}
+"""What a worker answers, with the same run number."""
+
 
 class Pool:
     """The worker processes of one open executor. Dead or killed ones are replaced on demand."""
@@ -48,7 +51,8 @@ class Pool:
 
         Returns whether any had to be started.
         """
-        for worker in [w for w in self.workers if not w.process.is_alive()]:
+        # One with something in its window was not drained: its next answer belongs to an old run.
+        for worker in [w for w in self.workers if w.window or not w.process.is_alive()]:
             self.discard(worker)
         taken = {worker.slot for worker in self.workers}
         started = []
@@ -77,7 +81,7 @@ class Pool:
         """Send `frame` to every worker and return their answers."""
         for worker in self.workers:
             self._send(worker, frame)
-        return [self._answer(worker) for worker in self.workers]
+        return [self._answer_to(frame, worker) for worker in self.workers]
 
     def stacks(self, workers: Iterable[PoolWorker]) -> str:
         """Return the stacks of these workers, as far as they can be had."""
@@ -99,10 +103,12 @@ class Pool:
             with contextlib.suppress(OSError):
                 worker.channel.send(Frame(Kind.CLOSE))
         deadline = time.monotonic() + _CLOSE_S
-        for worker in self.workers:
-            worker.process.join(max(0.0, deadline - time.monotonic()))
-        self.discard_all()
-        self.board.close()
+        try:
+            for worker in self.workers:
+                worker.process.join(max(0.0, deadline - time.monotonic()))
+        finally:  # Ctrl-C ends the wait, not the close
+            self.discard_all()
+            self.board.close()
 
     def _send(self, worker: PoolWorker, frame: Frame) -> None:
         try:
@@ -119,6 +125,16 @@ class Pool:
             return worker.channel.receive()
         except (EOFError, OSError):
             raise worker.death(self.board, self._names) from None
+
+    def _answer_to(self, frame: Frame, worker: PoolWorker) -> Frame:
+        answer = self._answer(worker)
+        if answer.kind is _ANSWERS[frame.kind] and answer.item == frame.item:
+            return answer
+        answer.release()
+        raise WorkerDiedError(
+            f"worker process {worker.process.pid} answered {answer.kind.name} {answer.item} to {frame.kind.name} {frame.item}: "
+            "it was still at an earlier execution, and is replaced; next: run again"
+        )
 
     def _await_stages(self, worker: PoolWorker) -> None:
         answer = self._answer(worker)

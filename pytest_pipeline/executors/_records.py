@@ -64,6 +64,8 @@ class Surroundings:
     """Most threads of a BLAS pool, when the caller's process caps them."""
     variables: Sequence[bytes] = ()
     """Pickled (context variable, value) pairs."""
+    collects_errors: bool = False
+    """An exception of a stage ends its item only."""
 
 
 @dataclass(slots=True)

@@ -28,6 +28,7 @@ class Runner:
         self.worked_ns = self.slowest_ns = 0
         """Time in stages, and the longest visit, since somebody set them to zero."""
         self._fns: Sequence[Callable[[Any], Any]] = ()
+        self._collects_errors = False
         self._cells = board.cells
         self._at = board.offset(setup.slot)
 
@@ -35,8 +36,9 @@ class Runner:
         """Take the functions of all the stages of the plan."""
         self._fns = fns
 
-    def begin(self) -> None:
+    def begin(self, *, collects_errors: bool) -> None:
         """Start the report of a run."""
+        self._collects_errors = collects_errors
         sampler = CpuSampler(len(self._fns), process_time_ns)
         self.report = Report(cpu=sampler, total_cpu_ns=-process_time_ns())
 
@@ -53,12 +55,21 @@ class Runner:
         """Run consecutive items, a stage at a time; return runs of outputs by first item, and failures.
 
         A chunk is stamped as a whole, so that an item of a microsecond is not charged for clocks.
+        After a failure that ends the run there are no outputs.
         """
         items, failures = list(range(first, first + len(values))), list[Failure]()
         for stage in self.stages:
             if items:
                 items, values = self._sweep(stage, items, values, failures)
+            if self._is_over(failures):
+                return [], failures
         return list(_runs(items, values)), failures
+
+    def _is_over(self, failures: Sequence[Failure]) -> bool:
+        """Return whether the last failure ends the run: collected are exceptions, exits are not."""
+        if not failures:
+            return False
+        return not (self._collects_errors and isinstance(failures[-1][2], Exception))
 
     def _visit(self, fn: Callable[[Any], Any], value: Any, stage: int, item: int) -> Any:
         cells, at, report = self._cells, self._at, self.report
@@ -87,7 +98,7 @@ class Runner:
         kept, outputs = list[int](), list[Any]()
         cpu, entered = process_time_ns(), perf_counter_ns()
         done = 0
-        while done < len(items):
+        while done < len(items) and not self._is_over(failures):
             begin, started = done, perf_counter_ns()
             cells[at + 2] = started
             cells[at] = stage
@@ -106,6 +117,7 @@ class Runner:
             cells[at] = IDLE
         left = perf_counter_ns()
         self.worked_ns += left - entered
+        self.slowest_ns = max(self.slowest_ns, left - entered)
         self.report.cpu.add(stage, process_time_ns() - cpu, left - entered)
         return kept, outputs
 

@@ -146,7 +146,8 @@ class Lease:
     def end(self) -> None:
         """Give the slot back. The pieces must not be used any more."""
         self.pieces.clear()
-        self._flags[self._slot] = _FREE
+        with contextlib.suppress(ValueError):  # the room was closed meanwhile: its worker is gone
+            self._flags[self._slot] = _FREE
 
     def lend(self, pieces: Sequence[Any]) -> list[Any]:
         """Return these pieces as views; the slot goes back when the last array over them is gone."""

@@ -26,7 +26,8 @@ class Backlog:
         """Append the message, and wake the loop if it could be waiting for it.
 
         Where the new message is not alone, the loop has yet to take the one before it, and takes
-        all it has room for before it waits. Only the end of the run must not wait for room.
+        all it has room for before it waits. The end of the run must not wait for room: it always
+        wakes the loop, which looks whether the run has failed before it sends anything.
         """
         self._messages.append(message)
         if len(self._messages) != 1 and message is not STOP:

@@ -10,6 +10,7 @@ from pytest_pipeline.errors import UsageError
 from pytest_pipeline.executors._fleet import RunningProcesses
 from pytest_pipeline.executors._forking import refuse_unsafe_fork
 from pytest_pipeline.executors._records import Roster
+from pytest_pipeline.model.units import whole_number
 
 if TYPE_CHECKING:
     from pytest_pipeline.model.plan import Plan
@@ -23,7 +24,9 @@ class Processes:
 
     `layout="fused"`: each of `workers` processes (by default one per usable core) runs all the
     stages on an item. `layout="staged"`: `Stage.workers` processes per stage, joined through the
-    caller's process. `chunk` items travel in one message, which pays when they take microseconds.
+    caller's process. `chunk` items travel in one message, which pays when they take microseconds:
+    an item's latency is then that of its chunk. With arrivals at a rate the chunk is always 1, with
+    few items in flight it is cut so that every worker gets one. `Stage.chunk` is for threads.
     Arrays of 64 KiB and more travel through shared memory; with `view=True` stages and caller get
     them as views of it instead of copies: for those that read an array and let it go.
     Processes start by forkserver, by spawn on Windows; `start_method="fork"` is faster to start,
@@ -46,9 +49,9 @@ class Processes:
             raise UsageError(
                 'Processes(workers=...) sizes the fused pool: leave layout="staged" out, or write Stage(fn, workers=...)'
             )
-        for what, value in (("workers", workers), ("chunk", chunk)):
-            if value is not None and value < 1:
-                raise UsageError(f"Processes({what}={value!r}) must be at least 1")
+        if workers is not None:
+            whole_number(workers, what="Processes: workers")
+        whole_number(chunk, what="Processes: chunk")
         if start_method not in {None, "forkserver", "spawn", "fork"}:
             raise UsageError(
                 f'Processes(start_method={start_method!r}): expected "forkserver", "spawn" or "fork"'
@@ -78,8 +81,12 @@ class Processes:
         return usable_cores() if self._workers is None else self._workers
 
     def with_workers(self, workers: int) -> Processes:
-        """Return the same arm with a pool of `workers`."""
-        return Processes(self._name, workers, self._start_method)
+        """Return the same arm with a fused pool of `workers`; staged pools take `Stage.workers`."""
+        if self._layout == "staged":
+            return self
+        return Processes(
+            self._name, workers, self._start_method, chunk=self._chunk, view=self._is_view
+        )
 
     def unavailable(self) -> str | None:
         """Return None: every supported platform starts processes."""

@@ -121,7 +121,10 @@ class RunningThreads(RunningOnThreads):
 
     def _execute(self, source: Source) -> Trace:
         chunk = chunk_for(
-            self._chunk, is_open=source.offsets_ns is not None, in_flight=source.in_flight
+            self._chunk,
+            is_open=source.offsets_ns is not None,
+            in_flight=source.in_flight,
+            workers=self._workers,
         )
         run = Run(collects_errors=source.collects_errors)
         has_thread = source.is_timed or source.offsets_ns is not None

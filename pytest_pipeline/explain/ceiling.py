@@ -125,6 +125,12 @@ def staged_line(plan: Plan, baseline: Trace, host: Host) -> Line:
     )
 
 
+def relayed_line(plan: Plan, baseline: Trace, host: Host) -> Line:
+    """Return the line of a plan with its own processes per stage: no two stages share a GIL."""
+    staged = staged_line(plan, baseline, host)
+    return replace(staged, gil_shares=(0.0,) * len(staged.names))
+
+
 def pooled_line(plan: Plan, baseline: Trace, host: Host, *, workers: int) -> Line:
     """Return the line of threads that each run all the stages on an item."""
     staged = staged_line(plan, baseline, host)

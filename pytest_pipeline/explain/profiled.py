@@ -5,7 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 
-from pytest_pipeline.explain.ceiling import Host, Line, fused_line, pooled_line, staged_line
+from pytest_pipeline.explain.ceiling import (
+    Host,
+    Line,
+    fused_line,
+    pooled_line,
+    relayed_line,
+    staged_line,
+)
 from pytest_pipeline.model.plan import SOURCE_STAGE, Plan
 from pytest_pipeline.model.trace import Trace
 from pytest_pipeline.model.whatif import Shipping
@@ -16,6 +23,8 @@ class Layout(Enum):
 
     STAGED = "staged"
     """Every stage has threads of its own."""
+    RELAYED = "relayed"
+    """Every stage has processes of its own, joined through the caller's process."""
     POOLED = "pooled"
     """Any thread of one pool runs any stage."""
     FUSED = "fused"
@@ -47,10 +56,10 @@ class Profiled:
         rows = self.trace.stages
         own = [rows[name].workers for name in self.trace.stage_names if name in rows]
         hosted = own[1:] if self.trace.stage_names[:1] == (SOURCE_STAGE,) else own
-        if all(hosted):
-            return Layout.STAGED
         # Only workers in other processes turn items into bytes.
         is_remote = any(row.serialisation_s or row.transfer_s for row in self.trace.ledger.rows)
+        if all(hosted):
+            return Layout.RELAYED if is_remote else Layout.STAGED
         return Layout.FUSED if is_remote else Layout.POOLED
 
     @property
@@ -63,6 +72,8 @@ class Profiled:
         match self.layout:
             case Layout.STAGED:
                 return staged_line(self.plan, self.baseline, self.host)
+            case Layout.RELAYED:
+                return relayed_line(self.plan, self.baseline, self.host)
             case Layout.POOLED:
                 return pooled_line(self.plan, self.baseline, self.host, workers=self.width)
             case Layout.FUSED:

@@ -54,21 +54,37 @@ def what_ifs(arm: Profiled) -> tuple[WhatIf, ...]:
 
     Ties stand in the order of least effort.
     """
-    found = list(_staged(arm) if arm.layout is Layout.STAGED else _pooled(arm))
+    match arm.layout:
+        case Layout.STAGED:
+            found = list(_staged(arm))
+        case Layout.RELAYED:
+            found = list(_relayed(arm))
+        case Layout.POOLED | Layout.FUSED:
+            found = list(_pooled(arm))
     return tuple(sorted(found, key=lambda each: (-each.predicted_speedup, each.effort)))
 
 
 def _staged(arm: Profiled) -> Iterator[WhatIf]:
     hops_s = _handover_s(arm)
     line = arm.line().slowed(hops_s).slowed(_waits_s(arm))
+    yield from _stage_by_stage(arm, line)
+    yield from _processes_instead(arm)
+    yield from _larger_items(line, hops_s)
+
+
+def _relayed(arm: Profiled) -> Iterator[WhatIf]:
+    line = arm.line().slowed(_shipping_s(arm)).slowed(_waits_s(arm))
+    yield from _stage_by_stage(arm, line)
+    yield from _threads_instead(arm)
+
+
+def _stage_by_stage(arm: Profiled, line: Line) -> Iterator[WhatIf]:
     yield WhatIf(KEEP, "", line.speedup(), 0)
     for k, name in enumerate(line.names):
         if name != SOURCE_STAGE:
             yield _more_workers(arm, line, k)
     yield from _best_pair(arm, line)
-    yield from _processes_instead(arm)
     yield from _longer_queue(arm, line)
-    yield from _larger_items(line, hops_s)
 
 
 def _pooled(arm: Profiled) -> Iterator[WhatIf]:
@@ -142,6 +158,15 @@ def _handover_s(arm: Profiled) -> tuple[float, ...]:
     return tuple(
         min(MOST_HANDOVER_S, rows[name].handover_s / arm.items) if name in rows else 0.0
         for name in line.names
+    )
+
+
+def _shipping_s(arm: Profiled) -> tuple[float, ...]:
+    """Return what the processes of each stage were measured to spend on an item beside its service, seconds."""
+    rows = arm.trace.stages
+    return tuple(
+        (rows[name].serialisation_s + rows[name].transfer_s) / arm.items if name in rows else 0.0
+        for name in arm.baseline.stage_names
     )
 
 

@@ -15,7 +15,7 @@ from pytest_pipeline.measure.items import schedule_ns
 from pytest_pipeline.measure.lane import Lane
 from pytest_pipeline.measure.machine import Machine
 from pytest_pipeline.measure.usage import UsageWatch
-from pytest_pipeline.model.plan import Arrivals, Plan, Source
+from pytest_pipeline.model.plan import Arrivals, Source
 from pytest_pipeline.model.requirement import Requirement
 from pytest_pipeline.model.rounds import LatencyBlock, Phase
 from pytest_pipeline.model.trace import Trace
@@ -34,7 +34,6 @@ class BlockRunner:
     def __init__(
         self,
         lane: Lane,
-        plan: Plan,
         source: Source,
         *,
         num_items: int,
@@ -47,7 +46,7 @@ class BlockRunner:
     ) -> None:
         self.blocks: list[LatencyBlock] = []
         self._lane = lane
-        self._source = replace(source, in_flight=plan.total_workers)
+        self._source = replace(source, in_flight=lane.width)
         self._num_items = num_items
         self._limit_s = requirement.effective_limit
         self._arrivals = _arrivals(requirement, arrivals)

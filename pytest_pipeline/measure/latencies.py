@@ -52,7 +52,6 @@ class LatencyPhase:
     def _runner(self, gate: LatencyGate, heartbeat: Heartbeat | None) -> BlockRunner:
         return BlockRunner(
             self._trial.lane(gate.executor),
-            self._trial.plan,
             self._trial.source,
             num_items=self._measured.num_items,
             requirement=gate.requirement,

@@ -1,5 +1,7 @@
 """Chunks of threads: handed over together, answered for one by one."""
 
+import threading
+
 import numpy as np
 import pytest
 
@@ -126,6 +128,17 @@ def test_a_hang_inside_a_chunk_names_the_item(opened, source, fifo):
         pass
     for member in running._crew._lost:
         member.thread.join(5)
+
+
+def test_few_items_in_flight_are_shared_out_among_the_workers(opened, source):
+    both = threading.Barrier(2)
+
+    def meet(x):
+        both.wait(timeout=20)
+        return x
+
+    running = opened(Threads(chunk=2), [Stage(meet, workers=2)])
+    assert running.run(source([0, 1, 2, 3], in_flight=2)).outputs == [0, 1, 2, 3]
 
 
 @pytest.mark.parametrize("in_flight", [1, 7, 25])

@@ -263,6 +263,13 @@ def test_no_descriptor_for_shared_memory_means_the_socket_and_a_warning(
         assert running.run(source([bytes(200_000)])).outputs == [bytes(200_000)]
 
 
+@pytest.fixture
+def temporary():
+    """A folder with a short name: the forkserver's socket lies in it, whose path holds 107 bytes."""
+    with tempfile.TemporaryDirectory(prefix="pp") as path:
+        yield path
+
+
 ALL_KILLED = """
 import os, sys
 import numpy as np
@@ -281,11 +288,9 @@ running.run(Source(lambda: iter([np.zeros(500_000)] * 4)))
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="/dev/shm")
 def test_nothing_is_left_when_parent_and_workers_are_killed_while_they_hold_a_slot(
-    script, fifo, tmp_path, monkeypatch
+    script, fifo, temporary, monkeypatch
 ):
-    temporary = tmp_path / "temporary"
-    temporary.mkdir()
-    monkeypatch.setenv("TMPDIR", str(temporary))
+    monkeypatch.setenv("TMPDIR", temporary)
     before = set(os.listdir("/dev/shm"))
     process = script(ALL_KILLED, fifo)
     workers = [psutil.Process(int(pid)) for pid in process.stdout.readline().split()]

@@ -369,6 +369,8 @@ def test_other_start_methods_work(opened, source, method):
     [
         ({"workers": 0}, "at least 1"),
         ({"chunk": 0}, "at least 1"),
+        ({"workers": 2.5}, "workers=2.5 must be a whole number"),
+        ({"chunk": True}, "chunk=True must be a whole number"),
         ({"layout": "staged", "workers": 2}, r"write Stage\(fn, workers=...\)"),
         ({"layout": "round"}, 'expected "fused" or "staged"'),
         ({"start_method": "teleport"}, 'expected "forkserver", "spawn" or "fork"'),

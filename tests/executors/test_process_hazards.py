@@ -179,6 +179,7 @@ from pytest_pipeline.model.plan import Source, make_plan
 
 def wait(x):
     if not os.fork():
+        os.write(1, f"{os.getpid()}\\n".encode())
         os.execvp("sh", ["sh", "-c", "exec sleep 20 >/dev/null 2>&1"])
     with open(sys.argv[1]) as pipe:
         pipe.read()
@@ -195,10 +196,13 @@ def test_workers_follow_a_killed_parent_although_their_stages_have_forked(script
     process = script(ORPHANS, fifo, method)
     workers = [psutil.Process(int(pid)) for pid in process.stdout.readline().split()]
     writer = os.open(fifo, os.O_WRONLY)
+    orphans = [int(process.stdout.readline()) for _ in workers]
     process.kill()
     process.wait()
     gone, alive = psutil.wait_procs(workers, timeout=10)
     os.close(writer)
+    for orphan in orphans:  # they hold the pipe of the resource tracker, which holds our stdout
+        os.kill(orphan, signal.SIGKILL)
     assert len(gone) == 2
     assert not alive
 

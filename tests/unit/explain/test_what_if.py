@@ -8,7 +8,7 @@ import pytest
 from unit.virtual import Lab, speedup
 
 from pytest_pipeline.explain.ceiling import MOST_VISITS, Host, staged_line
-from pytest_pipeline.explain.profiled import Profiled
+from pytest_pipeline.explain.profiled import Layout, Profiled
 from pytest_pipeline.explain.whatif import what_ifs
 from pytest_pipeline.model.plan import Stage
 from pytest_pipeline.model.trace import Ledger, LedgerRow
@@ -238,6 +238,33 @@ def test_processes_are_predicted_one_more_worker_or_threads_instead():
     assert found["Processes(workers=3)"].predicted_speedup > found[""].predicted_speedup
     assert 'executors=["threads"]' in found
     assert 'executors=["processes"]' not in found
+
+
+def relayed(parse: LedgerRow) -> Profiled:
+    """Two processes, a stage each, whose stages compute and hold the GIL."""
+    arm = profiled((LedgerRow("fetch", 1, service_s=0.04, transfer_s=0.0001), parse))
+    return replace(arm, host=replace(arm.host, gil_shares={"fetch": 1.0, "parse": 1.0}))
+
+
+def test_processes_per_stage_are_predicted_without_a_common_gil():
+    arm = relayed(LedgerRow("parse", 1, service_s=0.04))
+    assert arm.layout is Layout.RELAYED
+    assert not any(arm.line().gil_shares)
+    found = {each.code: each for each in what_ifs(arm)}
+    assert 'executors=["threads"]' in found
+    assert "Stage(parse, workers=2)" in found
+    assert not any(each.startswith('executors=["processes"]') for each in found)
+
+
+def test_what_a_stage_pays_for_shipping_is_part_of_the_prediction_for_processes_per_stage():
+    light, heavy = (
+        {each.code: each for each in what_ifs(relayed(row))}[""].predicted_speedup
+        for row in (
+            LedgerRow("parse", 1, service_s=0.04),
+            LedgerRow("parse", 1, service_s=0.04, serialisation_s=0.04),
+        )
+    )
+    assert heavy < 0.7 * light
 
 
 def profiled(rows, *, seconds: float = 0.001) -> Profiled:

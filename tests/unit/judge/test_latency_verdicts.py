@@ -6,6 +6,7 @@ from unit.virtual import Lab, p99
 
 from pytest_pipeline.model.finding import Reason, Verdict
 from pytest_pipeline.model.plan import Stage
+from pytest_pipeline.testing.executor import VirtualRunning
 
 
 def slow_for(lab: Lab, share: float, *, fast: float = 0.002, slow: float = 0.02) -> Stage:
@@ -85,3 +86,18 @@ def test_late_items_beside_a_neighbour_never_fail_a_service():
     stages = [lab.stage("fetch", 0.001), slow_for(lab, 0.2), lab.stage("store", 0.001)]
     (finding,) = lab.compare(stages, requirements=[p99(0.01, rate_per_s=100)]).findings
     assert (finding.verdict, finding.reason) == (Verdict.INCONCLUSIVE, Reason.BUSY)
+
+
+def test_a_closed_loop_keeps_every_worker_of_the_arm_busy_and_not_those_of_the_plan(monkeypatch):
+    lab = Lab()
+    lab.threads.workers = lambda plan: 8
+    seen = set()
+    run = VirtualRunning.run
+
+    def watched(self, source):
+        seen.add(source.in_flight)
+        return run(self, source)
+
+    monkeypatch.setattr(VirtualRunning, "run", watched)
+    lab.compare(requirements=[p99(1.0)])
+    assert seen == {None, 8}

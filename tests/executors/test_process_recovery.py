@@ -1,0 +1,248 @@
+"""What the next execution finds after worker processes died, hung, or were interrupted."""
+
+import contextlib
+import os
+import signal
+
+import numpy as np
+import psutil
+import pytest
+
+from pytest_pipeline.errors import StageTimeoutError, WorkerDiedError
+from pytest_pipeline.executors import _fleet, _runner
+from pytest_pipeline.executors._board import Board
+from pytest_pipeline.executors._channel import Channel
+from pytest_pipeline.executors._frames import Frame, Kind
+from pytest_pipeline.executors._lanes import Lane
+from pytest_pipeline.executors._recorder import Recorder
+from pytest_pipeline.executors._records import Setup
+from pytest_pipeline.executors._runner import Runner
+from pytest_pipeline.executors._slots import SLOTS
+from pytest_pipeline.executors._waiting import Waiter
+from pytest_pipeline.executors.processes import Processes
+from pytest_pipeline.model.plan import Stage
+
+LARGE = 100_000
+"""Elements of eight bytes: they travel in slots of shared memory."""
+
+
+def identity(x):
+    return x
+
+
+@pytest.fixture
+def board():
+    with contextlib.closing(Board.create(1)) as one:
+        yield one
+
+
+# --- deaths
+
+
+def test_a_death_while_its_large_outputs_wait_for_the_next_stage_is_named_and_forgotten(
+    opened, source, fifo
+):
+    def dies(array):
+        if array[0] == 12:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return array
+
+    def stuck(array):
+        if array[0] == 0:
+            with open(fifo) as pipe:
+                pipe.read()
+        return array
+
+    running = opened(Processes(layout="staged"), [Stage(dies, name="dies"), stuck])
+    with pytest.raises(WorkerDiedError, match="stage 'dies', item 12"):
+        running.run(source([np.full(LARGE, k) for k in range(16)]))
+    outputs = running.run(source([np.full(LARGE, k) for k in range(100, 120)])).outputs
+    assert [int(output[-1]) for output in outputs] == list(range(100, 120))
+
+
+def test_a_worker_that_was_left_with_an_item_does_not_serve_the_next_execution(opened, source):
+    running = opened(Processes(workers=2), [identity])
+    left, idle = running._pool.workers
+    left.window.append(object())
+    assert running.run(source([1, 2, 3])).outputs == [1, 2, 3]
+    assert left not in running._pool.workers
+    assert idle in running._pool.workers
+
+
+def test_an_answer_of_an_earlier_execution_is_not_taken_for_one_of_this(opened, source):
+    running = opened(Processes(workers=1), [identity])
+    (worker,) = running._pool.workers
+    worker.channel.send(Frame(Kind.END, 0))  # its report will lie before the answer to BEGIN
+    with pytest.raises(WorkerDiedError, match=r"answered REPORT .* to BEGIN 1.*next: run again"):
+        running.run(source([1]))
+    assert running.run(source([1])).outputs == [1]
+
+
+# --- time
+
+
+def test_the_timeout_is_kept_by_an_execution_that_is_never_idle(opened, source, monkeypatch):
+    wait = Waiter.wait
+
+    def until_ready(self, timeout_s):
+        return wait(self, max(30.0, timeout_s))
+
+    monkeypatch.setattr(Waiter, "wait", until_ready)
+    running = opened(Processes(workers=1), [identity], timeout_s=0.2)
+    with pytest.raises(StageTimeoutError):
+        running.run(source(list(range(100_000))))
+
+
+def test_a_source_that_raises_ends_the_execution_although_a_stage_hangs(opened, source, fifo):
+    def stuck(x):
+        with open(fifo) as pipe:
+            pipe.read()
+
+    def items():
+        yield from range(3)
+        raise ValueError("no more")
+
+    running = opened(Processes(workers=1), [stuck], timeout_s=15.0)
+    with pytest.raises(ValueError, match="no more"):
+        running.run(source(items))
+
+
+# --- interrupts
+
+
+def test_ctrl_c_while_closing_leaves_no_worker(opened, monkeypatch):
+    running = opened(Processes(workers=2), [identity])
+    workers = [worker.process for worker in running._pool.workers]
+    pids = [process.pid for process in workers]
+
+    def interrupted(timeout=None):
+        monkeypatch.undo()
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(workers[0], "join", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        running.close()
+    assert not any(psutil.pid_exists(pid) for pid in pids)
+    assert running._wake.fileno() == -1
+
+
+def test_ctrl_c_while_an_output_is_passed_on_gives_its_memory_back(opened, source, monkeypatch):
+    running = opened(Processes(layout="staged"), [identity, identity])
+    first = running._pool.workers[0]
+    post = Channel.post
+
+    def interrupted(self, frame):
+        if frame.kind is Kind.ITEM and not frame.stamps[0]:  # it was pickled elsewhere
+            raise KeyboardInterrupt
+        post(self, frame)
+
+    monkeypatch.setattr(Channel, "post", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        running.run(source([np.zeros(LARGE)]))
+    monkeypatch.undo()
+    assert first in running._pool.workers
+    assert set(first._room.flags[: 2 * SLOTS]) == {0}
+    assert len(running.run(source([np.zeros(LARGE)])).outputs) == 1
+
+
+def test_ctrl_c_while_an_output_is_taken_in_gives_its_memory_back(opened, source, monkeypatch):
+    running = opened(Processes(layout="staged"), [identity, identity])
+    first = running._pool.workers[0]
+
+    def interrupted(self, answer, now_ns):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Lane, "take_over", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        running.run(source([np.zeros(LARGE)]))
+    monkeypatch.undo()
+    assert first in running._pool.workers
+    assert set(first._room.flags[: 2 * SLOTS]) == {0}
+
+
+# --- chunks
+
+
+def test_few_items_in_flight_are_shared_out_among_the_workers(opened, source, fifo):
+    def meet(x):
+        if x == 0:
+            with open(fifo) as pipe:
+                pipe.read()
+        if x == 2:
+            with open(fifo, "w"):
+                pass
+        return x
+
+    running = opened(Processes(workers=2, chunk=4), [meet], timeout_s=15.0)
+    assert running.run(source([0, 1, 2, 3], in_flight=4)).outputs == [0, 1, 2, 3]
+
+
+def test_items_that_arrive_at_a_rate_travel_one_by_one(opened, source, monkeypatch):
+    seen = []
+
+    class Spy(_fleet.Dispatcher):
+        def __init__(self, *args, chunk, **kwargs):
+            seen.append(chunk)
+            super().__init__(*args, chunk=chunk, **kwargs)
+
+    monkeypatch.setattr(_fleet, "Dispatcher", Spy)
+    running = opened(Processes(workers=2, chunk=8), [identity])
+    running.run(source(list(range(20)), offsets_ns=(0,) * 20))
+    running.run(source(list(range(20))))
+    assert seen == [1, 8]
+
+
+@pytest.mark.parametrize("ending", [ValueError, SystemExit])
+def test_what_ends_a_chunk_keeps_its_other_items_from_running(opened, source, tmp_path, ending):
+    ran = tmp_path / "ran"
+
+    def stage(x):
+        with open(ran, "a") as file:
+            file.write(f"{x} ")
+        if x == 2:
+            raise ending(x)
+        return x
+
+    running = opened(Processes(workers=1, chunk=8), [stage, stage])
+    (worker,) = running._pool.workers
+    with pytest.raises(ending):
+        running.run(source(list(range(8)), collects_errors=ending is SystemExit))
+    assert ran.read_text() == "0 1 2 "
+    running._pool.fill()
+    assert running._pool.workers == [worker]  # known to be idle: nothing to drain, nothing to kill
+
+
+# --- bookkeeping
+
+
+def test_the_answer_of_a_slow_chunk_is_not_held_back_for_the_next(monkeypatch, board):
+    now = [0]
+    monkeypatch.setattr(_runner, "perf_counter_ns", lambda: now[0])
+
+    def slow(x):
+        now[0] += 10_000_000
+        return x
+
+    runner = Runner(board, Setup(0, 1, board.file, None, (0, 1)))
+    runner.load([slow])
+    runner.begin(collects_errors=False)
+    runner.chunk([1, 2], 0)
+    assert runner.slowest_ns == 20_000_000
+
+
+def test_a_callable_source_keeps_the_stamp_of_every_item_however_many(opened, source, monkeypatch):
+    born = Recorder.__init__
+
+    def small(self, limit=50):
+        born(self, limit)
+
+    monkeypatch.setattr(Recorder, "__init__", small)
+    trace = opened(Processes(workers=1, chunk=32), [identity]).run(source(lambda: iter(range(200))))
+    assert (trace.admitted_ns > 0).all()
+
+
+def test_the_same_arm_with_other_workers_keeps_what_it_was_configured_with():
+    fused = Processes("many", 2, "spawn", chunk=8, view=True).with_workers(3)
+    assert repr(fused) == repr(Processes("many", 3, "spawn", chunk=8, view=True))
+    staged = Processes("many", layout="staged", chunk=8)
+    assert repr(staged.with_workers(3)) == repr(staged)
