@@ -108,6 +108,9 @@ def stage_row(
     starved = sum(a.starved_ns for a in accounts) / 1e9
     serialisation = sum(a.serialisation_ns for a in accounts) / 1e9
     transfer = sum(a.transfer_ns for a in accounts) / 1e9
+    others = service_s + blocked + starved + serialisation
+    # The last answer may be read, and the run be over, before its sender comes back from sending it.
+    transfer -= min(transfer, max(0.0, others + transfer - present))
     return LedgerRow(
         name,
         len(accounts),
@@ -116,7 +119,7 @@ def stage_row(
         starved_s=starved,
         serialisation_s=serialisation,
         transfer_s=transfer,
-        handover_s=present - service_s - blocked - starved - serialisation - transfer,
+        handover_s=present - others - transfer,
         unaccounted_s=len(accounts) * makespan_ns / 1e9 - present,
         cpu_s=sum(a.cpu_ns for a in accounts) / 1e9 if cpu_s is None else cpu_s,
     )
