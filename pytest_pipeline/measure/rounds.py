@@ -172,6 +172,11 @@ class RoundRunner:
         reference = self._monitor.reference.parallel_s
         return max(controls_s) <= self._capacity.clean_factor * reference
 
+    def is_slow(self, controls_s: Sequence[float]) -> bool:
+        """Whether not one of these control times is what the machine gives when idle."""
+        reference = self._monitor.reference.parallel_s
+        return min(controls_s) > self._capacity.clean_factor * reference
+
     def _cold_starts(self) -> dict[str, float]:
         startups = {}
         for lane in self._lanes:
