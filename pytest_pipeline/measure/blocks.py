@@ -30,7 +30,7 @@ IDLE_GAP_S = 0.05
 
 
 class BlockRunner:
-    """Runs latency blocks of one arm for one requirement and keeps them."""
+    """Runs latency blocks of one arm for one requirement and appends each to `blocks` as it ends."""
 
     def __init__(
         self,
@@ -44,9 +44,10 @@ class BlockRunner:
         machine: Machine,
         monitor: ControlMonitor,
         capacity: Capacity,
+        blocks: list[LatencyBlock],
         heartbeat: Heartbeat | None = None,
     ) -> None:
-        self.blocks: list[LatencyBlock] = []
+        self._blocks = blocks
         self._lane = lane
         self._source = replace(source, in_flight=plan.total_workers)
         self._num_items = num_items
@@ -77,7 +78,7 @@ class BlockRunner:
 
     def run(self, phase: Phase) -> LatencyBlock:
         """Run one block and return it."""
-        if len(self.blocks) % RECHECK_EVERY == RECHECK_EVERY - 1:
+        if len(self._blocks) % RECHECK_EVERY == RECHECK_EVERY - 1:
             self._monitor.recheck()
         self._machine.clock.sleep(IDLE_GAP_S)
         watch = UsageWatch(self._machine)
@@ -108,7 +109,7 @@ class BlockRunner:
             evidence=watch.evidence,
             excused=excused,
         )
-        self.blocks.append(block)
+        self._blocks.append(block)
         return block
 
     def _traces(self) -> list[Trace]:

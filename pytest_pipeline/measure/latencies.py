@@ -48,7 +48,6 @@ class LatencyPhase:
             self._decide(gate, runner)
         finally:
             self._check_reference(gate)
-            self._measured.blocks += runner.blocks
 
     def _check_reference(self, gate: LatencyGate) -> None:
         """Say why no block could count against the service, whatever its CPU share: a tail feels a crowd first."""
@@ -67,6 +66,7 @@ class LatencyPhase:
             machine=self._trial.machine,
             monitor=self._monitor,
             capacity=Capacity(self._monitor.reference, self._measured.cpu_share or 0.0, 1.0),
+            blocks=self._measured.blocks,
             heartbeat=heartbeat,
         )
 
