@@ -58,13 +58,7 @@ class Capacity:
     @property
     def mistrust(self) -> str:
         """Why the control kernel cannot tell clean rounds here, or an empty string when it can."""
-        reference = self.reference
-        if self.is_waiting_plan or reference.is_valid:
-            return ""
-        return (
-            f"the control kernel reaches {reference.speedup:.2f}x on {reference.width} workers "
-            f"(at least {VALID_EFFICIENCY * reference.width:.2f}x needed): {_why_invalid(reference)}"
-        )
+        return "" if self.is_waiting_plan else why_no_reference(self.reference)
 
     @property
     def shortfall(self) -> str:
@@ -85,6 +79,16 @@ class Capacity:
 def largest_effective_limit(reference: Reference, cpu_share: float) -> float:
     """Return the largest effective speedup limit that this host can decide for a plan of this CPU share (A9.4)."""
     return reference.speedup / (HEADROOM * max(1e-9, min(1.0, cpu_share)))
+
+
+def why_no_reference(reference: Reference) -> str:
+    """Return why `reference` tells no clean round or block from a disturbed one, or an empty string."""
+    if reference.is_valid:
+        return ""
+    return (
+        f"the control kernel reaches {reference.speedup:.2f}x on {reference.width} workers "
+        f"(at least {VALID_EFFICIENCY * reference.width:.2f}x needed): {_why_invalid(reference)}"
+    )
 
 
 def _why_invalid(reference: Reference) -> str:

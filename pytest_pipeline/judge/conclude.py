@@ -28,12 +28,14 @@ class Circumstances:
     """The tracing tool that could not be stopped; empty when none."""
     self_disturbed: bool = False
     """The code under test itself kept the machine busy."""
+    unconfirmed: str = ""
+    """Why a miss could not be confirmed: its visits were disturbed; empty when they were not."""
     abandoned: tuple[str, ...] = ()
     """Hung worker threads that still live in this process."""
     budget_short: str = ""
     """Why the budget cannot hold the rounds that a verdict needs; empty when it can."""
     throttled: bool = False
-    """The cgroup quota throttled this process."""
+    """The cgroup quota throttled a good part of the rounds or blocks."""
     disturbance: str = ""
     """The most frequent disturbance seen in rounds that were not clean."""
     seen: str = ""
@@ -98,13 +100,14 @@ def _untimed(gate: Gate, around: Circumstances) -> tuple[Verdict, Reason]:
 def _undecided(gate: Gate, around: Circumstances) -> tuple[Verdict, Reason]:
     seen = gate.clean + gate.dirty
     rules = (
-        (around.self_disturbed, Verdict.MISSED, Reason.SELF_DISTURBED),
+        (around.throttled, Verdict.INCONCLUSIVE, Reason.QUOTA),
+        (around.self_disturbed and not around.traced, Verdict.MISSED, Reason.SELF_DISTURBED),
         (bool(around.shortfall), Verdict.INCONCLUSIVE, Reason.CAPACITY),
         (bool(around.mistrust), Verdict.INCONCLUSIVE, Reason.BUSY),
         (bool(around.traced), Verdict.INCONCLUSIVE, Reason.TRACED),
+        (bool(around.unconfirmed), Verdict.INCONCLUSIVE, Reason.BUSY),
         (gate.status is Status.DISAGREED, Verdict.INCONCLUSIVE, Reason.CONFIRM_DISAGREED),
         (gate.is_unsteady, Verdict.INCONCLUSIVE, Reason.UNSTEADY),
-        (around.throttled, Verdict.INCONCLUSIVE, Reason.QUOTA),
         (bool(around.abandoned), Verdict.INCONCLUSIVE, Reason.BUSY),
         (gate.dirty > BUSY_SHARE * seen, Verdict.INCONCLUSIVE, Reason.BUSY),
     )
@@ -164,7 +167,8 @@ def _evidence(gate: Gate, around: Circumstances, reason: Reason) -> tuple[str, .
         Reason.BUDGET: around.budget_short,
         Reason.SAMPLES: around.budget_short,
         Reason.TRACED: f"{around.traced} is on and cannot be stopped while measuring",
-        Reason.SELF_DISTURBED: "the machine is quiet after a second without stages: the code under test itself keeps it busy",
+        Reason.SELF_DISTURBED: "the control kernel is slow right after stages and quiet after a second without them, every time: "
+        "the code under test itself keeps the machine busy",
         Reason.CONFIRM_DISAGREED: _disagreement(gate),
         Reason.UNSTEADY: "clean executions fall into two modes and most of them are in the slow one",
         Reason.QUOTA: _with_seen(
@@ -179,7 +183,7 @@ def _evidence(gate: Gate, around: Circumstances, reason: Reason) -> tuple[str, .
 def _disagreement(gate: Gate) -> str:
     if gate.requirement.quantity is Quantity.PEAK_MEMORY:
         return f"one of {gate.clean} executions exceeded the limit, the others did not"
-    return "the first rounds missed the limit, the spaced confirmation did not"
+    return f"the first {_noun(gate)} missed the limit, the spaced confirmation did not"
 
 
 def _busy(gate: Gate, around: Circumstances) -> str:
@@ -187,10 +191,18 @@ def _busy(gate: Gate, around: Circumstances) -> str:
         return f"hung worker threads still run in this process: {', '.join(around.abandoned)}"
     if around.mistrust:
         return around.mistrust
+    if around.unconfirmed:
+        first = f"the first {_noun(gate)} missed the limit, but {around.unconfirmed}"
+        return _with_seen(first, around)
     seen = gate.clean + gate.dirty
-    noun = "blocks" if gate.requirement.quantity is Quantity.P99_LATENCY else "rounds"
     what = f" ({around.disturbance})" if around.disturbance else ""
-    return _with_seen(f"{gate.dirty} of {seen} {noun} were disturbed from outside{what}", around)
+    return _with_seen(
+        f"{gate.dirty} of {seen} {_noun(gate)} were disturbed from outside{what}", around
+    )
+
+
+def _noun(gate: Gate) -> str:
+    return "blocks" if gate.requirement.quantity is Quantity.P99_LATENCY else "rounds"
 
 
 def _with_seen(sentence: str, around: Circumstances) -> str:

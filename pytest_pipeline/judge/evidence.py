@@ -46,6 +46,9 @@ _SHARES: tuple[tuple[str, Callable[[Evidence], float | None]], ...] = (
     ("PSI io {}", lambda evidence: evidence.io_pressure),
 )
 
+_BY_QUOTA = ("throttled", "quota")
+"""Kinds of disturbance that the CPU quota makes."""
+
 _ALWAYS_SAID = 3
 """Leading shares that are said even when they are zero: "steal 0 %" rules a cause out."""
 
@@ -67,6 +70,13 @@ def summarise(observed: Sequence[Observed]) -> str:
     if throttled > 0:
         parts.append(f"the CPU quota stopped us for {throttled:.2f} s in total")
     return ", ".join(parts)
+
+
+def throttled_share(observed: Sequence[Observed]) -> float:
+    """Return the share of rounds or blocks, 0-1, that the CPU quota stopped; 0 for none."""
+    seen = [each for each in observed if each.phase is not Phase.WARM_UP]
+    stopped = sum(each.disturbance.partition(":")[0] in _BY_QUOTA for each in seen)
+    return stopped / max(1, len(seen))
 
 
 def most_frequent_disturbance(observed: Sequence[Observed]) -> str:

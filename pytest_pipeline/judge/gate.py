@@ -92,6 +92,11 @@ class Gate(Protocol):
         ...
 
 
+def disturbed_visits(visits: int, *, bets: int) -> str:
+    """Return why a confirmation of `visits` spaced pairs, of which `bets` were clean, says nothing."""
+    return f"{visits - bets} of {visits} confirmation visits were disturbed"
+
+
 def count(number: int, noun: str) -> str:
     """Return `1 clean round`, `14 clean rounds`."""
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

@@ -26,12 +26,12 @@ from collections.abc import Sequence
 from typing import Literal
 
 from pytest_pipeline.judge.estimates import reading_estimate
-from pytest_pipeline.judge.gate import Errors, Status, count
+from pytest_pipeline.judge.gate import Errors, Status, count, disturbed_visits
 from pytest_pipeline.judge.readings import Reading
 from pytest_pipeline.model.estimate import Estimate
 from pytest_pipeline.model.requirement import Requirement
 from pytest_pipeline.model.rounds import Phase, Round
-from pytest_pipeline.stats.ladder import LadderBet
+from pytest_pipeline.stats.ladder import LadderBet, rounds_to_decide
 from pytest_pipeline.stats.quantiles import is_bimodal
 
 MAX_CONFIRM_BETS = 12
@@ -55,6 +55,8 @@ class LadderGate:
         self._met = self._bet_on("met")
         self._confirm_missed: LadderBet | None = None
         self._confirm_met: LadderBet | None = None
+        self._visits = 0
+        self.unconfirmed = ""
         self._previous_clean = False
         self._values: list[float] = []
         self.status = Status.OPEN
@@ -105,11 +107,13 @@ class LadderGate:
         """Start the fresh e-processes that must agree before the gate is missed."""
         self._confirm_missed = self._bet_on("missed")
         self._confirm_met = self._bet_on("met")
+        self._visits = 0
 
     def confirm(self, first: Round, second: Round) -> None:
         """Take one spaced visit of two rounds; both clean, the second is bet on."""
         assert self._confirm_missed is not None
         assert self._confirm_met is not None
+        self._visits += 1
         self._count(second)
         if not (first.is_clean and second.is_clean):
             return
@@ -124,8 +128,12 @@ class LadderGate:
             self.status = Status.DISAGREED
 
     def give_up_confirming(self) -> None:
-        """End a confirmation that found no clean pair of rounds in time."""
+        """End a confirmation that was not decided in time; too few clean pairs say nothing."""
+        assert self._confirm_missed is not None
         self.status = Status.DISAGREED
+        bets = self._confirm_missed.rounds
+        if bets < rounds_to_decide(self._errors.confirm):
+            self.unconfirmed = disturbed_visits(self._visits, bets=bets)
 
     @property
     def is_unsteady(self) -> bool:

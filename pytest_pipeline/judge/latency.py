@@ -16,18 +16,27 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from pytest_pipeline.judge.estimates import latency_estimate
-from pytest_pipeline.judge.gate import Errors, Status, count
+from pytest_pipeline.judge.gate import Errors, Status, count, disturbed_visits
 from pytest_pipeline.model.estimate import Estimate
 from pytest_pipeline.model.requirement import Requirement
 from pytest_pipeline.model.rounds import LatencyBlock, Phase, Round
 from pytest_pipeline.stats.eprocess import log_average, log_threshold
-from pytest_pipeline.stats.rate import BlockBet, RateBet, pooled_run_length, samples_to_certify
+from pytest_pipeline.stats.rate import (
+    BlockBet,
+    RateBet,
+    blocks_to_miss,
+    pooled_run_length,
+    samples_to_certify,
+)
 
 MIN_BLOCK_ITEMS = 100
 """Items of a block; fewer would make its late share too coarse for a 1 % tail."""
 
 MAX_BLOCKS = 40
 """Clean blocks after which an undecided gate is near its limit."""
+
+PLAIN_MISS = 0.05
+"""Late share that must be found within the budget: five times what p99 allows."""
 
 TYPICAL_RUN_LENGTH = 1.2
 """Run length assumed before anything is measured; independent items give 1.1."""
@@ -44,6 +53,8 @@ class LatencyGate:
         self._met_all = RateBet("met")
         self._missed = BlockBet()
         self._confirm: BlockBet | None = None
+        self._visits = 0
+        self.unconfirmed = ""
         self._blocks: list[Sequence[float]] = []
         self._seen: list[Sequence[float]] = []
         self._previous_clean = False
@@ -121,10 +132,12 @@ class LatencyGate:
     def begin_confirmation(self) -> None:
         """Start the fresh e-process that must agree before the gate is missed."""
         self._confirm = BlockBet()
+        self._visits = 0
 
     def confirm(self, first: LatencyBlock, second: LatencyBlock) -> None:
         """Take one spaced visit of two blocks; both clean, the second is bet on."""
         assert self._confirm is not None
+        self._visits += 1
         self._count(second)
         if not (first.is_clean and second.is_clean):
             return
@@ -135,8 +148,12 @@ class LatencyGate:
             self.status = Status.DISAGREED
 
     def give_up_confirming(self) -> None:
-        """End a confirmation that found no clean pair of blocks in time."""
+        """End a confirmation that was not decided in time; too few clean pairs say nothing."""
+        assert self._confirm is not None
         self.status = Status.DISAGREED
+        least = blocks_to_miss(self._errors.confirm, late_share=PLAIN_MISS) or 1
+        if self._confirm.blocks < least:
+            self.unconfirmed = disturbed_visits(self._visits, bets=self._confirm.blocks)
 
     def _late_share(self, block: LatencyBlock) -> float:
         """Return the share of late items that nothing excuses: what the missed side bets on.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 
-from pytest_pipeline.judge.capacity import Capacity
+from pytest_pipeline.judge.capacity import Capacity, why_no_reference
 from pytest_pipeline.judge.latency import MIN_BLOCK_ITEMS
 from pytest_pipeline.measure.control import ControlMonitor
 from pytest_pipeline.measure.excuses import MOST_EXCUSED, are_foreign, overlapping
@@ -14,6 +14,7 @@ from pytest_pipeline.measure.instruments import no_garbage_collection
 from pytest_pipeline.measure.items import schedule_ns
 from pytest_pipeline.measure.lane import Lane
 from pytest_pipeline.measure.machine import Machine
+from pytest_pipeline.measure.rounds import RECHECK_EVERY
 from pytest_pipeline.measure.usage import UsageWatch
 from pytest_pipeline.model.plan import Arrivals, Source
 from pytest_pipeline.model.requirement import Requirement
@@ -29,7 +30,7 @@ IDLE_GAP_S = 0.05
 
 
 class BlockRunner:
-    """Runs latency blocks of one arm for one requirement and keeps them."""
+    """Runs latency blocks of one arm for one requirement and appends each to `blocks` as it ends."""
 
     def __init__(
         self,
@@ -42,9 +43,10 @@ class BlockRunner:
         machine: Machine,
         monitor: ControlMonitor,
         capacity: Capacity,
+        blocks: list[LatencyBlock],
         heartbeat: Heartbeat | None = None,
     ) -> None:
-        self.blocks: list[LatencyBlock] = []
+        self._blocks = blocks
         self._lane = lane
         self._source = replace(source, in_flight=lane.width)
         self._num_items = num_items
@@ -75,6 +77,8 @@ class BlockRunner:
 
     def run(self, phase: Phase) -> LatencyBlock:
         """Run one block and return it."""
+        if len(self._blocks) % RECHECK_EVERY == RECHECK_EVERY - 1:
+            self._monitor.recheck()
         self._machine.clock.sleep(IDLE_GAP_S)
         watch = UsageWatch(self._machine)
         controls = [self._monitor.sample_s()]
@@ -87,9 +91,11 @@ class BlockRunner:
         latencies = [value for trace in traces for value in trace.latency_s.tolist()]
         lags = [value for trace in traces for value in trace.send_lag_s.tolist()]
         lag = quantile(lags, 0.99) if lags else 0.0
-        excused_share = len(excused) / max(1, len(latencies))
         disturbance = (
-            self._disturbance(controls, lag, excused_share) if latencies else "every item failed"
+            self._untrusted(was_throttled=watch.was_throttled)
+            or self._disturbance(controls, lag, len(excused) / len(latencies))
+            if latencies
+            else "every item failed"
         )
         block = LatencyBlock(
             executor=self._lane.name,
@@ -102,7 +108,7 @@ class BlockRunner:
             evidence=watch.evidence,
             excused=excused,
         )
-        self.blocks.append(block)
+        self._blocks.append(block)
         return block
 
     def _traces(self) -> list[Trace]:
@@ -130,6 +136,12 @@ class BlockRunner:
             return self._source
         offsets = schedule_ns(self._arrivals, self._num_items, execution=self._executions)
         return replace(self._source, offsets_ns=offsets, in_flight=None)
+
+    def _untrusted(self, *, was_throttled: bool) -> str:
+        if was_throttled:
+            return "throttled: the CPU quota throttled this container during the block"
+        why = why_no_reference(self._monitor.reference)
+        return f"no valid reference: {why}" if why else ""
 
     def _disturbance(self, controls: list[float], lag_s: float, excused_share: float) -> str:
         reference = self._monitor.reference.parallel_s

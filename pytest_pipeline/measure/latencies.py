@@ -4,23 +4,21 @@ from __future__ import annotations
 
 import math
 
-from pytest_pipeline.judge.capacity import Capacity
+from pytest_pipeline.judge.capacity import Capacity, why_no_reference
 from pytest_pipeline.judge.gate import Status
-from pytest_pipeline.judge.latency import MAX_BLOCKS, LatencyGate
+from pytest_pipeline.judge.latency import MAX_BLOCKS, PLAIN_MISS, LatencyGate
 from pytest_pipeline.measure.blocks import BlockRunner
 from pytest_pipeline.measure.budget import HARD_CAP, pause_s
 from pytest_pipeline.measure.control import ControlMonitor
 from pytest_pipeline.measure.excuses import GAP_SHARE
 from pytest_pipeline.measure.heartbeat import Heartbeat
+from pytest_pipeline.measure.quiet import wait_for_quiet
 from pytest_pipeline.measure.trial import Measured, Trial
 from pytest_pipeline.model.rounds import Phase
 from pytest_pipeline.stats.rate import blocks_to_miss
 
 CONFIRM_VISITS = 12
 """Spaced pairs of blocks that a confirmation may take."""
-
-PLAIN_MISS = 0.05
-"""Late share that must be found within the budget: five times what p99 allows."""
 
 
 class LatencyPhase:
@@ -33,6 +31,8 @@ class LatencyPhase:
 
     def run(self) -> None:
         """Decide the gates one after the other."""
+        if self._trial.latency_gates:
+            wait_for_quiet(self._trial, self._monitor, lambda: True)
         for gate in self._trial.latency_gates:
             limit_s = gate.requirement.effective_limit
             heartbeat = self._trial.machine.heartbeat(GAP_SHARE * limit_s)
@@ -47,7 +47,13 @@ class LatencyPhase:
         try:
             self._decide(gate, runner)
         finally:
-            self._measured.blocks += runner.blocks
+            self._check_reference(gate)
+
+    def _check_reference(self, gate: LatencyGate) -> None:
+        """Say why no block could count against the service, whatever its CPU share: a tail feels a crowd first."""
+        why = why_no_reference(self._monitor.reference)
+        if why:
+            self._measured.mistrusts[id(gate)] = why
 
     def _runner(self, gate: LatencyGate, heartbeat: Heartbeat | None) -> BlockRunner:
         return BlockRunner(
@@ -59,6 +65,7 @@ class LatencyPhase:
             machine=self._trial.machine,
             monitor=self._monitor,
             capacity=Capacity(self._monitor.reference, self._measured.cpu_share or 0.0, 1.0),
+            blocks=self._measured.blocks,
             heartbeat=heartbeat,
         )
 
@@ -105,6 +112,7 @@ class LatencyPhase:
         lane = self._trial.lane(gate.executor)
         lane.reopen()
         lane.timed_execution(self._trial.source)
+        self._monitor.recheck()
         gate.begin_confirmation()
         for visit in range(CONFIRM_VISITS):
             if gate.status is not Status.SUSPECT:

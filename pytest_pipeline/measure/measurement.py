@@ -56,7 +56,6 @@ def measure(trial: Trial, measured: Measured, *, once: bool = False) -> None:
             measured.wrong.append(Wrong(_culprit(trial), "outputs", str(difference)))
         finally:
             measured.reference = monitor.reference
-            measured.throttled = any("throttled" in each.disturbance for each in runner.rounds)
             _keep_profiles(trial, measured)
 
 

@@ -19,6 +19,7 @@ from pytest_pipeline.measure.budget import (
     shortage,
 )
 from pytest_pipeline.measure.control import ControlMonitor
+from pytest_pipeline.measure.quiet import is_self_disturbed, wait_for_quiet
 from pytest_pipeline.measure.rounds import RoundRunner
 from pytest_pipeline.measure.trial import Measured, Trial
 from pytest_pipeline.model.plan import SOURCE_STAGE
@@ -36,17 +37,8 @@ LEAST_VISITS = 6
 MOST_VISITS = 24
 """Confirmation visits, clean or not, after which it is given up."""
 
-BUSY_SHARE = 0.8
-"""Share of disturbed rounds above which we ask whether the code under test is the disturbance (A9.7)."""
-
-QUIET_CHECKS = 3
-"""Alternations of stages and silence that must agree before it is called self-disturbed."""
-
-PATIENCE = 8
-"""Times that a machine without a valid reference is asked again before it is called too small."""
-
-QUIET_S = 1.0
-"""Seconds without user code before the control is asked again."""
+BUSY_SHARE = 0.5
+"""Share of a gate's rounds that are disturbed above which we ask whether the code under test disturbs (A9.7)."""
 
 
 class RatioPhase:
@@ -61,6 +53,7 @@ class RatioPhase:
         self._monitor = monitor
         self._began_ns = trial.machine.clock.now_ns()
         self._lengths: list[float] = []
+        self._knows_budget = False
 
     def run(self) -> None:
         """Run until all gates are decided, the rounds are used up, or the time is over."""
@@ -68,11 +61,12 @@ class RatioPhase:
             return
         self._check_reach()
         self._check_capacity(self._trial.ladder_gates)
-        self._wait_for_quiet()
+        waits = (self._measured.shortfalls, self._measured.mistrusts)
+        wait_for_quiet(self._trial, self._monitor, lambda: any(waits))
+        self._check_capacity(self._trial.ladder_gates)
         while self._wants_more():
             self._one_round()
-            if len(self._lengths) == 1:
-                self._check_budget()
+            self._check_budget()
             self._confirm_suspects()
         self._ask_for_silence()
 
@@ -95,7 +89,7 @@ class RatioPhase:
         if not self._lengths:
             return True
         if any(self._is_worth_measuring(gate) for gate in self._trial.round_gates):
-            return self._clean < self._trial.max_rounds and self._elapsed_s < self._deadline_s
+            return self._clean < self._trial.max_rounds and self._spent_s < self._deadline_s
         return self._wants_display()
 
     def _is_worth_measuring(self, gate: LadderGate | OverlapGate) -> bool:
@@ -115,20 +109,8 @@ class RatioPhase:
         if self._round_s <= CHEAP_ROUND_S:
             return True
         return (
-            not self._trial.round_gates
-            and self._elapsed_s + self._round_s < self._trial.budget_s / 3
+            not self._trial.round_gates and self._spent_s + self._round_s < self._trial.budget_s / 3
         )
-
-    def _wait_for_quiet(self) -> None:
-        """Give a passing neighbour some time before calling the machine too small."""
-        for _ in range(PATIENCE):
-            waits = self._measured.shortfalls or self._measured.mistrusts
-            if not waits or self._monitor.reference.is_valid:
-                return
-            self._trial.progress("waiting for a quiet moment: the machine is shared or busy")
-            self._trial.machine.clock.sleep(QUIET_S)
-            self._monitor.recheck()
-            self._check_capacity(self._trial.ladder_gates)
 
     def _check_reach(self) -> None:
         for gate in self._trial.overlap_gates:
@@ -153,10 +135,17 @@ class RatioPhase:
                 measured.shortfalls[id(gate)] = capacity.shortfall
 
     def _check_budget(self) -> None:
-        trial = self._trial
+        """Find out once, from a clean round, whether the budget can hold a verdict.
+
+        Disturbed rounds are longer than those the code needs: they never make a test invalid.
+        """
+        if self._knows_budget or not self._clean:
+            return
+        self._knows_budget = True
+        trial, shortest_s = self._trial, min(self._lengths)
         kinds: tuple[tuple[Sequence[Gate], Need], ...] = (
-            (trial.ladder_gates, self._need(clean_share=1.0)),
-            (trial.overlap_gates, self._overlap_need()),
+            (trial.ladder_gates, self._need(shortest_s, clean_share=1.0)),
+            (trial.overlap_gates, self._overlap_need(shortest_s)),
         )
         for gates, need in kinds:
             short = shortage(trial.budget_s, need)
@@ -176,6 +165,14 @@ class RatioPhase:
             lane.reopen()
             lane.timed_execution(self._trial.source)
         self._visit(suspects)
+        if self._wants_more():
+            self._warm_up()
+
+    def _warm_up(self) -> None:
+        """Run a round without bets on workers that were just started; it primes the streaks."""
+        each = self._runner.run(Phase.WARM_UP)
+        for gate in self._trial.round_gates:
+            gate.observe(each)
 
     def _visit(self, suspects: Sequence[LadderGate]) -> None:
         for visit in range(MOST_VISITS):
@@ -193,28 +190,26 @@ class RatioPhase:
                 gate.give_up_confirming()
 
     def _ask_for_silence(self) -> None:
-        """Find out whether the code under test itself keeps the machine busy (A9.7).
-
-        One quiet moment could be a neighbour's pause, so stages and silence alternate: the control
-        must be slow right after stages and clean after silence, every time.
-        """
-        open_gates = any(gate.status is Status.OPEN for gate in self._trial.ladder_gates)
-        measured = [each for each in self._runner.rounds if each.phase is Phase.MEASURE]
-        dirty = sum(not each.is_clean for each in measured)
-        if not open_gates or dirty <= BUSY_SHARE * len(measured) or self._measured.shortfalls:
+        """Find out whether the code under test itself kept gates from being decided (A9.7)."""
+        disturbed = [
+            gate
+            for gate in self._trial.ladder_gates
+            if gate.status is Status.OPEN and gate.dirty > BUSY_SHARE * (gate.clean + gate.dirty)
+        ]
+        if not disturbed or self._measured.shortfalls or self._measured.mistrusts:
             return
         self._trial.progress("listening to the machine without stages")
-        self._measured.self_disturbed = all(self._stages_disturb() for _ in range(QUIET_CHECKS))
-
-    def _stages_disturb(self) -> bool:
-        each = self._runner.run(Phase.WARM_UP)
-        self._trial.machine.clock.sleep(QUIET_S)
-        controls = [self._monitor.sample_s() for _ in range(5)]
-        return not each.is_clean and self._runner.is_quiet(controls)
+        if is_self_disturbed(self._trial, self._runner, self._monitor):
+            self._measured.self_disturbed |= {id(gate) for gate in disturbed}
 
     @property
     def _clean(self) -> int:
         return sum(each.is_clean and each.phase is Phase.MEASURE for each in self._runner.rounds)
+
+    @property
+    def _spent_s(self) -> float:
+        """Seconds of the rounds alone: neither waiting for a quiet moment nor another gate's confirmation."""
+        return sum(self._lengths)
 
     @property
     def _elapsed_s(self) -> float:
@@ -227,20 +222,20 @@ class RatioPhase:
     @property
     def _deadline_s(self) -> float:
         share = (self._clean + 1) / (len(self._lengths) + 1)
-        needs = (self._need(clean_share=share), self._overlap_need())
+        needs = (self._need(self._round_s, clean_share=share), self._overlap_need(self._round_s))
         return max(deadline_s(self._trial.budget_s, need) for need in needs)
 
-    def _overlap_need(self) -> Need:
+    def _overlap_need(self, round_s: float) -> Need:
         assert self._measured.shape is not None
         executions = max((each.executions_to_miss for each in self._trial.overlap_gates), default=0)
         return estimate_executions_need(
-            self._round_s, executions=executions, per_round=self._measured.shape.sub_pairs
+            round_s, executions=executions, per_round=self._measured.shape.sub_pairs
         )
 
-    def _need(self, *, clean_share: float) -> Need:
+    def _need(self, round_s: float, *, clean_share: float) -> Need:
         errors = self._trial.errors
         return estimate_need(
-            self._round_s,
+            round_s,
             clean_share=clean_share,
             missed=errors.missed,
             met=errors.met,

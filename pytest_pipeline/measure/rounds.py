@@ -167,6 +167,11 @@ class RoundRunner:
             self._sub_pair(taken, controls, foreign)
         controls.append(self._monitor.sample_s())
 
+    def is_slow(self, controls_s: Sequence[float]) -> bool:
+        """Whether not one of these control times is what the machine gives when idle."""
+        reference = self._monitor.reference.parallel_s
+        return min(controls_s) > self._capacity.clean_factor * reference
+
     def is_quiet(self, controls_s: Sequence[float]) -> bool:
         """Whether all these control times are what the machine gives when idle."""
         reference = self._monitor.reference.parallel_s

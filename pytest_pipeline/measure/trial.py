@@ -7,7 +7,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pytest_pipeline.judge.conclude import Circumstances
-from pytest_pipeline.judge.evidence import Observed, most_frequent_disturbance, summarise
+from pytest_pipeline.judge.evidence import (
+    Observed,
+    most_frequent_disturbance,
+    summarise,
+    throttled_share,
+)
 from pytest_pipeline.judge.failures import ErrorRateGate
 from pytest_pipeline.judge.gate import Errors, Gate
 from pytest_pipeline.judge.ladder import LadderGate
@@ -23,6 +28,9 @@ from pytest_pipeline.model.plan import Arrivals, Plan, Source
 from pytest_pipeline.model.rounds import LatencyBlock, Reference, Round
 from pytest_pipeline.model.trace import Trace
 from pytest_pipeline.model.whatif import Shipping
+
+QUOTA_SHARE = 0.25
+"""Share of rounds or blocks stopped by the CPU quota above which the quota is why a gate stayed open."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,10 +141,8 @@ class Measured:
     """By gate (id): why the budget cannot hold a verdict."""
     unreachable: dict[int, str] = field(default_factory=dict)
     """By gate (id): why this plan can never meet it."""
-    self_disturbed: bool = False
-    """The code under test itself keeps the machine busy."""
-    throttled: bool = False
-    """The CPU quota throttled a round."""
+    self_disturbed: set[int] = field(default_factory=set)
+    """Gates (id) that stayed open because the code under test itself keeps the machine busy."""
     abandoned: tuple[str, ...] = ()
     """Hung worker threads."""
 
@@ -148,10 +154,11 @@ class Measured:
             shortfall=self.shortfalls.get(id(gate), ""),
             mistrust=self.mistrusts.get(id(gate), ""),
             traced=self.instruments.traced,
-            self_disturbed=self.self_disturbed,
+            self_disturbed=id(gate) in self.self_disturbed,
+            unconfirmed=gate.unconfirmed if isinstance(gate, LadderGate | LatencyGate) else "",
             abandoned=self.abandoned,
             budget_short=self.budget_short.get(id(gate), ""),
-            throttled=self.throttled,
+            throttled=throttled_share(observed) > QUOTA_SHARE,
             disturbance=most_frequent_disturbance(observed),
             seen=summarise(observed),
             unreachable=self.unreachable.get(id(gate), ""),

@@ -81,6 +81,19 @@ def test_a_service_in_time_beside_a_neighbour_is_met_because_neighbours_only_add
     assert "disturbed block" in finding.headline
 
 
+def test_blocks_are_known_while_the_gate_is_still_open():
+    lab = Lab()
+    known: list[int] = []
+
+    def look(item):
+        if item == 0 and lab.threads.executions > 1 and lab.so_far is not None:
+            known.append(len(lab.so_far().blocks))
+        return item
+
+    lab.compare([lab.stage("fetch", 0.001), look], requirements=[p99(0.05, rate_per_s=100)])
+    assert max(known) > 1
+
+
 def test_late_items_beside_a_neighbour_never_fail_a_service():
     lab = Lab(neighbour=lambda now: 1.0 if now < 2.0 else 3.0)
     stages = [lab.stage("fetch", 0.001), slow_for(lab, 0.2), lab.stage("store", 0.001)]

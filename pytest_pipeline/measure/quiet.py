@@ -1,0 +1,68 @@
+"""Waiting for a quiet moment, and finding out whether the code under test itself is the disturbance."""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Callable
+
+from pytest_pipeline.measure.control import ControlMonitor
+from pytest_pipeline.measure.rounds import RoundRunner
+from pytest_pipeline.measure.trial import Trial
+
+PATIENCE = 8
+"""Times that a machine without a valid reference is asked again before it is called too small."""
+
+QUIET_S = 1.0
+"""Seconds without user code before the control is asked again."""
+
+LEAST_PAUSE = 0.7
+"""Shortest silence between stages and control, as a share of `QUIET_S`."""
+
+LONGEST_PAUSE = 1.5
+"""Longest one. Silences differ, so that a neighbour with a period cannot keep in step with them."""
+
+CONTROLS = 5
+"""Control runs right after the stages, and again after the silence."""
+
+CHANCE = 1 / 4
+"""Largest chance that a neighbour is slow after stages and quiet after the silence: p (1 - p)."""
+
+
+def wait_for_quiet(trial: Trial, monitor: ControlMonitor, matters: Callable[[], bool]) -> None:
+    """Give a passing neighbour some time while the reference is not valid and that `matters`."""
+    for _ in range(PATIENCE):
+        if monitor.reference.is_valid or not matters():
+            return
+        trial.progress("waiting for a quiet moment: the machine is shared or busy")
+        trial.machine.clock.sleep(QUIET_S)
+        monitor.recheck()
+
+
+def quiet_checks(missed: float) -> int:
+    """Return the alternations that a neighbour passes with probability `missed` at most: 5 at 0.001.
+
+    One that knows nothing of our stages is slow after them and quiet after the silence with
+    probability p (1 - p), p its share of the time: at most 1/4.
+    """
+    return math.ceil(math.log(missed) / math.log(CHANCE))
+
+
+def is_self_disturbed(trial: Trial, runner: RoundRunner, monitor: ControlMonitor) -> bool:
+    """Whether the control is slow right after stages and clean after silence, every time (A9.7).
+
+    False for a quota, for CPU that others use and for whatever else disturbs rounds without slowing
+    the control down. Wrong with probability `trial.errors.missed` at most.
+    """
+    pauses = random.Random(0)  # noqa: S311 - pauses, not secrets
+
+    def stages_disturb() -> bool:
+        for lane in trial.lanes:
+            lane.timed_execution(trial.source)
+        after = [monitor.sample_s() for _ in range(CONTROLS)]
+        if not runner.is_slow(after):
+            return False
+        trial.machine.clock.sleep(QUIET_S * pauses.uniform(LEAST_PAUSE, LONGEST_PAUSE))
+        return runner.is_quiet([monitor.sample_s() for _ in range(CONTROLS)])
+
+    return all(stages_disturb() for _ in range(quiet_checks(trial.errors.missed)))
