@@ -48,6 +48,8 @@ class Usage:
     """What else the kernel counts: waits, steal, throttled time, pressure."""
     in_container: bool = False
     """Whether the machine's counters may hide who takes our cores (A9.2)."""
+    children_cpu_s: float = 0.0
+    """The part of `own_cpu_s` that its children used, living and ended."""
 
 
 class Machine(Protocol):
@@ -120,13 +122,15 @@ class RealMachine:
 
     def usage(self) -> Usage:
         """Read the counters now."""
+        children_cpu_s = host.children_cpu_s()
         return Usage(
-            own_cpu_s=host.own_cpu_s(),
+            own_cpu_s=host.own_cpu_s() + children_cpu_s,
             machine_cpu_s=host.machine_cpu_s(),
             throttled=throttling()[0],
             waited_s=host.waited_s(),
             counters=read_counters(),
             in_container=self._in_container,
+            children_cpu_s=children_cpu_s,
         )
 
     def heartbeat(self, threshold_s: float) -> Heartbeat | None:

@@ -12,6 +12,7 @@ from pytest_pipeline.measure.failures import ErrorPhase
 from pytest_pipeline.measure.instruments import quiet_instruments
 from pytest_pipeline.measure.lane import Lane
 from pytest_pipeline.measure.latencies import LatencyPhase
+from pytest_pipeline.measure.machine import Usage
 from pytest_pipeline.measure.memory import MemoryPhase
 from pytest_pipeline.measure.ratios import RatioPhase, largest_speedup
 from pytest_pipeline.measure.rounds import LONG_PAIR_S, RoundRunner, choose_shape
@@ -26,6 +27,9 @@ WARM_UP_ROUNDS = 2
 
 COMPUTES = 0.1
 """Baseline CPU time / wall time from which it matters who holds the GIL."""
+
+LEAST_READABLE_S = 0.1
+"""Makespan from which the CPU time of processes, in ticks of 10 ms, tells a plan that computes from one that waits."""
 
 
 def measure(trial: Trial, measured: Measured, *, once: bool = False) -> None:
@@ -127,9 +131,8 @@ def _size(trial: Trial, measured: Measured) -> dict[str, float]:
     trial.baseline.open()
     before = trial.machine.usage()
     trace = trial.baseline.timed_execution(trial.source)
-    waited_s = trial.machine.usage().waited_s - before.waited_s
+    measured.cpu_share = _cpu_share(trace, before, trial.machine.usage())
     trial.baseline.keep_profile(trace)
-    measured.cpu_share = _cpu_share(trace, waited_s)
     return {lane.name: lane.profile.makespan_s for lane in trial.lanes if lane.profile is not None}
 
 
@@ -152,14 +155,22 @@ def _look_ahead(trial: Trial, measured: Measured, makespans: dict[str, float]) -
         trial.progress(sentence)
 
 
-def _cpu_share(trace: Trace, waited_s: float) -> float:
+def _cpu_share(trace: Trace, before: Usage, after: Usage) -> float:
     """Return CPU time / wall time without the time in which the plan was ready and had no core.
 
     A plan that computes would otherwise look on a crowded machine like one that waits (measured: 0.3
-    beside two neighbours), which no crowd excuses.
+    beside two neighbours), which no crowd excuses. The same holds for one that computes in programs
+    that its stages start, which the ledger's clocks leave out. Where nothing could be read the plan
+    counts as one that computes: 1.
     """
-    used_s = sum(row.cpu_s for row in trace.ledger.rows)
-    own_s = max(used_s, trace.makespan_s - waited_s)
+    ledger_s = sum(row.cpu_s for row in trace.ledger.rows)
+    is_readable = trace.makespan_s >= LEAST_READABLE_S
+    if not ledger_s and not is_readable:
+        return 1.0
+    used_s = ledger_s or after.own_cpu_s - before.own_cpu_s
+    if ledger_s and is_readable:
+        used_s += after.children_cpu_s - before.children_cpu_s
+    own_s = max(used_s, trace.makespan_s - (after.waited_s - before.waited_s))
     return used_s / own_s if own_s > 0 else 0.0
 
 
