@@ -38,30 +38,37 @@ def measure(trial: Trial, measured: Measured, *, once: bool = False) -> None:
     Nothing is timed while a hung worker thread of an earlier run lives in this process. Whatever a
     stage raises passes through, with what was measured so far left in `measured`.
     """
-    _first_executions(trial, measured)
+    try:
+        _first_executions(trial, measured)
+    finally:
+        _keep_profiles(trial, measured)
     if once or measured.wrong or measured.abandoned:
         return
     with quiet_instruments() as instruments:
         measured.instruments = instruments
         monitor = _learn_reference(trial)
         measured.reference = monitor.reference
-        makespans = _size(trial, measured)
-        _look_ahead(trial, measured, makespans)
-        runner = _runner(trial, measured, monitor, makespans)
-        ErrorPhase(trial, measured).announce()
-        measured.rounds = runner.rounds  # the same list: who asks in the middle sees them
         try:
-            _warm_up(trial, runner, makespans)
-            RatioPhase(trial, measured, runner, monitor).run()
-            LatencyPhase(trial, measured, monitor).run()
-            MemoryPhase(trial, measured).run()
-            ErrorPhase(trial, measured).run()
+            _all_phases(trial, measured, monitor)
         except Mismatch as difference:
             measured.wrong.append(Wrong(_culprit(trial), "outputs", str(difference)))
         finally:
             measured.reference = monitor.reference
-            measured.throttled = any("throttled" in each.disturbance for each in runner.rounds)
+            measured.throttled = any("throttled" in each.disturbance for each in measured.rounds)
             _keep_profiles(trial, measured)
+
+
+def _all_phases(trial: Trial, measured: Measured, monitor: ControlMonitor) -> None:
+    makespans = _size(trial, measured)
+    _look_ahead(trial, measured, makespans)
+    runner = _runner(trial, measured, monitor, makespans)
+    ErrorPhase(trial, measured).announce()
+    measured.rounds = runner.rounds  # the same list: who asks in the middle sees them
+    _warm_up(trial, runner, makespans)
+    RatioPhase(trial, measured, runner, monitor).run()
+    LatencyPhase(trial, measured, monitor).run()
+    MemoryPhase(trial, measured).run()
+    ErrorPhase(trial, measured).run()
 
 
 def _first_executions(trial: Trial, measured: Measured) -> None:
@@ -81,7 +88,6 @@ def _first_executions(trial: Trial, measured: Measured) -> None:
         modified = modified_since(trial.source, marks, lane.name)
         if modified:
             measured.wrong.append(Wrong(lane.name, "items", modified))
-    _keep_profiles(trial, measured)
 
 
 def _watched_baseline(trial: Trial, measured: Measured) -> list[bytes | None]:
@@ -126,13 +132,19 @@ def _control_width(trial: Trial, lane: Lane) -> int:
 
 
 def _size(trial: Trial, measured: Measured) -> dict[str, float]:
-    """Execute the baseline unwatched and return the makespan of one execution per arm."""
+    """Execute every arm again and return the makespan of one execution per arm.
+
+    The baseline's first execution was watched, and workers are slow in theirs: a shape from those
+    would have too few repeats.
+    """
     trial.progress("warming up")
     trial.baseline.open()
     before = trial.machine.usage()
     trace = trial.baseline.timed_execution(trial.source)
     measured.cpu_share = _cpu_share(trace, before, trial.machine.usage())
     trial.baseline.keep_profile(trace)
+    for lane in trial.candidates:
+        lane.keep_profile(lane.timed_execution(trial.source))
     return {lane.name: lane.profile.makespan_s for lane in trial.lanes if lane.profile is not None}
 
 
