@@ -7,6 +7,7 @@ machine by a fake one and need neither time nor quiet.
 from __future__ import annotations
 
 import contextlib
+import secrets
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
@@ -89,6 +90,10 @@ class Machine(Protocol):
         """
         ...
 
+    def draw_seed(self) -> int:
+        """Return a seed for the order of the arms: another one for every comparison."""
+        ...
+
 
 class RealMachine:
     """The machine we run on. Control kernels are opened once per executor kind and width, and kept.
@@ -153,6 +158,10 @@ class RealMachine:
     ) -> Mapping[str, float] | None:
         """Probe the GIL during a few executions."""
         return observed_shares(execute, makespan_s) if self.environment().gil else None
+
+    def draw_seed(self) -> int:
+        """Draw 32 bits from the operating system."""
+        return secrets.randbits(32)
 
     def close(self) -> None:
         """End the workers of all control kernels."""

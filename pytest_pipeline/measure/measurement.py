@@ -191,6 +191,7 @@ def _runner(
 ) -> RoundRunner:
     limits = [largest_speedup(gate, trial) for gate in trial.ladder_gates]
     measured.shape = choose_shape(makespans, trial.baseline.name)
+    measured.order_seed = trial.machine.draw_seed()
     return RoundRunner(
         trial.lanes,
         trial.source,
@@ -199,6 +200,7 @@ def _runner(
         monitor=monitor,
         capacity=Capacity(monitor.reference, measured.cpu_share or 0.0, max(limits, default=1.0)),
         began_ns=trial.machine.clock.now_ns(),
+        seed=measured.order_seed,
         cold=frozenset(gate.executor for gate in trial.ladder_gates if gate.requirement.cold),
     )
 

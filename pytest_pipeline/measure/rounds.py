@@ -1,9 +1,8 @@
-"""One round after the other: control, sub-pairs in random order, control."""
+"""One round after the other: control, sub-pairs in balanced random order, control."""
 
 from __future__ import annotations
 
 import math
-import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -14,6 +13,7 @@ from pytest_pipeline.measure.control import ControlMonitor
 from pytest_pipeline.measure.instruments import no_garbage_collection
 from pytest_pipeline.measure.lane import Lane
 from pytest_pipeline.measure.machine import Machine
+from pytest_pipeline.measure.order import ArmOrder
 from pytest_pipeline.measure.usage import UsageWatch
 from pytest_pipeline.model.plan import Source
 from pytest_pipeline.model.rounds import Phase, Round
@@ -65,7 +65,7 @@ def choose_shape(samples_s: Mapping[str, float], baseline: str) -> Shape:
     affordable = math.floor(LONGEST_REPEATED_S / max(1e-6, *samples_s.values()))
     repeats = max(1, min(wanted, affordable, MOST_REPEATS))
     arms = {name: seconds * repeats for name, seconds in samples_s.items()}
-    pair = sum(arms.values())
+    pair = sum(arms.values()) + (arms[baseline] if len(arms) > 2 else 0.0)  # it runs at both ends
     sub_pairs = SUB_PAIRS if pair <= LONG_PAIR_S else 1
     return Shape(
         repeats=repeats,
@@ -77,26 +77,38 @@ def choose_shape(samples_s: Mapping[str, float], baseline: str) -> Shape:
 
 @dataclass(slots=True)
 class Taken:
-    """What one arm did in one round, a value per sub-pair."""
+    """What one arm did in one round, a value per sub-pair: a mean over the arm's executions in it."""
 
     makespans_s: list[float] = field(default_factory=list)
-    """Mean over the sample's executions, seconds."""
+    """Seconds."""
     first_results_s: list[float] = field(default_factory=list)
-    """Mean over the sample's executions, seconds."""
+    """Seconds."""
     overlaps: list[float] = field(default_factory=list)
-    """Of the sample's last execution: one order of events, not a mean of several."""
+    """Of the last execution: one order of events, not a mean of several."""
     num_items: int = 0
     """Items that one execution took in."""
 
-    def add(
-        self, makespans_s: Sequence[float], first_results_s: Sequence[float], last: Trace
-    ) -> None:
-        """Take the times of a sample's executions, and the last of them."""
-        self.makespans_s.append(fmean(makespans_s))
-        self.first_results_s.append(fmean(first_results_s))
+    _seen: list[tuple[float, float]] = field(default_factory=list)
+    _overlap: float | None = None
+
+    def add(self, trace: Trace) -> None:
+        """Take one execution of the sub-pair that runs now."""
+        self._seen.append((trace.makespan_s, trace.first_result_s))
+        self.num_items = trace.num_items
+
+    def end_sample(self, last: Trace) -> None:
+        """Take the overlap of the sample's last execution."""
         if last.sample is None:  # visits that are missing would look like idle workers
-            self.overlaps.append(mean_overlap(last.visits.started_ns, last.visits.finished_ns))
-        self.num_items = last.num_items
+            self._overlap = mean_overlap(last.visits.started_ns, last.visits.finished_ns)
+
+    def end_pair(self) -> None:
+        """Close the sub-pair. Of the baseline's executions at both ends a steady drift leaves the middle."""
+        makespans, first_results = zip(*self._seen, strict=True)
+        self.makespans_s.append(fmean(makespans))
+        self.first_results_s.append(fmean(first_results))
+        if self._overlap is not None:
+            self.overlaps.append(self._overlap)
+        self._seen, self._overlap = [], None
 
 
 class RoundRunner:
@@ -112,8 +124,8 @@ class RoundRunner:
         monitor: ControlMonitor,
         capacity: Capacity,
         began_ns: int,
+        seed: int,
         cold: frozenset[str] = frozenset(),
-        seed: int = 0,
     ) -> None:
         self.rounds: list[Round] = []
         self._lanes = lanes
@@ -124,7 +136,7 @@ class RoundRunner:
         self._capacity = capacity
         self._began_ns = began_ns
         self._cold = cold
-        self._order = random.Random(seed)  # noqa: S311 - an order, not a secret
+        self._order = ArmOrder(lanes, seed)
 
     def run(self, phase: Phase) -> Round:
         """Run one round and return it."""
@@ -183,9 +195,7 @@ class RoundRunner:
     def _sub_pair(
         self, taken: Mapping[str, Taken], controls: list[float], foreign: list[str]
     ) -> None:
-        order = list(self._lanes)
-        self._order.shuffle(order)
-        for position, lane in enumerate(order):
+        for position, lane in enumerate(self._order.draw()):
             if position and self._shape.has_long_arms:
                 controls.append(self._monitor.sample_s())
             watch = UsageWatch(self._machine) if self._shape.has_long_arms else None
@@ -193,17 +203,17 @@ class RoundRunner:
             if watch is not None:
                 watch.stop()
                 foreign.append(watch.intrusion)
+        for each in taken.values():
+            each.end_pair()
 
     def _sample(self, lane: Lane, taken: Taken) -> None:
-        makespans, first_results = [], []
         for _ in range(self._shape.repeats):
             trace = lane.timed_execution(self._source)
-            makespans.append(trace.makespan_s)
-            first_results.append(trace.first_result_s)
+            taken.add(trace)
         # Predictions start from the baseline's service times: they must not hold a neighbour's.
         keep = lane.keep_fastest if lane is self._lanes[0] else lane.keep_profile
         keep(trace)
-        taken.add(makespans, first_results, trace)
+        taken.end_sample(trace)
 
     def _disturbance(
         self, controls: Sequence[float], foreign: Sequence[str], was_throttled: bool
