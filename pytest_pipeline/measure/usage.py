@@ -19,18 +19,18 @@ class UsageWatch:
         self._before = machine.usage()
         self._began_ns = machine.clock.now_ns()
         self._after = self._before
-        self._seconds = 0.0
+        self.seconds = 0.0
 
     def stop(self) -> None:
         """Take the second reading."""
         self._after = self._machine.usage()
-        self._seconds = (self._machine.clock.now_ns() - self._began_ns) / 1e9
+        self.seconds = (self._machine.clock.now_ns() - self._began_ns) / 1e9
 
     @property
     def evidence(self) -> Evidence:
         """What the operating system saw."""
         return evidence_between(
-            self._before.counters, self._after.counters, self._seconds, self._cores
+            self._before.counters, self._after.counters, self.seconds, self._cores
         )
 
     @property
@@ -53,7 +53,7 @@ class UsageWatch:
         In a container the counters of the machine may hide who did it; there the run-queue wait of
         our own threads counts too, net of our own oversubscription (A9.2).
         """
-        available_s = max(1e-9, self._cores * self._seconds)
+        available_s = max(1e-9, self._cores * self.seconds)
         share = max(0.0, self.foreign_cpu_s or 0.0) / available_s
         if share > FOREIGN_SHARE:
             return f"foreign CPU use: {share:.0%} of the usable cores during an arm"
