@@ -15,7 +15,7 @@ from pytest_pipeline.measure.latencies import LatencyPhase
 from pytest_pipeline.measure.machine import Usage
 from pytest_pipeline.measure.memory import MemoryPhase
 from pytest_pipeline.measure.ratios import RatioPhase, largest_speedup
-from pytest_pipeline.measure.rounds import LONG_PAIR_S, RoundRunner, choose_shape
+from pytest_pipeline.measure.rounds import LONG_PAIR_S, QUOTA, RoundRunner, choose_shape
 from pytest_pipeline.measure.shipping import sample_shipping
 from pytest_pipeline.measure.trial import Measured, Trial, Wrong
 from pytest_pipeline.measure.watch import ItemWatch, median_services_s, modified_since
@@ -54,7 +54,9 @@ def measure(trial: Trial, measured: Measured, *, once: bool = False) -> None:
             measured.wrong.append(Wrong(_culprit(trial), "outputs", str(difference)))
         finally:
             measured.reference = monitor.reference
-            measured.throttled = any("throttled" in each.disturbance for each in measured.rounds)
+            measured.throttled = any(
+                each.disturbance.startswith(("throttled", QUOTA)) for each in measured.rounds
+            )
             _keep_profiles(trial, measured)
 
 
@@ -190,7 +192,10 @@ def _runner(
     trial: Trial, measured: Measured, monitor: ControlMonitor, makespans: dict[str, float]
 ) -> RoundRunner:
     limits = [largest_speedup(gate, trial) for gate in trial.ladder_gates]
-    measured.shape = choose_shape(makespans, trial.baseline.name)
+    quota = trial.machine.environment().cpu_quota
+    # Arms of no more workers than the quota has cores cannot outrun it.
+    is_limited = quota is not None and quota < max(lane.width for lane in trial.lanes)
+    measured.shape = choose_shape(makespans, trial.baseline.name, is_limited=is_limited)
     measured.order_seed = trial.machine.draw_seed()
     return RoundRunner(
         trial.lanes,
@@ -201,6 +206,7 @@ def _runner(
         capacity=Capacity(monitor.reference, measured.cpu_share or 0.0, max(limits, default=1.0)),
         began_ns=trial.machine.clock.now_ns(),
         seed=measured.order_seed,
+        quota=quota,
         cold=frozenset(gate.executor for gate in trial.ladder_gates if gate.requirement.cold),
     )
 

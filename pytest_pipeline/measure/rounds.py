@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import pairwise
-from statistics import fmean
 
 from pytest_pipeline.judge.capacity import Capacity
 from pytest_pipeline.measure.control import ControlMonitor
@@ -14,11 +13,10 @@ from pytest_pipeline.measure.instruments import no_garbage_collection
 from pytest_pipeline.measure.lane import Lane
 from pytest_pipeline.measure.machine import Machine
 from pytest_pipeline.measure.order import ArmOrder
+from pytest_pipeline.measure.taken import Taken
 from pytest_pipeline.measure.usage import UsageWatch
 from pytest_pipeline.model.plan import Source
 from pytest_pipeline.model.rounds import Phase, Round
-from pytest_pipeline.model.trace import Trace
-from pytest_pipeline.stats.overlap import mean_overlap
 
 LONG_ARM_S = 0.25
 """An arm longer than this gets a control beside it and an in-arm signal (A9.2)."""
@@ -41,8 +39,20 @@ LONGEST_REPEATED_S = 0.5
 MOST_REPEATS = 200
 """Repeats of a plan that takes next to nothing."""
 
+QUOTA_ARM_S = 0.5
+"""Length of the shortest arm beside a CPU quota: five periods of 0.1 s outlast what was saved up (A9.5)."""
+
+MOST_QUOTA_REPEATS = 1000
+"""Repeats of a plan that takes next to nothing, beside a quota."""
+
+QUOTA_TICKS_S = 0.02
+"""CPU seconds beyond the quota that the counters' ticks of 10 ms may explain."""
+
 RECHECK_EVERY = 20
 """Rounds between two re-checks of the reference (A9.1)."""
+
+QUOTA = "quota"
+"""What the disturbance begins with when an arm used more than the quota sustains."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +69,17 @@ class Shape:
     """Whether the minimum of the controls decides."""
 
 
-def choose_shape(samples_s: Mapping[str, float], baseline: str) -> Shape:
-    """Return the shape from the makespan of one execution per arm."""
+def choose_shape(
+    samples_s: Mapping[str, float], baseline: str, *, is_limited: bool = False
+) -> Shape:
+    """Return the shape from the makespan of one execution per arm; `is_limited` by a CPU quota.
+
+    A quota lets short arms, and the control kernel, use more for a moment than it sustains: quota 1,
+    width 2 and arms of 0.1 s show up to 2.15x where 1.0x is true (A9.5).
+    """
+    if is_limited:
+        repeats = math.ceil(QUOTA_ARM_S / max(1e-6, min(samples_s.values())))
+        return Shape(min(repeats, MOST_QUOTA_REPEATS), 1, has_long_arms=True, is_short=False)
     wanted = math.ceil(SHORTEST_SAMPLE_S / max(1e-6, samples_s[baseline]))
     affordable = math.floor(LONGEST_REPEATED_S / max(1e-6, *samples_s.values()))
     repeats = max(1, min(wanted, affordable, MOST_REPEATS))
@@ -73,42 +92,6 @@ def choose_shape(samples_s: Mapping[str, float], baseline: str) -> Shape:
         has_long_arms=max(arms.values()) > LONG_ARM_S,
         is_short=pair * sub_pairs <= SHORT_ROUND_S,
     )
-
-
-@dataclass(slots=True)
-class Taken:
-    """What one arm did in one round, a value per sub-pair: a mean over the arm's executions in it."""
-
-    makespans_s: list[float] = field(default_factory=list)
-    """Seconds."""
-    first_results_s: list[float] = field(default_factory=list)
-    """Seconds."""
-    overlaps: list[float] = field(default_factory=list)
-    """Of the last execution: one order of events, not a mean of several."""
-    num_items: int = 0
-    """Items that one execution took in."""
-
-    _seen: list[tuple[float, float]] = field(default_factory=list)
-    _overlap: float | None = None
-
-    def add(self, trace: Trace) -> None:
-        """Take one execution of the sub-pair that runs now."""
-        self._seen.append((trace.makespan_s, trace.first_result_s))
-        self.num_items = trace.num_items
-
-    def end_sample(self, last: Trace) -> None:
-        """Take the overlap of the sample's last execution."""
-        if last.sample is None:  # visits that are missing would look like idle workers
-            self._overlap = mean_overlap(last.visits.started_ns, last.visits.finished_ns)
-
-    def end_pair(self) -> None:
-        """Close the sub-pair. Of the baseline's executions at both ends a steady drift leaves the middle."""
-        makespans, first_results = zip(*self._seen, strict=True)
-        self.makespans_s.append(fmean(makespans))
-        self.first_results_s.append(fmean(first_results))
-        if self._overlap is not None:
-            self.overlaps.append(self._overlap)
-        self._seen, self._overlap = [], None
 
 
 class RoundRunner:
@@ -126,6 +109,7 @@ class RoundRunner:
         began_ns: int,
         seed: int,
         cold: frozenset[str] = frozenset(),
+        quota: float | None = None,
     ) -> None:
         self.rounds: list[Round] = []
         self._lanes = lanes
@@ -136,6 +120,7 @@ class RoundRunner:
         self._capacity = capacity
         self._began_ns = began_ns
         self._cold = cold
+        self._quota = quota
         self._order = ArmOrder(lanes, seed)
 
     def run(self, phase: Phase) -> Round:
@@ -213,7 +198,7 @@ class RoundRunner:
             self._sample(lane, taken[lane.name])
             if watch is not None:
                 watch.stop()
-                foreign.append(watch.intrusion)
+                foreign += [self._over_quota(watch), watch.intrusion]
         for each in taken.values():
             each.end_pair()
 
@@ -226,6 +211,14 @@ class RoundRunner:
         keep(trace)
         taken.end_sample(trace)
 
+    def _over_quota(self, watch: UsageWatch) -> str:
+        if self._quota is None or watch.own_cpu_s <= self._quota * watch.seconds + QUOTA_TICKS_S:
+            return ""
+        used = watch.own_cpu_s / max(1e-9, watch.seconds)
+        return (
+            f"{QUOTA}: an arm used {used:.2f} cores, the quota of {self._quota:g} sustains no more"
+        )
+
     def _disturbance(
         self, controls: Sequence[float], foreign: Sequence[str], was_throttled: bool
     ) -> str:
@@ -233,6 +226,9 @@ class RoundRunner:
         limit = self._capacity.clean_factor * reference
         if was_throttled:
             return "throttled: the CPU quota throttled this container during the round"
+        over_quota = next((text for text in foreign if text.startswith(QUOTA)), "")
+        if over_quota:
+            return over_quota
         if self._cold and max(controls[:2]) > limit:
             return f"control kernel slow beside the start-up: {max(controls[:2]) / reference:.2f}x its reference time"
         if not self._controls_clean(controls[1 if self._cold else 0 :], limit):

@@ -39,12 +39,17 @@ class UsageWatch:
         return self._after.throttled > self._before.throttled
 
     @property
+    def own_cpu_s(self) -> float:
+        """CPU seconds that this process and its children used."""
+        return self._after.own_cpu_s - self._before.own_cpu_s
+
+    @property
     def foreign_cpu_s(self) -> float | None:
         """CPU seconds that others used, steal included; None where unreadable."""
         if self._before.machine_cpu_s is None or self._after.machine_cpu_s is None:
             return None
         everybody = self._after.machine_cpu_s - self._before.machine_cpu_s
-        return everybody - (self._after.own_cpu_s - self._before.own_cpu_s)
+        return everybody - self.own_cpu_s
 
     @property
     def intrusion(self) -> str:

@@ -36,7 +36,7 @@ class FakeMachine:
     found no core. `turbo` is how much faster a lone core runs; `load` replaces the spinners that tell
     that from a neighbour (by default they work). `gil_shares` is what the probe of the GIL would
     have seen, per stage (None: an interpreter without a GIL). `seed` is the one of every comparison's
-    order of arms.
+    order of arms, `quota` the CPU quota in cores.
     """
 
     def __init__(
@@ -52,6 +52,7 @@ class FakeMachine:
         load: Load | None = None,
         gil_shares: Mapping[str, float] | None = MappingProxyType({}),
         seed: int = 0,
+        quota: float | None = None,
     ) -> None:
         self._clock = FakeClock()
         self._neighbour = neighbour or (lambda _: 1.0)
@@ -68,6 +69,7 @@ class FakeMachine:
         self.running = ""
         self._held = 0
         self._seed = seed
+        self._quota = quota
 
     @property
     def clock(self) -> FakeClock:
@@ -121,8 +123,8 @@ class FakeMachine:
         return Environment(
             cpu="virtual",
             cores_logical=2,
-            cores_usable=2,
-            cpu_quota=None,
+            cores_usable=2 if self._quota is None else max(1, min(2, int(self._quota))),
+            cpu_quota=self._quota,
             memory_bytes=2**33,
             system="virtual",
             python="virtual",
