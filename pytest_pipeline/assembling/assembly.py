@@ -96,6 +96,7 @@ class Assembly:
                 "alpha_met": trial.errors.met,
                 "sub_pairs": 0 if measured.shape is None else measured.shape.sub_pairs,
                 "cpu_share": measured.cpu_share,
+                "order_seed": measured.order_seed,
                 "exclusive": not self._trial.company,
                 "ceilings": list(measured.outlook),
             },

@@ -29,13 +29,21 @@ def machine_cpu_s() -> float | None:
 
 
 def own_cpu_s() -> float:
-    """Return CPU seconds of this process and its living and reaped descendants."""
+    """Return CPU seconds of this process alone."""
     own = os.times()
-    total = own.user + own.system + own.children_user + own.children_system
+    return own.user + own.system
+
+
+def children_cpu_s() -> float:
+    """Return CPU seconds of this process's living and reaped descendants, and of those that they reaped."""
+    own = os.times()
+    total = own.children_user + own.children_system
     for child in _descendants():
         with contextlib.suppress(psutil.Error):
             used = child.cpu_times()
             total += used.user + used.system
+            # Only POSIX counts them: elsewhere the fields are missing or 0.
+            total += getattr(used, "children_user", 0.0) + getattr(used, "children_system", 0.0)
     return total
 
 

@@ -7,6 +7,7 @@ machine by a fake one and need neither time nor quiet.
 from __future__ import annotations
 
 import contextlib
+import secrets
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
@@ -48,6 +49,8 @@ class Usage:
     """What else the kernel counts: waits, steal, throttled time, pressure."""
     in_container: bool = False
     """Whether the machine's counters may hide who takes our cores (A9.2)."""
+    children_cpu_s: float = 0.0
+    """The part of `own_cpu_s` that its children used, living and ended."""
 
 
 class Machine(Protocol):
@@ -87,6 +90,10 @@ class Machine(Protocol):
         """
         ...
 
+    def draw_seed(self) -> int:
+        """Return a seed for the order of the arms: another one for every comparison."""
+        ...
+
 
 class RealMachine:
     """The machine we run on. Control kernels are opened once per executor kind and width, and kept.
@@ -120,13 +127,15 @@ class RealMachine:
 
     def usage(self) -> Usage:
         """Read the counters now."""
+        children_cpu_s = host.children_cpu_s()
         return Usage(
-            own_cpu_s=host.own_cpu_s(),
+            own_cpu_s=host.own_cpu_s() + children_cpu_s,
             machine_cpu_s=host.machine_cpu_s(),
             throttled=throttling()[0],
             waited_s=host.waited_s(),
             counters=read_counters(),
             in_container=self._in_container,
+            children_cpu_s=children_cpu_s,
         )
 
     def heartbeat(self, threshold_s: float) -> Heartbeat | None:
@@ -149,6 +158,10 @@ class RealMachine:
     ) -> Mapping[str, float] | None:
         """Probe the GIL during a few executions."""
         return observed_shares(execute, makespan_s) if self.environment().gil else None
+
+    def draw_seed(self) -> int:
+        """Draw 32 bits from the operating system."""
+        return secrets.randbits(32)
 
     def close(self) -> None:
         """End the workers of all control kernels."""

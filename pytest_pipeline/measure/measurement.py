@@ -12,6 +12,7 @@ from pytest_pipeline.measure.failures import ErrorPhase
 from pytest_pipeline.measure.instruments import quiet_instruments
 from pytest_pipeline.measure.lane import Lane
 from pytest_pipeline.measure.latencies import LatencyPhase
+from pytest_pipeline.measure.machine import Usage
 from pytest_pipeline.measure.memory import MemoryPhase
 from pytest_pipeline.measure.ratios import RatioPhase, largest_speedup
 from pytest_pipeline.measure.rounds import LONG_PAIR_S, RoundRunner, choose_shape
@@ -27,6 +28,9 @@ WARM_UP_ROUNDS = 2
 COMPUTES = 0.1
 """Baseline CPU time / wall time from which it matters who holds the GIL."""
 
+LEAST_READABLE_S = 0.1
+"""Makespan from which the CPU time of processes, in ticks of 10 ms, tells a plan that computes from one that waits."""
+
 
 def measure(trial: Trial, measured: Measured, *, once: bool = False) -> None:
     """Fill `measured`; with `once`, stop after each arm ran and its outputs were compared.
@@ -34,29 +38,36 @@ def measure(trial: Trial, measured: Measured, *, once: bool = False) -> None:
     Nothing is timed while a hung worker thread of an earlier run lives in this process. Whatever a
     stage raises passes through, with what was measured so far left in `measured`.
     """
-    _first_executions(trial, measured)
+    try:
+        _first_executions(trial, measured)
+    finally:
+        _keep_profiles(trial, measured)
     if once or measured.wrong or measured.abandoned:
         return
     with quiet_instruments() as instruments:
         measured.instruments = instruments
         monitor = _learn_reference(trial)
         measured.reference = monitor.reference
-        makespans = _size(trial, measured)
-        _look_ahead(trial, measured, makespans)
-        runner = _runner(trial, measured, monitor, makespans)
-        ErrorPhase(trial, measured).announce()
-        measured.rounds = runner.rounds  # the same list: who asks in the middle sees them
         try:
-            _warm_up(trial, runner, makespans)
-            RatioPhase(trial, measured, runner, monitor).run()
-            LatencyPhase(trial, measured, monitor).run()
-            MemoryPhase(trial, measured).run()
-            ErrorPhase(trial, measured).run()
+            _all_phases(trial, measured, monitor)
         except Mismatch as difference:
             measured.wrong.append(Wrong(_culprit(trial), "outputs", str(difference)))
         finally:
             measured.reference = monitor.reference
             _keep_profiles(trial, measured)
+
+
+def _all_phases(trial: Trial, measured: Measured, monitor: ControlMonitor) -> None:
+    makespans = _size(trial, measured)
+    _look_ahead(trial, measured, makespans)
+    runner = _runner(trial, measured, monitor, makespans)
+    ErrorPhase(trial, measured).announce()
+    measured.rounds = runner.rounds  # the same list: who asks in the middle sees them
+    _warm_up(trial, runner, makespans)
+    RatioPhase(trial, measured, runner, monitor).run()
+    LatencyPhase(trial, measured, monitor).run()
+    MemoryPhase(trial, measured).run()
+    ErrorPhase(trial, measured).run()
 
 
 def _first_executions(trial: Trial, measured: Measured) -> None:
@@ -76,7 +87,6 @@ def _first_executions(trial: Trial, measured: Measured) -> None:
         modified = modified_since(trial.source, marks, lane.name)
         if modified:
             measured.wrong.append(Wrong(lane.name, "items", modified))
-    _keep_profiles(trial, measured)
 
 
 def _watched_baseline(trial: Trial, measured: Measured) -> list[bytes | None]:
@@ -121,14 +131,19 @@ def _control_width(trial: Trial, lane: Lane) -> int:
 
 
 def _size(trial: Trial, measured: Measured) -> dict[str, float]:
-    """Execute the baseline unwatched and return the makespan of one execution per arm."""
+    """Execute every arm again and return the makespan of one execution per arm.
+
+    The baseline's first execution was watched, and workers are slow in theirs: a shape from those
+    would have too few repeats.
+    """
     trial.progress("warming up")
     trial.baseline.open()
     before = trial.machine.usage()
     trace = trial.baseline.timed_execution(trial.source)
-    waited_s = trial.machine.usage().waited_s - before.waited_s
+    measured.cpu_share = _cpu_share(trace, before, trial.machine.usage())
     trial.baseline.keep_profile(trace)
-    measured.cpu_share = _cpu_share(trace, waited_s)
+    for lane in trial.candidates:
+        lane.keep_profile(lane.timed_execution(trial.source))
     return {lane.name: lane.profile.makespan_s for lane in trial.lanes if lane.profile is not None}
 
 
@@ -151,14 +166,22 @@ def _look_ahead(trial: Trial, measured: Measured, makespans: dict[str, float]) -
         trial.progress(sentence)
 
 
-def _cpu_share(trace: Trace, waited_s: float) -> float:
+def _cpu_share(trace: Trace, before: Usage, after: Usage) -> float:
     """Return CPU time / wall time without the time in which the plan was ready and had no core.
 
     A plan that computes would otherwise look on a crowded machine like one that waits (measured: 0.3
-    beside two neighbours), which no crowd excuses.
+    beside two neighbours), which no crowd excuses. The same holds for one that computes in programs
+    that its stages start, which the ledger's clocks leave out. Where nothing could be read the plan
+    counts as one that computes: 1.
     """
-    used_s = sum(row.cpu_s for row in trace.ledger.rows)
-    own_s = max(used_s, trace.makespan_s - waited_s)
+    ledger_s = sum(row.cpu_s for row in trace.ledger.rows)
+    is_readable = trace.makespan_s >= LEAST_READABLE_S
+    if not ledger_s and not is_readable:
+        return 1.0
+    used_s = ledger_s or after.own_cpu_s - before.own_cpu_s
+    if ledger_s and is_readable:
+        used_s += after.children_cpu_s - before.children_cpu_s
+    own_s = max(used_s, trace.makespan_s - (after.waited_s - before.waited_s))
     return used_s / own_s if own_s > 0 else 0.0
 
 
@@ -166,7 +189,11 @@ def _runner(
     trial: Trial, measured: Measured, monitor: ControlMonitor, makespans: dict[str, float]
 ) -> RoundRunner:
     limits = [largest_speedup(gate, trial) for gate in trial.ladder_gates]
-    measured.shape = choose_shape(makespans, trial.baseline.name)
+    quota = trial.machine.environment().cpu_quota
+    # Arms of no more workers than the quota has cores cannot outrun it.
+    is_limited = quota is not None and quota < max(lane.width for lane in trial.lanes)
+    measured.shape = choose_shape(makespans, trial.baseline.name, is_limited=is_limited)
+    measured.order_seed = trial.machine.draw_seed()
     return RoundRunner(
         trial.lanes,
         trial.source,
@@ -175,6 +202,8 @@ def _runner(
         monitor=monitor,
         capacity=Capacity(monitor.reference, measured.cpu_share or 0.0, max(limits, default=1.0)),
         began_ns=trial.machine.clock.now_ns(),
+        seed=measured.order_seed,
+        quota=quota,
         cold=frozenset(gate.executor for gate in trial.ladder_gates if gate.requirement.cold),
     )
 

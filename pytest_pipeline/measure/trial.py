@@ -121,6 +121,8 @@ class Measured:
     """What the control kernel showed."""
     shape: Shape | None = None
     """How a round looks."""
+    order_seed: int | None = None
+    """What the order of the arms was drawn from; None before the first round."""
     instruments: Instruments = field(default_factory=lambda: Instruments((), ""))
     """Tracing, coverage, BLAS pools."""
     cpu_share: float | None = None

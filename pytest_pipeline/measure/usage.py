@@ -19,18 +19,18 @@ class UsageWatch:
         self._before = machine.usage()
         self._began_ns = machine.clock.now_ns()
         self._after = self._before
-        self._seconds = 0.0
+        self.seconds = 0.0
 
     def stop(self) -> None:
         """Take the second reading."""
         self._after = self._machine.usage()
-        self._seconds = (self._machine.clock.now_ns() - self._began_ns) / 1e9
+        self.seconds = (self._machine.clock.now_ns() - self._began_ns) / 1e9
 
     @property
     def evidence(self) -> Evidence:
         """What the operating system saw."""
         return evidence_between(
-            self._before.counters, self._after.counters, self._seconds, self._cores
+            self._before.counters, self._after.counters, self.seconds, self._cores
         )
 
     @property
@@ -39,12 +39,17 @@ class UsageWatch:
         return self._after.throttled > self._before.throttled
 
     @property
+    def own_cpu_s(self) -> float:
+        """CPU seconds that this process and its children used."""
+        return self._after.own_cpu_s - self._before.own_cpu_s
+
+    @property
     def foreign_cpu_s(self) -> float | None:
         """CPU seconds that others used, steal included; None where unreadable."""
         if self._before.machine_cpu_s is None or self._after.machine_cpu_s is None:
             return None
         everybody = self._after.machine_cpu_s - self._before.machine_cpu_s
-        return everybody - (self._after.own_cpu_s - self._before.own_cpu_s)
+        return everybody - self.own_cpu_s
 
     @property
     def intrusion(self) -> str:
@@ -53,7 +58,7 @@ class UsageWatch:
         In a container the counters of the machine may hide who did it; there the run-queue wait of
         our own threads counts too, net of our own oversubscription (A9.2).
         """
-        available_s = max(1e-9, self._cores * self._seconds)
+        available_s = max(1e-9, self._cores * self.seconds)
         share = max(0.0, self.foreign_cpu_s or 0.0) / available_s
         if share > FOREIGN_SHARE:
             return f"foreign CPU use: {share:.0%} of the usable cores during an arm"

@@ -94,7 +94,7 @@ class Round:
     startups_s: Mapping[str, float] = field(default_factory=dict)
     """Per arm that was opened anew for this round (`cold=True`): start-up, seconds."""
     controls_s: tuple[float, ...] = ()
-    """Control kernel times: before, (between, when arms are long,) after, seconds."""
+    """Control kernel times: (before cold starts,) before, (between, when arms are long,) after, seconds."""
     is_clean: bool = True
     """True when the machine gave this round what it gives when idle."""
     disturbance: str = ""

@@ -35,7 +35,8 @@ class FakeMachine:
     `gaps(from_s, to_s)` returns the spans (start and end, seconds) in which a heartbeat would have
     found no core. `turbo` is how much faster a lone core runs; `load` replaces the spinners that tell
     that from a neighbour (by default they work). `gil_shares` is what the probe of the GIL would
-    have seen, per stage (None: an interpreter without a GIL).
+    have seen, per stage (None: an interpreter without a GIL). `seed` is the one of every comparison's
+    order of arms, `quota` the CPU quota in cores.
     """
 
     def __init__(
@@ -50,6 +51,8 @@ class FakeMachine:
         turbo: float = 1.0,
         load: Load | None = None,
         gil_shares: Mapping[str, float] | None = MappingProxyType({}),
+        seed: int = 0,
+        quota: float | None = None,
     ) -> None:
         self._clock = FakeClock()
         self._neighbour = neighbour or (lambda _: 1.0)
@@ -65,6 +68,8 @@ class FakeMachine:
         self.worked_s = 0.0
         self.running = ""
         self._held = 0
+        self._seed = seed
+        self._quota = quota
 
     @property
     def clock(self) -> FakeClock:
@@ -118,8 +123,8 @@ class FakeMachine:
         return Environment(
             cpu="virtual",
             cores_logical=2,
-            cores_usable=2,
-            cpu_quota=None,
+            cores_usable=2 if self._quota is None else max(1, min(2, int(self._quota))),
+            cpu_quota=self._quota,
             memory_bytes=2**33,
             system="virtual",
             python="virtual",
@@ -134,6 +139,10 @@ class FakeMachine:
     ) -> Mapping[str, float] | None:
         """Return what was scripted, without executing anything."""
         return self._gil_shares
+
+    def draw_seed(self) -> int:
+        """Return the scripted seed."""
+        return self._seed
 
     def control_s(self, width: int, *, parallel: bool) -> float:
         """Return the pretended control time now, and let it pass."""
