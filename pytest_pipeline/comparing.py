@@ -133,22 +133,25 @@ def compare(
     others may be measured at the same time (then a gate may be met, never missed).
 
     Raises `UsageError` for a declaration that cannot work, and whatever a stage raises, with a note
-    naming stage and item; with a requirement on the error rate an item that fails is counted instead. Missed requirements do not raise: they stand in `Comparison.findings`.
+    naming stage and item; an item that fails under an arm with a requirement on its error rate (then also
+    under the baseline) is counted instead. Missed requirements do not raise: they stand in `Comparison.findings`.
     """
     validate_check(check)
     plan = make_plan(stages, timeout_s=positive_number(timeout, what="timeout"))
     arms = _resolve(baseline, executors, extra_executors)
     output_check = OutputCheck(check)
     around = Surroundings(setup, teardown)
-    first, *others = (
-        Lane(each, plan, around, output_check) for each in (arms.baseline, *arms.candidates)
-    )
     gates = _make_gates(requirements, arms, plan)
     error_gates = [gate for gate in gates if isinstance(gate, ErrorRateGate)]
+    collecting = _collecting(error_gates, arms.baseline.name)
+    first, *others = (
+        Lane(each, plan, around, output_check, collects=each.name in collecting)
+        for each in (arms.baseline, *arms.candidates)
+    )
     hears = observer or Unobserved()
     trial = Trial(
         plan=plan,
-        source=replace(make_source(items), collects_errors=bool(error_gates)),
+        source=make_source(items),
         baseline=first,
         candidates=others,
         ladder_gates=[gate for gate in gates if isinstance(gate, LadderGate)],
@@ -222,6 +225,15 @@ def _resolve(
         candidates=tuple(each for each in others if not causes[each.name]),
         unavailable={name: cause for name, cause in causes.items() if cause},
     )
+
+
+def _collecting(error_gates: Sequence[ErrorRateGate], baseline: str) -> frozenset[str]:
+    """Return the arms whose failed items are counted: an arm without a limit would be fast by failing.
+
+    The baseline is one of them, so that there is something to compare the failures with.
+    """
+    bound = frozenset(gate.executor for gate in error_gates)
+    return bound | {baseline} if bound else bound
 
 
 def _make_gates(requirements: Sequence[Requirement], arms: Arms, plan: Plan) -> list[Gate]:

@@ -31,7 +31,13 @@ class Lane:
     """An arm with open workers."""
 
     def __init__(
-        self, executor: Executor, plan: Plan, around: Surroundings, check: OutputCheck
+        self,
+        executor: Executor,
+        plan: Plan,
+        around: Surroundings,
+        check: OutputCheck,
+        *,
+        collects: bool,
     ) -> None:
         self.executor = executor
         self.name = executor.name
@@ -44,6 +50,7 @@ class Lane:
         self._plan = plan
         self._around = around
         self._check = check
+        self._collects = collects
         self._running: Running | None = None
 
     def open(self) -> None:
@@ -75,7 +82,7 @@ class Lane:
     def execute_on(self, running: Running, source: Source) -> Trace:
         """Execute once on foreign workers (those that hold the watched plan)."""
         with _surrounded(self._around):
-            trace = running.run(source)
+            trace = running.run(self._collecting(source))
         self._check_outputs(trace)
         return trace
 
@@ -88,7 +95,7 @@ class Lane:
         """Execute once under `meter`, which sees neither set-up nor the comparison of outputs."""
         self.open()
         assert self._running is not None
-        run = partial(self._running.run, source)
+        run = partial(self._running.run, self._collecting(source))
         with dropped_prints(), _surrounded(self._around):
             trace, reading = meter(run)
         self._check_outputs(trace)
@@ -107,6 +114,10 @@ class Lane:
         self.open()
         assert self._running is not None
         return self.execute_on(self._running, source)
+
+    def _collecting(self, source: Source) -> Source:
+        """Return `source` so that failed items are counted where a gate limits them, and raise elsewhere."""
+        return replace(source, collects_errors=self._collects)
 
     def _check_outputs(self, trace: Trace) -> None:
         self.failures.add(trace)
