@@ -84,6 +84,11 @@ class Arms:
         """Return the available arms that `requirement` binds; raises `UsageError` for an arm that is not run."""
         names = [executor.name for executor in self.candidates]
         if requirement.executor in {EVERY_CANDIDATE, BEST}:
+            if not names and not self.unavailable:
+                raise UsageError(
+                    f"{requirement.quantity.value}(executor={requirement.executor!r}): no arm is run beside the "
+                    f'baseline {self.baseline.name!r}; name one, e.g. executors=["threads"]'
+                )
             return names
         if requirement.executor == self.baseline.name and requirement.quantity.is_relative:
             raise UsageError(

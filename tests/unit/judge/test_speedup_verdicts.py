@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 from unit.virtual import Lab, sometimes, speedup
 
+from pytest_pipeline.assembling.assembly import merge_best
+from pytest_pipeline.judge.conclude import without_rounds
 from pytest_pipeline.model.finding import Reason, Verdict
 from pytest_pipeline.model.rounds import Phase
 from pytest_pipeline.testing import VirtualExecutor
@@ -154,6 +156,29 @@ def test_an_unavailable_arm_is_reported_with_its_cause_and_the_others_are_measur
     verdicts = {finding.executor: finding.verdict for finding in result.findings}
     assert verdicts == {"threads": Verdict.MET, "cuda": Verdict.UNAVAILABLE}
     assert result["cuda"].unavailable == "no device"
+
+
+def test_a_gate_on_the_best_arm_is_not_lost_where_none_can_run():
+    lab = Lab()
+    gpu = VirtualExecutor("cuda", lab.machine, unavailable="no device")
+    (finding,) = lab.compare(
+        requirements=[speedup(1.5, executor="best")], candidates=[gpu]
+    ).findings
+    assert (finding.verdict, finding.executor) == (Verdict.UNAVAILABLE, "cuda")
+
+
+def test_an_arm_without_an_answer_of_its_own_does_not_fail_a_gate_on_the_best_one():
+    requirement = speedup(1.5, executor="best")
+    findings = [
+        without_rounds(requirement, name, verdict, reason, "text")
+        for name, verdict, reason in (
+            ("processes", Verdict.INVALID, Reason.BUDGET),
+            ("threads", Verdict.INCONCLUSIVE, Reason.BUSY),
+            ("asyncio", Verdict.MISSED, Reason.NONE),
+        )
+    ]
+    assert [each.executor for each in merge_best(findings)] == ["threads"]
+    assert [each.executor for each in merge_best(findings[::2])] == ["asyncio"]
 
 
 def test_switched_off_every_arm_runs_once_and_gates_are_not_run():

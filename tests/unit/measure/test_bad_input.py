@@ -68,6 +68,13 @@ def test_two_arms_of_one_name():
         lab.compare(candidates=[lab.threads, lab.threads])
 
 
+@pytest.mark.parametrize("executor", ["*", "best"])
+def test_a_gate_that_binds_no_arm_because_only_the_baseline_runs(executor):
+    lab = Lab()
+    with pytest.raises(UsageError, match="no arm is run beside the baseline 'serial'; name one"):
+        lab.compare(requirements=[speedup(2, executor=executor)], candidates=[lab.serial])
+
+
 def test_a_gate_naming_an_arm_that_is_not_run():
     lab = Lab()
     with pytest.raises(UsageError, match="names an arm that is not run; arms: serial, threads"):
