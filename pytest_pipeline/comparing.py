@@ -127,6 +127,7 @@ def compare(
     extra_executors: Mapping[str, Executor] | None = None,
     machine: Machine | None = None,
     company: str = "",
+    run_number: int = 1,
     observer: Observer | None = None,
 ) -> Comparison:
     """Run the same `stages` on the same `items` under every arm, in interleaved rounds, and decide.
@@ -135,7 +136,8 @@ def compare(
     `executors` names or configured executors (default: threads); `timeout` seconds per execution;
     `budget_s` seconds of measuring (soft, see `measure.budget`); `max_rounds` clean rounds;
     `mode` is "measure", or "off" to run each arm once and compare outputs only; `company` says why
-    others may be measured at the same time (then a gate may be met, never missed).
+    others may be measured at the same time (then a gate may be met, never missed); `run_number` counts
+    from 1 the gated comparisons of one test, which share its error (see `judge.gate.Errors`).
 
     Raises `UsageError` for a declaration that cannot work, and whatever a stage raises, with a note
     naming stage and item; an item that fails under an arm with a requirement on its error rate (then also
@@ -146,7 +148,7 @@ def compare(
     arms = _resolve(baseline, executors, extra_executors)
     output_check = OutputCheck(check)
     around = Surroundings(setup, teardown)
-    gates = _make_gates(requirements, arms, plan)
+    gates = _make_gates(requirements, arms, plan, Errors().of_run(run_number))
     error_gates = [gate for gate in gates if isinstance(gate, ErrorRateGate)]
     collecting = _collecting(error_gates, arms.baseline.name)
     first, *others = (
@@ -166,7 +168,7 @@ def compare(
         memory_gates=[gate for gate in gates if isinstance(gate, MemoryGate)],
         arrivals=arrivals,
         machine=machine or default_machine(),
-        errors=Errors().split(len(gates)),
+        errors=Errors().of_run(run_number).split(len(gates)),
         budget_s=budget_s,
         max_rounds=max_rounds,
         progress=hears.progress,
@@ -241,11 +243,13 @@ def _collecting(error_gates: Sequence[ErrorRateGate], baseline: str) -> frozense
     return bound | {baseline} if bound else bound
 
 
-def _make_gates(requirements: Sequence[Requirement], arms: Arms, plan: Plan) -> list[Gate]:
+def _make_gates(
+    requirements: Sequence[Requirement], arms: Arms, plan: Plan, of_run: Errors
+) -> list[Gate]:
     bound = [
         (requirement, name) for requirement in requirements for name in arms.bound_by(requirement)
     ]
-    errors = Errors().split(len(bound))
+    errors = of_run.split(len(bound))
     return [
         _make_gate(requirement, name, arms, plan, _met_split(errors, requirement, arms))
         for requirement, name in bound

@@ -106,6 +106,22 @@ def test_a_gate_that_binds_no_arm_is_not_run_when_forced_and_an_error_when_decla
     forced.stdout.fnmatch_lines(["*1 not run*"])
 
 
+def test_the_gated_runs_of_each_test_are_numbered_from_one(run):
+    source = """
+        import pytest
+        import conftest
+
+        @pytest.mark.speedup(min=2)
+        @pytest.mark.parametrize("name", ["a", "b"])
+        def test_gate(pipeline, name):
+            pipeline.run(["met"], [])
+            pipeline.run(["met"], [], gates=False)
+            pipeline.run(["met"], [])
+            assert [each["run_number"] for each in conftest.CALLS[-3:]] == [1, 2, 2]
+        """
+    run(source).assert_outcomes(passed=2)
+
+
 def test_the_speedup_of_the_baseline_cannot_be_gated_but_its_latency_can(run):
     result = run("""
         import pytest

@@ -7,6 +7,7 @@ from unit.virtual import Lab, sometimes, speedup
 
 from pytest_pipeline.assembling.assembly import merge_best
 from pytest_pipeline.judge.conclude import without_rounds
+from pytest_pipeline.judge.gate import Errors
 from pytest_pipeline.model.finding import Reason, Verdict
 from pytest_pipeline.model.rounds import Phase
 from pytest_pipeline.testing import VirtualExecutor
@@ -28,6 +29,31 @@ def test_a_plan_that_is_clearly_too_slow_is_missed_within_fifteen_rounds_confirm
     bet_on = [each for each in result.rounds if each.phase is not Phase.WARM_UP]
     assert len(bet_on) <= 15
     assert any(each.phase is Phase.CONFIRM for each in bet_on)
+
+
+def test_however_often_one_test_measures_its_runs_share_one_error():
+    shares = [Errors().of_run(number).missed / Errors().missed for number in range(1, 2000)]
+    assert 0.999 < sum(shares) <= 1
+    assert shares == sorted(shares, reverse=True)
+    assert shares[0] == 0.83
+    first, second = (
+        Lab().compare(requirements=[speedup(1.5)], run_number=number).notes["alpha_missed"]
+        for number in (1, 2)
+    )
+    assert (first, second) == pytest.approx((0.00083, 0.000085))
+
+
+def test_a_later_run_of_a_test_asks_for_more_before_it_fails_the_test():
+    def rounds(number):
+        lab = Lab()
+        lab.threads.locked = ("parse",)
+        (finding,) = lab.compare(
+            lab.stages(workers=2), requirements=[speedup(3.0)], run_number=number
+        ).findings
+        assert finding.verdict is Verdict.MISSED
+        return finding.clean_rounds
+
+    assert rounds(20) > rounds(1)
 
 
 def test_a_miss_is_confirmed_on_freshly_opened_workers():
