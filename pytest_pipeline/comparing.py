@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import contextlib
 import functools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -194,14 +195,14 @@ def _run(trial: Trial, assembly: Assembly, observer: Observer, mode: str) -> Com
         return (trial.machine.clock.now_ns() - began_ns) / 1e9
 
     observer.began(lambda: assembly.interrupted(measured, seconds(), WorkerDiedError(_DIED)))
-    try:
-        measure(trial, measured, once=mode == "off")
-    except BaseException as error:
-        observer.finished(assembly.interrupted(measured, seconds(), error))
-        raise
-    finally:
+    with contextlib.ExitStack() as lanes:  # one that cannot close must not leave the others open
         for lane in trial.lanes:
-            lane.close()
+            lanes.callback(lane.close)
+        try:
+            measure(trial, measured, once=mode == "off")
+        except BaseException as error:
+            observer.finished(assembly.interrupted(measured, seconds(), error))
+            raise
     comparison = assembly.complete(measured, seconds(), is_off=mode == "off")
     observer.finished(comparison)
     return comparison
