@@ -159,5 +159,16 @@ class Measured:
 
     def _observed(self, gate: Gate) -> Sequence[Observed]:
         if isinstance(gate, LatencyGate):
-            return [block for block in self.blocks if block.executor == gate.executor]
+            return blocks_of(gate, self.blocks)
         return self.rounds
+
+
+def blocks_of(gate: LatencyGate, blocks: Sequence[LatencyBlock]) -> list[LatencyBlock]:
+    """Return the blocks that ran for `gate`: two gates on one arm may differ in their arrival rates.
+
+    A gate without a rate of its own runs in closed loop, or under the arrivals of the test.
+    """
+    own = [block for block in blocks if block.executor == gate.executor]
+    rate = gate.requirement.rate_per_s
+    same = [block for block in own if block.rate_per_s == rate]
+    return same if same or rate is not None else own

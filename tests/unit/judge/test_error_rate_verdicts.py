@@ -186,7 +186,7 @@ def test_a_limit_that_the_budget_can_never_certify_is_invalid_with_the_number_of
     assert (finding.verdict, finding.reason) == (Verdict.INVALID, Reason.SAMPLES)
     needed = gate(0.0001).items_needed
     assert needed > 30_000
-    assert f"needs {needed} items without a failure" in finding.text
+    assert f"an error rate of at most 0.01 % needs {needed} items without a failure" in finding.text
     assert "measure(budget=" in finding.text
 
 
