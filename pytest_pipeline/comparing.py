@@ -129,6 +129,7 @@ def compare(
     machine: Machine | None = None,
     company: str = "",
     run_number: int = 1,
+    predicts: bool = True,
     observer: Observer | None = None,
 ) -> Comparison:
     """Run the same `stages` on the same `items` under every arm, in interleaved rounds, and decide.
@@ -138,7 +139,8 @@ def compare(
     `budget_s` seconds of measuring (soft, see `measure.budget`); `max_rounds` clean rounds;
     `mode` is "measure", or "off" to run each arm once and compare outputs only; `company` says why
     others may be measured at the same time (then a gate may be met, never missed); `run_number` counts
-    from 1 the gated comparisons of one test, which share its error (see `judge.gate.Errors`).
+    from 1 the gated comparisons of one test, which share its error (see `judge.gate.Errors`);
+    without `predicts` nothing is executed or sampled for ceilings and what-ifs, and there are none.
 
     Raises `UsageError` for a declaration that cannot work, and whatever a stage raises, with a note
     naming stage and item; an item that fails under an arm with a requirement on its error rate (then also
@@ -175,6 +177,7 @@ def compare(
         progress=hears.progress,
         outlook=outlook,
         company=company,
+        predicts=predicts,
     )
     return _run(trial, Assembly(trial, gates, requirements, arms.unavailable, check), hears, mode)
 

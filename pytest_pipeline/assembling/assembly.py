@@ -45,7 +45,7 @@ class Assembly:
 
     def complete(self, measured: Measured, seconds: float, *, is_off: bool) -> Comparison:
         """Return the result of a measurement that ran to its end."""
-        arms = self._arms(measured, predicts=not is_off)
+        arms = self._arms(measured, predicts=self._trial.predicts and not is_off)
         wrong = self._wrong(measured)
         if wrong:
             findings = wrong

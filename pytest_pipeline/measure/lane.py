@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -22,9 +23,9 @@ class Surroundings:
     """What runs untimed around every execution."""
 
     setup: Callable[[], object] | None = None
-    """Called before each execution."""
+    """Called before each execution, and once more before items are sampled for predictions."""
     teardown: Callable[[], object] | None = None
-    """Called after each execution, also a failed one."""
+    """Called after each of these, also a failed one."""
 
 
 class Lane:
@@ -74,6 +75,10 @@ class Lane:
     def abandoned(self) -> tuple[str, ...]:
         """Hung worker threads of this arm."""
         return () if self._running is None else self._running.abandoned
+
+    def surrounded(self) -> AbstractContextManager[None]:
+        """Return the user's set-up and teardown around what is no execution and uses the items."""
+        return _surrounded(self._around)
 
     def first_execution(self, source: Source) -> Trace:
         """Execute once with prints kept and outputs compared in full."""

@@ -61,6 +61,8 @@ class Trial:
     """Gates that look at the memory of executions of their own."""
     outlook: Callable[[Trial, Measured], Sequence[str]] = field(default=lambda *_: ())
     """Says before the rounds what the plan can reach, one sentence per arm with a gate on the speedup."""
+    predicts: bool = True
+    """Whether somebody reads ceilings and what-ifs: only then their samples are taken."""
     company: str = ""
     """Why others may run at the same time; empty when this test is alone."""
 
