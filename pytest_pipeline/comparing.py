@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import contextlib
 import functools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -84,6 +85,11 @@ class Arms:
         """Return the available arms that `requirement` binds; raises `UsageError` for an arm that is not run."""
         names = [executor.name for executor in self.candidates]
         if requirement.executor in {EVERY_CANDIDATE, BEST}:
+            if not names and not self.unavailable:
+                raise UsageError(
+                    f"{requirement.quantity.value}(executor={requirement.executor!r}): no arm is run beside the "
+                    f'baseline {self.baseline.name!r}; name one, e.g. executors=["threads"]'
+                )
             return names
         if requirement.executor == self.baseline.name and requirement.quantity.is_relative:
             raise UsageError(
@@ -122,6 +128,8 @@ def compare(
     extra_executors: Mapping[str, Executor] | None = None,
     machine: Machine | None = None,
     company: str = "",
+    run_number: int = 1,
+    predicts: bool = True,
     observer: Observer | None = None,
 ) -> Comparison:
     """Run the same `stages` on the same `items` under every arm, in interleaved rounds, and decide.
@@ -130,25 +138,30 @@ def compare(
     `executors` names or configured executors (default: threads); `timeout` seconds per execution;
     `budget_s` seconds of measuring (soft, see `measure.budget`); `max_rounds` clean rounds;
     `mode` is "measure", or "off" to run each arm once and compare outputs only; `company` says why
-    others may be measured at the same time (then a gate may be met, never missed).
+    others may be measured at the same time (then a gate may be met, never missed); `run_number` counts
+    from 1 the gated comparisons of one test, which share its error (see `judge.gate.Errors`);
+    without `predicts` nothing is executed or sampled for ceilings and what-ifs, and there are none.
 
     Raises `UsageError` for a declaration that cannot work, and whatever a stage raises, with a note
-    naming stage and item; with a requirement on the error rate an item that fails is counted instead. Missed requirements do not raise: they stand in `Comparison.findings`.
+    naming stage and item; an item that fails under an arm with a requirement on its error rate (then also
+    under the baseline) is counted instead. Missed requirements do not raise: they stand in `Comparison.findings`.
     """
     validate_check(check)
     plan = make_plan(stages, timeout_s=positive_number(timeout, what="timeout"))
     arms = _resolve(baseline, executors, extra_executors)
     output_check = OutputCheck(check)
     around = Surroundings(setup, teardown)
-    first, *others = (
-        Lane(each, plan, around, output_check) for each in (arms.baseline, *arms.candidates)
-    )
-    gates = _make_gates(requirements, arms, plan)
+    gates = _make_gates(requirements, arms, plan, Errors().of_run(run_number))
     error_gates = [gate for gate in gates if isinstance(gate, ErrorRateGate)]
+    collecting = _collecting(error_gates, arms.baseline.name)
+    first, *others = (
+        Lane(each, plan, around, output_check, collects=each.name in collecting)
+        for each in (arms.baseline, *arms.candidates)
+    )
     hears = observer or Unobserved()
     trial = Trial(
         plan=plan,
-        source=replace(make_source(items), collects_errors=bool(error_gates)),
+        source=make_source(items),
         baseline=first,
         candidates=others,
         ladder_gates=[gate for gate in gates if isinstance(gate, LadderGate)],
@@ -158,12 +171,13 @@ def compare(
         memory_gates=[gate for gate in gates if isinstance(gate, MemoryGate)],
         arrivals=arrivals,
         machine=machine or default_machine(),
-        errors=Errors().split(len(gates)),
+        errors=Errors().of_run(run_number).split(len(gates)),
         budget_s=budget_s,
         max_rounds=max_rounds,
         progress=hears.progress,
         outlook=outlook,
         company=company,
+        predicts=predicts,
     )
     return _run(trial, Assembly(trial, gates, requirements, arms.unavailable, check), hears, mode)
 
@@ -184,14 +198,14 @@ def _run(trial: Trial, assembly: Assembly, observer: Observer, mode: str) -> Com
         return (trial.machine.clock.now_ns() - began_ns) / 1e9
 
     observer.began(lambda: assembly.interrupted(measured, seconds(), WorkerDiedError(_DIED)))
-    try:
-        measure(trial, measured, once=mode == "off")
-    except BaseException as error:
-        observer.finished(assembly.interrupted(measured, seconds(), error))
-        raise
-    finally:
+    with contextlib.ExitStack() as lanes:  # one that cannot close must not leave the others open
         for lane in trial.lanes:
-            lane.close()
+            lanes.callback(lane.close)
+        try:
+            measure(trial, measured, once=mode == "off")
+        except BaseException as error:
+            observer.finished(assembly.interrupted(measured, seconds(), error))
+            raise
     comparison = assembly.complete(measured, seconds(), is_off=mode == "off")
     observer.finished(comparison)
     return comparison
@@ -224,11 +238,22 @@ def _resolve(
     )
 
 
-def _make_gates(requirements: Sequence[Requirement], arms: Arms, plan: Plan) -> list[Gate]:
+def _collecting(error_gates: Sequence[ErrorRateGate], baseline: str) -> frozenset[str]:
+    """Return the arms whose failed items are counted: an arm without a limit would be fast by failing.
+
+    The baseline is one of them, so that there is something to compare the failures with.
+    """
+    bound = frozenset(gate.executor for gate in error_gates)
+    return bound | {baseline} if bound else bound
+
+
+def _make_gates(
+    requirements: Sequence[Requirement], arms: Arms, plan: Plan, of_run: Errors
+) -> list[Gate]:
     bound = [
         (requirement, name) for requirement in requirements for name in arms.bound_by(requirement)
     ]
-    errors = Errors().split(len(bound))
+    errors = of_run.split(len(bound))
     return [
         _make_gate(requirement, name, arms, plan, _met_split(errors, requirement, arms))
         for requirement, name in bound

@@ -78,6 +78,7 @@ def sweep(
             baseline=baseline,
             budget_s=_UNGATED_SHARE * budget_s / len(settings),
             extra_executors=extra_executors,
+            predicts=False,  # a point has no what-ifs: nobody would read them
             observer=_Numbered(hears, f"sweep {number} of {len(settings)} ({setting})"),
             **options,
         )

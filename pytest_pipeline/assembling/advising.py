@@ -13,7 +13,7 @@ from pytest_pipeline.explain.gate_causes import (
     overlap_advice,
     throughput_advice,
 )
-from pytest_pipeline.explain.memory import memory_advice, memory_lines
+from pytest_pipeline.explain.memory import ONE_AT_A_TIME, memory_advice, memory_lines
 from pytest_pipeline.explain.tail import late_cause
 from pytest_pipeline.judge.gate import Gate
 from pytest_pipeline.measure.trial import Measured, Trial
@@ -64,6 +64,8 @@ class Adviser:
         lane, first = self._trial.lane(gate.executor), self._trial.baseline
         if gate.requirement.quantity is Quantity.ERROR_RATE:
             return failure_advice(lane.failures, first.failures, first.name)
+        if lane is first and lane.width == 1:
+            return ONE_AT_A_TIME
         peak = None if lane is first else self._arms[first.name].peak_memory_bytes
         return memory_advice(self._trial.plan, lane.width, lane.name, peak)
 

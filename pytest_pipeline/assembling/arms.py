@@ -12,7 +12,7 @@ from pytest_pipeline.explain.profiled import Profiled
 from pytest_pipeline.explain.whatif import what_ifs
 from pytest_pipeline.judge.estimates import speedup_estimate, summarise_latency, usable_rounds
 from pytest_pipeline.measure.lane import Lane
-from pytest_pipeline.measure.trial import Measured, Trial
+from pytest_pipeline.measure.trial import Measured, Trial, blocks_of
 from pytest_pipeline.model.comparison import Arm
 from pytest_pipeline.model.estimate import Estimate, Latency
 from pytest_pipeline.model.trace import Trace
@@ -87,7 +87,9 @@ class ArmMaker:
         return median(seen) if seen else overlap(trace)
 
     def _latency(self, lane: Lane, trace: Trace) -> Latency | None:
-        blocks = [block for block in self._measured.blocks if block.executor == lane.name]
+        """Return the latencies of the arm's first gate: other arrival rates have other latencies."""
+        gates = [gate for gate in self._trial.latency_gates if gate.executor == lane.name]
+        blocks = blocks_of(gates[0], self._measured.blocks) if gates else []
         clean = [block for block in blocks if block.is_clean] or blocks
         if clean:
             samples = [value for block in clean for value in block.latencies_s]

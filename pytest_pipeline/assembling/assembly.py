@@ -17,7 +17,7 @@ from pytest_pipeline.measure.trial import Measured, Trial, Wrong
 from pytest_pipeline.measure.watch import median_services_s
 from pytest_pipeline.model.comparison import Arm, Comparison
 from pytest_pipeline.model.finding import Finding, Reason, Verdict
-from pytest_pipeline.model.requirement import BEST, Requirement
+from pytest_pipeline.model.requirement import BEST, EVERY_CANDIDATE, Requirement
 
 _ERROR_REASONS: tuple[tuple[type[BaseException], Reason], ...] = (
     (KeyboardInterrupt, Reason.INTERRUPTED),
@@ -45,7 +45,7 @@ class Assembly:
 
     def complete(self, measured: Measured, seconds: float, *, is_off: bool) -> Comparison:
         """Return the result of a measurement that ran to its end."""
-        arms = self._arms(measured, predicts=not is_off)
+        arms = self._arms(measured, predicts=self._trial.predicts and not is_off)
         wrong = self._wrong(measured)
         if wrong:
             findings = wrong
@@ -132,7 +132,7 @@ class Assembly:
     def _decided(self, measured: Measured, arms: dict[str, Arm]) -> list[Finding]:
         adviser = Adviser(self._trial, measured, arms)
         findings = [self._finding(gate, measured, adviser) for gate in self._gates]
-        return _merge_best(findings)
+        return merge_best(findings)
 
     def _finding(self, gate: Gate, measured: Measured, adviser: Adviser) -> Finding:
         around = measured.circumstances(gate, self._trial.company)
@@ -163,7 +163,8 @@ class Assembly:
             )
             for requirement in self._requirements
             for name, cause in self._unavailable.items()
-            if requirement.executor in {"*", name}
+            if requirement.executor in {EVERY_CANDIDATE, name}
+            or (requirement.executor == BEST and not self._trial.candidates)
         ]
 
 
@@ -185,7 +186,7 @@ def _wrong_finding(wrong: Wrong, baseline: str) -> Finding:
     )
 
 
-def _merge_best(findings: list[Finding]) -> list[Finding]:
+def merge_best(findings: list[Finding]) -> list[Finding]:
     """Keep one finding per `best` gate: the arm that met it, or the one that came closest."""
     kept: list[Finding] = []
     groups: dict[Requirement, list[Finding]] = {}
@@ -198,7 +199,8 @@ def _merge_best(findings: list[Finding]) -> list[Finding]:
 
 
 def _best_of(group: list[Finding]) -> Finding:
-    order = (Verdict.MET, Verdict.INVALID, Verdict.INCONCLUSIVE, Verdict.MISSED)
+    # What is invalid here is so for one arm: another that may still meet the limit is the better answer.
+    order = (Verdict.MET, Verdict.INCONCLUSIVE, Verdict.MISSED, Verdict.INVALID)
     first = min(order.index(finding.verdict) for finding in group)
     same = [finding for finding in group if order.index(finding.verdict) == first]
     return max(same, key=_goodness)

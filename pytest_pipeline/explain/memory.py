@@ -13,6 +13,13 @@ FEW_SAMPLES = 5
 """Samples of a reading below which a short peak is easily missed."""
 
 
+ONE_AT_A_TIME = Advice(
+    "the baseline runs one item at a time: concurrency is not needed for it",
+    "look at what one item takes in its stages, and at the outputs, which are kept",
+)
+"""For a serial loop, which has no queues and one item inside."""
+
+
 def memory_advice(plan: Plan, workers: int, executor: str, baseline_peak: int | None) -> Advice:
     """Return how many items are held at once, and what the baseline takes for one at a time."""
     queued = sum(stage.queue_size for stage in plan.stages)

@@ -9,6 +9,7 @@ from pytest_pipeline.judge.gate import Status
 from pytest_pipeline.measure.budget import HARD_CAP
 from pytest_pipeline.measure.lane import Lane
 from pytest_pipeline.measure.trial import Measured, Trial
+from pytest_pipeline.model.units import show_quantity
 
 MOST_TIMES = 8
 """Multiple of the items that a clean met needs, after which an open gate is near its limit: a share at
@@ -69,7 +70,7 @@ class ErrorPhase:
     def _shortage(self, gate: ErrorRateGate, need_s: float) -> str:
         limit_s = HARD_CAP * self._trial.budget_s
         return (
-            f"an error rate of at most {gate.requirement.limit:.3g} needs {gate.items_needed} items without a failure: "
+            f"an error rate of at most {show_quantity(gate.requirement.limit, 'share')} needs {gate.items_needed} items without a failure: "
             f"{need_s:.0f} s more, and the budget of {self._trial.budget_s:.0f} s extends to {limit_s:.0f} s at most; "
             f'use a larger max, quicker items, or @pytest.mark.measure(budget="{max(1.0, need_s / 2):.0f}s")'
         )

@@ -3,8 +3,8 @@
 CPU time alone cannot tell: zlib and numpy compute without the GIL, a Python loop with it. The probe
 sleeps, wakes, and notes how long it takes until it may run: at once while the GIL is free, at least
 the interpreter's switch interval while another thread holds it. Each wake-up is a sample of the
-stage that was in service then. One extra execution of the baseline, untimed; on a crowded machine nothing is concluded. Same idea as the
-`gilknocker` and `gil_load` tools; measured here: 0.08 ms late while zlib or matmul runs, 0.65 ms
+stage that was in service then. It takes extra executions of the baseline, untimed: one, or up to five of a
+short plan; on a crowded machine nothing is concluded. Same idea as the `gilknocker` and `gil_load` tools; measured here: 0.08 ms late while zlib or matmul runs, 0.65 ms
 (switch interval 0.5 ms) while a Python loop runs.
 """
 
@@ -35,7 +35,7 @@ LEAST_SAMPLES = 8
 """Samples below which a stage's share stays unknown."""
 
 LONGEST_S = 5.0
-"""Baseline makespan above which the extra execution is saved; the shares then stay unknown."""
+"""Baseline makespan above which the extra executions are saved; the shares then stay unknown."""
 
 ENOUGH_S = 0.3
 """Seconds of baseline that are probed; short plans are executed again until then, five times at most."""
@@ -67,8 +67,10 @@ class Probe:
 
     def __exit__(self, *_: object) -> None:
         self._stopping = True
-        self._thread.join()
-        sys.setswitchinterval(self._interval_s)
+        try:
+            self._thread.join()
+        finally:  # Ctrl-C arrives in the join
+            sys.setswitchinterval(self._interval_s)
 
     @property
     def is_crowded(self) -> bool:

@@ -20,8 +20,12 @@ def start_helper(script: str, *arguments: str) -> HelperProcess | None:
         helper = HelperProcess(script, *arguments)
     except OSError:
         return None
-    if helper.is_ready():
-        return helper
+    try:
+        if helper.is_ready():
+            return helper
+    except BaseException:  # Ctrl-C while waiting: nobody else knows this process
+        helper.close()
+        raise
     helper.close()
     return None
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -22,16 +23,22 @@ class Surroundings:
     """What runs untimed around every execution."""
 
     setup: Callable[[], object] | None = None
-    """Called before each execution."""
+    """Called before each execution, and once more before items are sampled for predictions."""
     teardown: Callable[[], object] | None = None
-    """Called after each execution, also a failed one."""
+    """Called after each of these, also a failed one."""
 
 
 class Lane:
     """An arm with open workers."""
 
     def __init__(
-        self, executor: Executor, plan: Plan, around: Surroundings, check: OutputCheck
+        self,
+        executor: Executor,
+        plan: Plan,
+        around: Surroundings,
+        check: OutputCheck,
+        *,
+        collects: bool,
     ) -> None:
         self.executor = executor
         self.name = executor.name
@@ -44,6 +51,7 @@ class Lane:
         self._plan = plan
         self._around = around
         self._check = check
+        self._collects = collects
         self._running: Running | None = None
 
     def open(self) -> None:
@@ -68,6 +76,10 @@ class Lane:
         """Hung worker threads of this arm."""
         return () if self._running is None else self._running.abandoned
 
+    def surrounded(self) -> AbstractContextManager[None]:
+        """Return the user's set-up and teardown around what is no execution and uses the items."""
+        return _surrounded(self._around)
+
     def first_execution(self, source: Source) -> Trace:
         """Execute once with prints kept and outputs compared in full."""
         return self._execute(source)
@@ -75,7 +87,7 @@ class Lane:
     def execute_on(self, running: Running, source: Source) -> Trace:
         """Execute once on foreign workers (those that hold the watched plan)."""
         with _surrounded(self._around):
-            trace = running.run(source)
+            trace = running.run(self._collecting(source))
         self._check_outputs(trace)
         return trace
 
@@ -88,7 +100,7 @@ class Lane:
         """Execute once under `meter`, which sees neither set-up nor the comparison of outputs."""
         self.open()
         assert self._running is not None
-        run = partial(self._running.run, source)
+        run = partial(self._running.run, self._collecting(source))
         with dropped_prints(), _surrounded(self._around):
             trace, reading = meter(run)
         self._check_outputs(trace)
@@ -107,6 +119,10 @@ class Lane:
         self.open()
         assert self._running is not None
         return self.execute_on(self._running, source)
+
+    def _collecting(self, source: Source) -> Source:
+        """Return `source` so that failed items are counted where a gate limits them, and raise elsewhere."""
+        return replace(source, collects_errors=self._collects)
 
     def _check_outputs(self, trace: Trace) -> None:
         self.failures.add(trace)

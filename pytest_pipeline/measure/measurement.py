@@ -9,7 +9,7 @@ from pytest_pipeline.judge.capacity import Capacity
 from pytest_pipeline.measure.control import ControlMonitor
 from pytest_pipeline.measure.equality import Mismatch
 from pytest_pipeline.measure.failures import ErrorPhase
-from pytest_pipeline.measure.instruments import quiet_instruments
+from pytest_pipeline.measure.instruments import dropped_prints, quiet_instruments
 from pytest_pipeline.measure.lane import Lane
 from pytest_pipeline.measure.latencies import LatencyPhase
 from pytest_pipeline.measure.machine import Usage
@@ -149,17 +149,19 @@ def _size(trial: Trial, measured: Measured) -> dict[str, float]:
 
 def _look_ahead(trial: Trial, measured: Measured, makespans: dict[str, float]) -> None:
     """Sample what the explanations need besides times, and say what the plan can reach, before the rounds."""
-    if not trial.candidates:
+    if not trial.candidates or not trial.predicts:
         return
     if (measured.cpu_share or 0.0) >= COMPUTES:
+        trial.progress("watching which stages hold the GIL")
         measured.gil_shares = trial.machine.gil_shares(
             lambda: trial.baseline.timed_execution(trial.source), makespans[trial.baseline.name]
         )
     elif not trial.machine.environment().gil:
         measured.gil_shares = None
-    measured.shipping = sample_shipping(
-        trial.plan, trial.source, measured.outputs, trial.machine.clock
-    )
+    with trial.baseline.surrounded(), dropped_prints():
+        measured.shipping = sample_shipping(
+            trial.plan, trial.source, measured.outputs, trial.machine.clock
+        )
     _keep_profiles(trial, measured)
     measured.outlook = tuple(trial.outlook(trial, measured))
     for sentence in measured.outlook:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import pickle
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Generator, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 from statistics import fmean
@@ -18,19 +19,23 @@ MOST_VALUES = 16
 """Items and outputs that are pickled."""
 
 MOST_BYTES = 64_000_000
-"""Bytes after which no further value is pickled, and that stages may have at most."""
+"""Bytes after which no further value is pickled, and that a stage or value may have in its pickle at most."""
 
 LONGEST_S = 0.1
 """Seconds after which no further value is pickled."""
 
 
 def sample_shipping(plan: Plan, source: Source, outputs: list[Any], clock: Clock) -> Shipping:
-    """Pickle the stages, some items and some outputs once, as the processes executor would."""
+    """Pickle the stages, some items and some outputs once, as the processes executor would.
+
+    Items are asked of the user's source once more: the caller surrounds that with set-up and teardown.
+    """
     try:
         for stage, name in zip(plan.stages, plan.names, strict=True):
-            _refuse_large(stage.fn, name)
-        items = _weigh(islice(source.factory(), MOST_VALUES), clock)
-        results = _weigh(outputs[:: max(1, -(-len(outputs) // MOST_VALUES))], clock)
+            _refuse_large(stage.fn, f"stage {name!r}")
+        with _first_items(source) as first:
+            items = _weigh(first, clock, "an item")
+        results = _weigh(outputs[:: max(1, -(-len(outputs) // MOST_VALUES))], clock, "an output")
     except Exception as error:  # whatever a foreign __reduce__ raises: it cannot travel
         return Shipping(0, 0, 0, 0, refusal=f"{type(error).__name__}: {error}")
     return Shipping(
@@ -39,6 +44,17 @@ def sample_shipping(plan: Plan, source: Source, outputs: list[Any], clock: Clock
         sender_s=items.dumping_s + results.loading_s,
         worker_s=items.loading_s + results.dumping_s,
     )
+
+
+@contextlib.contextmanager
+def _first_items(source: Source) -> Iterator[Iterator[Any]]:
+    """Yield a few items; a generator is closed at once, not when memory is next tidied."""
+    items = source.factory()
+    try:
+        yield islice(items, MOST_VALUES)
+    finally:
+        if isinstance(items, Generator):
+            items.close()
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,10 +66,11 @@ class _Weight:
     loading_s: float
 
 
-def _weigh(values: Iterable[Any], clock: Clock) -> _Weight:
+def _weigh(values: Iterable[Any], clock: Clock, what: str) -> _Weight:
     sizes, dumping, loading = list[float](), list[float](), list[float]()
     began_ns = clock.now_ns()
     for value in values:
+        _refuse_large(value, what, _beside)
         buffers: list[pickle.PickleBuffer] = []
         before_ns = clock.now_ns()
         body = _dumps(value, buffers.append)
@@ -77,17 +94,25 @@ def _dumps(value: object, keep: Callable[[pickle.PickleBuffer], object]) -> byte
         return bytes(cloudpickle.dumps(value, protocol=5, buffer_callback=keep))
 
 
-def _refuse_large(fn: object, name: str) -> None:
+def _refuse_large(
+    value: object, what: str, keep: Callable[[pickle.PickleBuffer], object] | None = None
+) -> None:
+    """Raise `pickle.PicklingError` for a pickle that would take long, before it takes memory or is timed."""
     import cloudpickle
 
-    cloudpickle.Pickler(_Scale(name), protocol=5).dump(fn)
+    cloudpickle.Pickler(_Scale(what), protocol=5, buffer_callback=keep).dump(value)
+
+
+def _beside(_: pickle.PickleBuffer) -> bool:
+    """Leave a buffer out of the pickle: it travels beside it, uncopied."""
+    return False
 
 
 class _Scale(io.RawIOBase):
     """Takes what a pickler writes, keeps nothing, and refuses what is too large to try."""
 
-    def __init__(self, name: str) -> None:
-        self._name = name
+    def __init__(self, what: str) -> None:
+        self._what = what
         self._left = MOST_BYTES
 
     def write(self, data: Any) -> int:
@@ -95,9 +120,7 @@ class _Scale(io.RawIOBase):
         size = memoryview(data).nbytes
         self._left -= size
         if self._left < 0:
-            raise pickle.PicklingError(
-                f"stage {self._name!r} holds more than {MOST_BYTES / 1e6:.0f} MB"
-            )
+            raise pickle.PicklingError(f"{self._what} holds more than {MOST_BYTES / 1e6:.0f} MB")
         return size
 
     def writable(self) -> bool:

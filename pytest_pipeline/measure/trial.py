@@ -69,6 +69,8 @@ class Trial:
     """Gates that look at the memory of executions of their own."""
     outlook: Callable[[Trial, Measured], Sequence[str]] = field(default=lambda *_: ())
     """Says before the rounds what the plan can reach, one sentence per arm with a gate on the speedup."""
+    predicts: bool = True
+    """Whether somebody reads ceilings and what-ifs: only then their samples are taken."""
     company: str = ""
     """Why others may run at the same time; empty when this test is alone."""
 
@@ -168,5 +170,16 @@ class Measured:
 
     def _observed(self, gate: Gate) -> Sequence[Observed]:
         if isinstance(gate, LatencyGate):
-            return [block for block in self.blocks if block.executor == gate.executor]
+            return blocks_of(gate, self.blocks)
         return self.rounds
+
+
+def blocks_of(gate: LatencyGate, blocks: Sequence[LatencyBlock]) -> list[LatencyBlock]:
+    """Return the blocks that ran for `gate`: two gates on one arm may differ in their arrival rates.
+
+    A gate without a rate of its own runs in closed loop, or under the arrivals of the test.
+    """
+    own = [block for block in blocks if block.executor == gate.executor]
+    rate = gate.requirement.rate_per_s
+    same = [block for block in own if block.rate_per_s == rate]
+    return same if same or rate is not None else own

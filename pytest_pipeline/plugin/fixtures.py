@@ -151,6 +151,7 @@ class PipelineFixture:
                     **arguments,
                     **self._surroundings(wanted),
                     company=company,
+                    run_number=state_of(self._item).gated_runs + 1,
                     observer=observer,
                 )
         except UsageError as error:

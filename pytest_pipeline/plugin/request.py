@@ -92,14 +92,18 @@ def name_of(executor: Any) -> str:
 
 
 def _binds(requirement: Requirement, names: list[str], baseline: str) -> bool:
-    if requirement.executor in {EVERY_CANDIDATE, BEST, *names}:
+    if requirement.executor in {EVERY_CANDIDATE, BEST}:
+        return any(name != baseline for name in names)
+    if requirement.executor in names:
         return True
     return requirement.executor == baseline and not requirement.quantity.is_relative
 
 
 def _no_such_arm(requirement: Requirement, names: list[str], baseline: str) -> str:
     marker = f"@pytest.mark.{requirement.quantity.value}(executor={requirement.executor!r})"
-    if requirement.executor == baseline:
+    if requirement.executor in {EVERY_CANDIDATE, BEST}:
+        why = f"no arm is run beside the baseline {baseline!r}"
+    elif requirement.executor == baseline:
         why = f"{baseline!r} is the baseline, with which {requirement.label} compares the others"
     else:
         why = f"that arm is not run{near(requirement.executor, names)}"

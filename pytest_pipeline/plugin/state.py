@@ -54,6 +54,11 @@ class ItemState:
         return [finding for run in self.runs for finding in run.comparison.findings]
 
     @property
+    def gated_runs(self) -> int:
+        """How many runs of this attempt could fail the test."""
+        return sum(run.is_gated for run in self.runs)
+
+    @property
     def is_relevant(self) -> bool:
         """True when the session's report has something to say about this test."""
         return bool(self.runs or self.sweeps or self.error)

@@ -87,6 +87,41 @@ def test_a_gate_whose_arm_the_command_line_left_out_is_not_run(run):
     result.stdout.fnmatch_lines(["*1 not run*"])
 
 
+@pytest.mark.parametrize("arm", ["", ", executor='best'"])
+def test_a_gate_that_binds_no_arm_is_not_run_when_forced_and_an_error_when_declared(run, arm):
+    source = f"""
+        import pytest
+
+        @pytest.mark.speedup(min=2{arm})
+        def test_gate(pipeline):
+            pipeline.run(["missed"], [], executors=["serial"])
+        """
+    declared = run(source)
+    declared.assert_outcomes(failed=1)
+    declared.stdout.fnmatch_lines(
+        ["*test_it.py:3: *no arm is run beside the baseline 'serial'; arms of this comparison*"]
+    )
+    forced = run(source, "--pipeline-executors=serial")
+    forced.assert_outcomes(passed=1)
+    forced.stdout.fnmatch_lines(["*1 not run*"])
+
+
+def test_the_gated_runs_of_each_test_are_numbered_from_one(run):
+    source = """
+        import pytest
+        import conftest
+
+        @pytest.mark.speedup(min=2)
+        @pytest.mark.parametrize("name", ["a", "b"])
+        def test_gate(pipeline, name):
+            pipeline.run(["met"], [])
+            pipeline.run(["met"], [], gates=False)
+            pipeline.run(["met"], [])
+            assert [each["run_number"] for each in conftest.CALLS[-3:]] == [1, 2, 2]
+        """
+    run(source).assert_outcomes(passed=2)
+
+
 def test_the_speedup_of_the_baseline_cannot_be_gated_but_its_latency_can(run):
     result = run("""
         import pytest

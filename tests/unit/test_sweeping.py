@@ -29,6 +29,20 @@ def test_every_worker_count_is_measured_against_the_same_baseline():
     assert {round(point.baseline_s or 0, 6) for point in made.points} == {0.16}
 
 
+def test_no_point_of_a_sweep_executes_or_samples_for_predictions_that_nobody_reads(monkeypatch):
+    lab = Lab(cores=4.0, cpu_share=1.0)
+    for name in (
+        "pytest_pipeline.measure.measurement.sample_shipping",
+        "unit.virtual.FakeMachine.gil_shares",
+    ):
+        monkeypatch.setattr(name, _never)
+    assert len(swept(lab).points) == 3
+
+
+def _never(*_: object) -> None:
+    raise AssertionError("sampled")
+
+
 def test_the_best_point_is_the_fastest_one():
     assert swept().best.workers == 4
 

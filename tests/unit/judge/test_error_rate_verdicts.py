@@ -12,6 +12,7 @@ from pytest_pipeline.judge.gate import Errors, Status
 from pytest_pipeline.model.failures import FailedShare
 from pytest_pipeline.model.finding import Reason, Verdict
 from pytest_pipeline.model.plan import Stage
+from pytest_pipeline.testing import VirtualExecutor
 
 
 def fails(lab: Lab, is_bad, *, name: str = "parse", seconds: float = 0.001):
@@ -90,9 +91,29 @@ def test_failures_in_both_arms_are_not_blamed_on_concurrency():
     assert finding.next_step == "run stage 'parse' alone on item 7"
 
 
+def test_an_arm_that_no_error_rate_binds_is_not_met_by_failing():
+    lab = Lab()
+    broken = VirtualExecutor("processes", lab.machine)
+    stages = [fails(lab, lambda item, arm: arm == "processes")]
+    with pytest.raises(ValueError, match="bad item 0"):
+        lab.compare(
+            stages,
+            requirements=[error_rate(0.5, executor="threads"), speedup(0.5, executor="processes")],
+            candidates=[lab.threads, broken],
+        )
+    assert lab.partial.findings[0].reason is Reason.STAGE_RAISED
+
+
+def test_failures_of_the_baseline_are_counted_when_another_arm_is_gated():
+    lab = Lab()
+    stages = [fails(lab, lambda item, arm: item == 7 and arm == "serial")]
+    result = lab.compare(stages, requirements=[error_rate(0, executor="threads")])
+    assert [finding.verdict for finding in result.findings] == [Verdict.MET]
+
+
 def test_the_baseline_itself_may_be_gated():
     lab = Lab()
-    stages = [fails(lab, lambda item, _: item == 7)]
+    stages = [fails(lab, lambda item, arm: item == 7 and arm == "serial")]
     (finding,) = lab.compare(stages, requirements=[error_rate(0, executor="serial")]).findings
     assert (finding.executor, finding.verdict) == ("serial", Verdict.MISSED)
     assert finding.cause == "the baseline itself fails: concurrency is not needed for it"
@@ -165,7 +186,7 @@ def test_a_limit_that_the_budget_can_never_certify_is_invalid_with_the_number_of
     assert (finding.verdict, finding.reason) == (Verdict.INVALID, Reason.SAMPLES)
     needed = gate(0.0001).items_needed
     assert needed > 30_000
-    assert f"needs {needed} items without a failure" in finding.text
+    assert f"an error rate of at most 0.01 % needs {needed} items without a failure" in finding.text
     assert "measure(budget=" in finding.text
 
 

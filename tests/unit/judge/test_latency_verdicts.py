@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import pytest
 from unit.virtual import Lab, p99
 
+from pytest_pipeline.judge.gate import Errors
+from pytest_pipeline.judge.latency import LatencyGate
+from pytest_pipeline.measure.trial import blocks_of
 from pytest_pipeline.model.finding import Reason, Verdict
-from pytest_pipeline.model.plan import Stage
+from pytest_pipeline.model.plan import Arrivals, Stage
 from pytest_pipeline.testing.executor import VirtualRunning
 
 
@@ -27,6 +31,23 @@ def test_a_service_without_late_items_is_met_with_the_samples_that_99_percent_ne
     assert finding.verdict is Verdict.MET
     assert sum(len(block.latencies_s) for block in result.blocks) >= 319
     assert result["threads"].latency.loop == "open"
+
+
+def test_two_rates_on_one_arm_are_told_apart():
+    lab = Lab()
+    requirements = [p99(0.05, rate_per_s=50), p99(0.05, rate_per_s=200)]
+    result = lab.compare(requirements=requirements)
+    slow = [block for block in result.blocks if block.rate_per_s == 50]
+    assert 0 < len(slow) < len(result.blocks)
+    assert result["threads"].latency.count == sum(len(block.latencies_s) for block in slow)
+    gate = LatencyGate(requirements[0], "threads", errors=Errors())
+    assert blocks_of(gate, result.blocks) == slow
+
+
+@pytest.mark.parametrize("arrivals", [None, Arrivals(100)])
+def test_a_gate_without_a_rate_keeps_the_blocks_of_its_loop(arrivals):
+    result = Lab().compare(requirements=[p99(1.0)], arrivals=arrivals)
+    assert result["threads"].latency.count == sum(len(each.latencies_s) for each in result.blocks)
 
 
 def test_the_needed_samples_are_announced_before_the_first_block():

@@ -124,3 +124,20 @@ def test_a_budget_that_cannot_hold_the_executions_is_invalid_with_the_seconds():
 def test_a_plan_that_takes_nothing_is_shown_as_nothing(amounts):
     _, finding = verdict_for(amounts, 100 * MB)
     assert finding.headline.startswith("peak memory 0 B <= 100 MB")
+
+
+def test_a_serial_loop_is_not_told_how_many_items_its_queues_hold():
+    lab = Lab()
+
+    def stage(item):
+        lab.machine.hold(150 * MB)
+        return item
+
+    (finding,) = lab.compare(
+        [stage, lab.stage("store", 0.1)],
+        range(2),
+        requirements=[peak_memory(100 * MB, executor="serial")],
+    ).findings
+    assert finding.verdict is Verdict.MISSED
+    assert finding.cause.startswith("the baseline runs one item at a time")
+    assert "in queues" not in finding.text

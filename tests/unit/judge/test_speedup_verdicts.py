@@ -5,6 +5,9 @@ from __future__ import annotations
 import pytest
 from unit.virtual import Lab, sometimes, speedup
 
+from pytest_pipeline.assembling.assembly import merge_best
+from pytest_pipeline.judge.conclude import without_rounds
+from pytest_pipeline.judge.gate import Errors
 from pytest_pipeline.model.finding import Reason, Verdict
 from pytest_pipeline.model.rounds import Phase
 from pytest_pipeline.testing import VirtualExecutor
@@ -26,6 +29,31 @@ def test_a_plan_that_is_clearly_too_slow_is_missed_within_fifteen_rounds_confirm
     bet_on = [each for each in result.rounds if each.phase is not Phase.WARM_UP]
     assert len(bet_on) <= 15
     assert any(each.phase is Phase.CONFIRM for each in bet_on)
+
+
+def test_however_often_one_test_measures_its_runs_share_one_error():
+    shares = [Errors().of_run(number).missed / Errors().missed for number in range(1, 2000)]
+    assert 0.999 < sum(shares) <= 1
+    assert shares == sorted(shares, reverse=True)
+    assert shares[0] == 0.83
+    first, second = (
+        Lab().compare(requirements=[speedup(1.5)], run_number=number).notes["alpha_missed"]
+        for number in (1, 2)
+    )
+    assert (first, second) == pytest.approx((0.00083, 0.000085))
+
+
+def test_a_later_run_of_a_test_asks_for_more_before_it_fails_the_test():
+    def rounds(number):
+        lab = Lab()
+        lab.threads.locked = ("parse",)
+        (finding,) = lab.compare(
+            lab.stages(workers=2), requirements=[speedup(3.0)], run_number=number
+        ).findings
+        assert finding.verdict is Verdict.MISSED
+        return finding.clean_rounds
+
+    assert rounds(20) > rounds(1)
 
 
 def test_a_miss_is_confirmed_on_freshly_opened_workers():
@@ -154,6 +182,29 @@ def test_an_unavailable_arm_is_reported_with_its_cause_and_the_others_are_measur
     verdicts = {finding.executor: finding.verdict for finding in result.findings}
     assert verdicts == {"threads": Verdict.MET, "cuda": Verdict.UNAVAILABLE}
     assert result["cuda"].unavailable == "no device"
+
+
+def test_a_gate_on_the_best_arm_is_not_lost_where_none_can_run():
+    lab = Lab()
+    gpu = VirtualExecutor("cuda", lab.machine, unavailable="no device")
+    (finding,) = lab.compare(
+        requirements=[speedup(1.5, executor="best")], candidates=[gpu]
+    ).findings
+    assert (finding.verdict, finding.executor) == (Verdict.UNAVAILABLE, "cuda")
+
+
+def test_an_arm_without_an_answer_of_its_own_does_not_fail_a_gate_on_the_best_one():
+    requirement = speedup(1.5, executor="best")
+    findings = [
+        without_rounds(requirement, name, verdict, reason, "text")
+        for name, verdict, reason in (
+            ("processes", Verdict.INVALID, Reason.BUDGET),
+            ("threads", Verdict.INCONCLUSIVE, Reason.BUSY),
+            ("asyncio", Verdict.MISSED, Reason.NONE),
+        )
+    ]
+    assert [each.executor for each in merge_best(findings)] == ["threads"]
+    assert [each.executor for each in merge_best(findings[::2])] == ["asyncio"]
 
 
 def test_switched_off_every_arm_runs_once_and_gates_are_not_run():

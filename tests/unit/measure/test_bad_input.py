@@ -8,6 +8,7 @@ from unit.virtual import Lab, speedup
 from pytest_pipeline.errors import UsageError
 from pytest_pipeline.model.finding import Reason, Verdict
 from pytest_pipeline.model.plan import Stage
+from pytest_pipeline.testing import VirtualExecutor
 
 
 def test_no_stages():
@@ -68,6 +69,13 @@ def test_two_arms_of_one_name():
         lab.compare(candidates=[lab.threads, lab.threads])
 
 
+@pytest.mark.parametrize("executor", ["*", "best"])
+def test_a_gate_that_binds_no_arm_because_only_the_baseline_runs(executor):
+    lab = Lab()
+    with pytest.raises(UsageError, match="no arm is run beside the baseline 'serial'; name one"):
+        lab.compare(requirements=[speedup(2, executor=executor)], candidates=[lab.serial])
+
+
 def test_a_gate_naming_an_arm_that_is_not_run():
     lab = Lab()
     with pytest.raises(UsageError, match="names an arm that is not run; arms: serial, threads"):
@@ -125,6 +133,36 @@ def test_setup_and_teardown_surround_every_execution_also_a_failing_one():
             [parse], setup=lambda: calls.append("up"), teardown=lambda: calls.append("down")
         )
     assert calls == ["up", "down"]
+
+
+def test_an_arm_that_cannot_close_leaves_no_other_arm_open():
+    lab = Lab()
+    stuck = Closing("processes", lab.machine, breaks=True)
+    before, after = Closing("threads", lab.machine), Closing("asyncio", lab.machine)
+    with pytest.raises(OSError, match="cannot close"):
+        lab.compare(candidates=[before, stuck, after], mode="off")
+    assert [arm.opened for arm in (before, stuck, after)] == [1, 1, 1]
+    assert [arm.open_workers for arm in (before, stuck, after)] == [0, 0, 0]
+
+
+class Closing(VirtualExecutor):
+    """Counts the workers that are up; closing the last ones may fail."""
+
+    def __init__(self, name, machine, *, breaks=False):
+        super().__init__(name, machine)
+        self.open_workers = 0
+        self._breaks = breaks
+
+    def open(self, plan):
+        running = super().open(plan)
+        self.open_workers += 1
+        running.close = self._close
+        return running
+
+    def _close(self):
+        self.open_workers -= 1
+        if self._breaks:
+            raise OSError("cannot close")
 
 
 def test_while_a_hung_thread_lives_nothing_is_judged(monkeypatch):

@@ -107,6 +107,20 @@ def test_a_probe_that_mostly_waited_for_a_core_is_crowded():
     assert not probe.is_crowded
 
 
+def test_ctrl_c_while_the_probe_ends_leaves_the_interpreter_as_it_was(monkeypatch):
+    before = sys.getswitchinterval()
+    probe = gil.Probe()
+
+    def interrupted() -> None:
+        join()
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt), probe:
+        join = probe._thread.join
+        monkeypatch.setattr(probe._thread, "join", interrupted)
+    assert sys.getswitchinterval() == before
+
+
 def test_probing_leaves_no_thread_and_the_interpreter_as_it_was_even_when_a_stage_raises():
     before, threads = sys.getswitchinterval(), set(threading.enumerate())
 

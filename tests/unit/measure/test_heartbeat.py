@@ -17,6 +17,7 @@ from pytest_pipeline.judge.gate import Errors
 from pytest_pipeline.judge.latency import LatencyGate
 from pytest_pipeline.measure.excuses import are_foreign, overlapping
 from pytest_pipeline.measure.heartbeat import has_shared_clock, start_heartbeat
+from pytest_pipeline.measure.helper import HelperProcess, start_helper
 from pytest_pipeline.measure.machine import Usage
 from pytest_pipeline.model.finding import Reason, Verdict
 from pytest_pipeline.model.plan import Stage
@@ -188,6 +189,20 @@ def test_a_heartbeat_that_was_stopped_and_continued_reports_the_gap():
 def test_where_no_process_can_be_started_there_is_no_heartbeat_and_no_error(monkeypatch):
     monkeypatch.setattr(sys, "executable", "/nowhere/python")
     assert start_heartbeat(0.003) is None
+
+
+def test_ctrl_c_while_a_process_of_ours_starts_leaves_none_behind(monkeypatch):
+    started = []
+
+    def interrupted(helper):
+        started.append(helper)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(HelperProcess, "is_ready", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        start_helper("_beat.py", "5000000")
+    (helper,) = started
+    assert helper._process.poll() is not None
 
 
 @needs_shared_clock

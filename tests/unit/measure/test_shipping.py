@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
+from unit.virtual import Lab
 
 from pytest_pipeline.clock import FakeClock
 from pytest_pipeline.measure import shipping
@@ -62,6 +63,55 @@ def test_large_values_end_the_sample_early(monkeypatch):
 
     sample([len], items, [])
     assert len(taken) == 2
+
+
+def test_one_value_that_would_take_long_is_refused_before_it_is_pickled(monkeypatch):
+    monkeypatch.setattr(shipping, "MOST_BYTES", 10_000)
+    many = list(range(100_000))
+    assert "an item holds more than" in sample([len], [many], [1]).refusal
+    assert "an output holds more than" in sample([len], [1], [many]).refusal
+
+
+def test_a_large_array_is_no_work_for_the_pickler_and_not_refused(monkeypatch):
+    monkeypatch.setattr(shipping, "MOST_BYTES", 10_000)
+    found = sample([len], [np.zeros(100_000)], [1])
+    assert not found.refusal
+    assert found.item_bytes > 800_000
+
+
+def test_a_source_that_was_asked_for_a_few_items_is_closed():
+    closed = []
+
+    def items() -> Iterator[int]:
+        try:
+            yield from range(1000)
+        finally:
+            closed.append(True)
+            raise OSError("closing fails")
+
+    assert "closing fails" in sample([len], items, []).refusal
+    assert closed == [True]
+
+
+def test_the_source_is_asked_inside_set_up_and_teardown_and_its_prints_are_dropped(capsys):
+    lab, inside, asked = Lab(), [False], []
+
+    def items() -> Iterator[int]:
+        asked.append(inside[0])
+        print("asked")
+        yield from range(8)
+
+    def surround(value: bool) -> Callable[[], None]:
+        return lambda: inside.__setitem__(0, value)
+
+    around = {"setup": surround(True), "teardown": surround(False)}
+    lab.compare(items=items, mode="off", **around)
+    kept = capsys.readouterr().out
+    asked.clear()
+    lab.compare(items=items, **around)
+    assert capsys.readouterr().out == kept
+    assert asked
+    assert all(asked)
 
 
 def test_values_of_local_classes_travel_by_value():
