@@ -181,8 +181,12 @@ def _wrong_finding(wrong: Wrong, baseline: str) -> Finding:
             Reason.OUTPUTS_DIFFER,
             f"wrong result under {wrong.executor}: {wrong.text}",
         ),
-        cause=f"{baseline} and {wrong.executor} ran the same functions on the same items",
-        next_step="look for state that stages share, an order they rely on, or declare check=Close(...)",
+        cause=f"{baseline} and {wrong.executor} ran the same functions on the same items"
+        if wrong.executor != baseline
+        else f"{baseline} ran the same functions on the same items twice and gave other outputs",
+        next_step="look for state that stages share, an order they rely on, or declare check=Close(...)"
+        if wrong.executor != baseline
+        else "seed what is random in the stages, and let setup= put back what they keep between executions",
     )
 
 

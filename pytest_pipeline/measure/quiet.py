@@ -54,7 +54,7 @@ def is_self_disturbed(trial: Trial, runner: RoundRunner, monitor: ControlMonitor
     False for a quota, for CPU that others use and for whatever else disturbs rounds without slowing
     the control down. Wrong with probability `trial.errors.missed` at most.
     """
-    pauses = random.Random(0)  # noqa: S311 - pauses, not secrets
+    pauses = random.Random(trial.machine.draw_seed())  # noqa: S311 - pauses, not secrets
 
     def stages_disturb() -> bool:
         for lane in trial.lanes:

@@ -19,6 +19,8 @@ def test_a_baseline_that_is_different_every_time_is_said_to_differ_and_not_to_ra
     (finding,) = lab.compare([draw], range(100, 120), requirements=[speedup(1.5)]).findings
     assert (finding.verdict, finding.reason) == (Verdict.INVALID, Reason.OUTPUTS_DIFFER)
     assert finding.executor == "serial"
+    assert finding.cause.endswith("on the same items twice and gave other outputs")
+    assert finding.next_step.startswith("seed what is random in the stages")
 
 
 def test_ctrl_c_in_the_first_execution_of_an_arm_keeps_what_the_baseline_showed():
