@@ -111,15 +111,18 @@ def start_table(rounds: int = 30) -> str:
         with closing(Threads().open(plan)) as running:
             running.run(source)
 
+    is_open = Threads().open(plan)
     arms: dict[str, Run] = {
         "threads, start + stop": timed(bare),
         "threads, with 8 items": timed(whole),
+        "threads that are up, 8 items": timed(lambda: is_open.run(source)),
     }
     arms |= {
         f"{name}, with 8 items": drained(peer, [same] * 3, items, 1)
         for name, peer in {**BUILT_IN, **INSTALLED}.items()
     }
-    found = interleave(arms, baseline="threads, start + stop", rounds=rounds)
+    with closing(is_open):
+        found = interleave(arms, baseline="threads, start + stop", rounds=rounds)
     rows = [
         [
             name,

@@ -28,7 +28,7 @@ from pytest_pipeline.measure.measurement import measure
 from pytest_pipeline.measure.outputs import OutputCheck
 from pytest_pipeline.measure.trial import Measured, Trial
 from pytest_pipeline.model.comparison import Comparison
-from pytest_pipeline.model.plan import Arrivals, make_plan
+from pytest_pipeline.model.plan import Arrivals, Plan, make_plan
 from pytest_pipeline.model.requirement import Requirement
 from pytest_pipeline.model.units import positive_number
 
@@ -103,15 +103,11 @@ def compare(
     validate_check(check)
     plan = make_plan(stages, timeout_s=positive_number(timeout, what="timeout"))
     arms = _resolve(baseline, executors, extra_executors)
-    output_check = OutputCheck(check)
-    around = Surroundings(setup, teardown)
-    gates = make_gates(requirements, arms, plan, Errors().of_run(run_number))
+    errors = Errors().of_run(run_number)
+    gates = make_gates(requirements, arms, plan, errors)
     error_gates = [gate for gate in gates if isinstance(gate, ErrorRateGate)]
-    collecting = _collecting(error_gates, arms.baseline.name)
-    first, *others = (
-        Lane(each, plan, around, output_check, collects=each.name in collecting)
-        for each in (arms.baseline, *arms.candidates)
-    )
+    around = Surroundings(setup, teardown)
+    first, *others = _make_lanes(arms, plan, around, OutputCheck(check), error_gates)
     hears = observer or Unobserved()
     trial = Trial(
         plan=plan,
@@ -125,7 +121,7 @@ def compare(
         memory_gates=[gate for gate in gates if isinstance(gate, MemoryGate)],
         arrivals=arrivals,
         machine=machine or default_machine(),
-        errors=Errors().of_run(run_number).split(len(gates)),
+        errors=errors.split(len(gates)),
         budget_s=budget_s,
         max_rounds=max_rounds,
         progress=hears.progress,
@@ -192,10 +188,21 @@ def _resolve(
     )
 
 
-def _collecting(error_gates: Sequence[ErrorRateGate], baseline: str) -> frozenset[str]:
-    """Return the arms whose failed items are counted: an arm without a limit would be fast by failing.
+def _make_lanes(
+    arms: Arms,
+    plan: Plan,
+    around: Surroundings,
+    check: OutputCheck,
+    error_gates: Sequence[ErrorRateGate],
+) -> list[Lane]:
+    """Return a lane per arm, the baseline's first.
 
-    The baseline is one of them, so that there is something to compare the failures with.
+    Failed items are counted only where a limit binds them, for an arm without one would be fast by
+    failing, and under the baseline, so that there is something to compare the failures with.
     """
-    bound = frozenset(gate.executor for gate in error_gates)
-    return bound | {baseline} if bound else bound
+    collecting = {gate.executor for gate in error_gates}
+    collecting |= {arms.baseline.name} if collecting else set()
+    return [
+        Lane(each, plan, around, check, collects=each.name in collecting)
+        for each in (arms.baseline, *arms.candidates)
+    ]
