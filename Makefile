@@ -1,5 +1,5 @@
 # Every command is enough on a fresh machine with Python >= 3.11 and make:
-#   make demo         install and run the example project; prints the report's path    (< 3 min)
+#   make demo         install and run the example project; prints the report's path    (3 to 5 min)
 #   make quick        two of its tests                                                 (about 30 s)
 #   make test         lint, types, wheel and the whole test suite
 #   make matrix       the compatibility suite on the oldest and the newest pytest          (about 3 min)
