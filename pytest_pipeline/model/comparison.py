@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from pytest_pipeline.errors import PipelineRegression, UsageError
+from pytest_pipeline.model.device import DeviceRun
 from pytest_pipeline.model.environment import Environment
 from pytest_pipeline.model.estimate import Estimate, Latency
 from pytest_pipeline.model.finding import Finding
@@ -103,6 +104,8 @@ class Arm:
     """Predicted speedups of changed plans, best first, the plan as declared among them; empty for the baseline."""
     trace: Trace | None = None
     """The profiled execution; its outputs are dropped but for the baseline's."""
+    devices: tuple[DeviceRun, ...] = ()
+    """What each device did in the profiled execution; empty for an arm without one."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

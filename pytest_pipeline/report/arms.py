@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from pytest_pipeline.report import units
+from pytest_pipeline.report.device import DeviceView, device_views
 from pytest_pipeline.report.item_ledger import ItemLedgerView, make_item_ledger
 from pytest_pipeline.report.ledger import LedgerView, make_ledger
 from pytest_pipeline.report.text import one_line
@@ -33,6 +34,7 @@ class ArmView:
     ledger: LedgerView | None
     item_ledger: ItemLedgerView | None
     timeline: Timeline | None
+    devices: tuple[DeviceView, ...] = ()
 
 
 _COLUMNS = (
@@ -72,6 +74,7 @@ def arm_view(run: Json, arm: Json, address: str = "") -> ArmView:
         ledger=make_ledger(arm["ledger"]),
         item_ledger=make_item_ledger(arm["item_ledger"]),
         timeline=make_timeline(arm, address),
+        devices=device_views(arm),
     )
 
 
