@@ -99,6 +99,24 @@ class Transfer:
 
 
 @dataclass(frozen=True, slots=True)
+class DeviceDiagnosis:
+    """What an untimed execution with one item at a time found out about one device."""
+
+    device: str
+    """As torch names it: `cuda:0`."""
+    num_items: int
+    """Items that it ran; the first ones of the source."""
+    parts: tuple[DevicePart, ...] = ()
+    """In the order of an item's way, sums over these items; empty when they could not be told apart."""
+    both_ways_s: float | None = None
+    """All H2D and D2H copies of these items at the same time, seconds."""
+    sync_calls: tuple[SyncCall, ...] | None = None
+    """Calls in stages that wait for the device, most frequent first; None where the debug mode could not be had."""
+    notes: tuple[str, ...] = ()
+    """What kept it from finding more."""
+
+
+@dataclass(frozen=True, slots=True)
 class DeviceRun:
     """One execution on one device."""
 
