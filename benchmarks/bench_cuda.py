@@ -110,7 +110,7 @@ def shape_table(shape: Shape, device: str, rounds: int) -> str:
 
 
 def _bound_row(found: Rounds, bound_s: float | None) -> list[str]:
-    """The limit itself, beside the arms: that of three slots from pinned memory."""
+    """Put the limit itself beside the arms: that of three slots from pinned memory."""
     if bound_s is None:
         return ["the bound", *["-"] * 6]
     ratios = [
