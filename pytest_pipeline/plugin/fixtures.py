@@ -225,13 +225,14 @@ class DirectExecutor:
         `UsageError` for stages or items that cannot work.
         """
         __tracebackhide__ = True
+        from pytest_pipeline.executors.batches import open_plan
         from pytest_pipeline.measure.items import make_source
         from pytest_pipeline.model.plan import make_plan
 
         source = make_source(items)
         try:
             with measuring(self._config):
-                running = self._executor.open(make_plan(stages, timeout_s=timeout))
+                running = open_plan(self._executor, make_plan(stages, timeout_s=timeout))
                 self._open.callback(running.close)
                 return running.run(source)
         except BaseException as error:

@@ -22,6 +22,7 @@ MAY_IMPORT = {
     "history": {"history", "errors", "clock", "stats", "model"},
     "judge": {"judge", "stats", "model"},
     "measure": {
+        "executors.batches",
         "measure",
         "errors",
         "clock",
@@ -53,8 +54,8 @@ MAY_IMPORT = {
 
 def part_of(module: str) -> str:
     pieces = module.split(".")[1:]
-    if pieces[:2] == ["executors", "protocol"]:
-        return "executors.protocol"
+    if pieces[:2] in (["executors", "protocol"], ["executors", "batches"]):
+        return ".".join(pieces)  # both know executors through the Protocol only
     return pieces[0] if pieces else ""
 
 
