@@ -155,9 +155,9 @@ def _waits_s(arm: Profiled) -> tuple[float, ...]:
 def _handover_s(arm: Profiled) -> tuple[float, ...]:
     """Return the executor's own measured time per item and stage, seconds."""
     rows, line = arm.trace.stages, arm.line()
+    most = MOST_HANDOVER_S / line.items_each
     return tuple(
-        min(MOST_HANDOVER_S, rows[name].handover_s / arm.items) if name in rows else 0.0
-        for name in line.names
+        min(most, rows[name].handover_s / arm.items) if name in rows else 0.0 for name in line.names
     )
 
 
@@ -183,7 +183,8 @@ def _processes_instead(arm: Profiled) -> Iterator[WhatIf]:
         return
     line = fused_line(arm.plan, arm.baseline, arm.host, workers=workers)
     carried = shipping.item_bytes + shipping.output_bytes
-    worker_s = shipping.worker_s + MESSAGE_S / 2 + carried / BYTES_PER_S
+    # A batch travels in one message.
+    worker_s = shipping.worker_s + MESSAGE_S / 2 / line.items_each + carried / BYTES_PER_S
     yield WhatIf(
         change=f"{workers} processes instead of threads",
         code='executors=["processes"]',
@@ -197,14 +198,15 @@ def _processes_instead(arm: Profiled) -> Iterator[WhatIf]:
 def _shipped(line: Line, shipping: Shipping, *, worker_s: float) -> Line:
     """Return the line of processes behind the parent that sends their items and takes their outputs."""
     carried = shipping.item_bytes + shipping.output_bytes
-    sender_s = shipping.sender_s + MESSAGE_S / 2 + carried / BYTES_PER_S
+    each = line.items_each
+    sender_s = each * (shipping.sender_s + carried / BYTES_PER_S) + MESSAGE_S / 2
     first = len(line.names) - 1
     rows = line.service_s
     return replace(
         line,
         names=(*line.names[:first], "(sender)", line.names[first]),
         service_s=np.column_stack(
-            [rows[:, :first], np.full(len(rows), sender_s), rows[:, first:] + worker_s]
+            [rows[:, :first], np.full(len(rows), sender_s), rows[:, first:] + each * worker_s]
         ),
         workers=(*line.workers[:first], 1, line.workers[first]),
         queue_sizes=(*line.queue_sizes[:first], line.queue_sizes[first], 0),
@@ -254,6 +256,8 @@ def _larger_items(line: Line, hops_s: Sequence[float]) -> Iterator[WhatIf]:
     rows, hop_s = len(line.service_s), sum(hops_s)
     if rows * hop_s < NOTEWORTHY_HOPS * float(line.service_s.sum()) or rows < 2 * GROUP:
         return
+    if line.items_each > 1:
+        return  # batches are such groups already
     whole = rows - rows % GROUP
     service = np.maximum(0.0, line.service_s[:whole] - (1 - 1 / GROUP) * np.array(hops_s))
     grouped = service.reshape(-1, GROUP, len(line.names)).sum(axis=1)
