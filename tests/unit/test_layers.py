@@ -42,7 +42,8 @@ MAY_IMPORT = {
         "executors.protocol",
     },
     "comparing": {"assembling", "errors", "model", "judge", "measure", "executors"},
-    "sweeping": {"comparing", "errors", "stats", "model", "executors"},
+    "setting": {"errors", "model", "executors.protocol"},
+    "sweeping": {"comparing", "setting", "errors", "stats", "model", "executors"},
     "report": {"report", "errors", "model"},
     "testing": {"testing", "clock", "model", "measure", "executors.protocol"},
 }
