@@ -22,6 +22,7 @@ from pytest_pipeline.executors._channel import Channel
 from pytest_pipeline.executors._context import applied, capped_blas
 from pytest_pipeline.executors._exceptions import error_frame
 from pytest_pipeline.executors._frames import Frame, Kind
+from pytest_pipeline.executors._places import named
 from pytest_pipeline.executors._records import Setup, Surroundings
 from pytest_pipeline.executors._runner import Runner
 from pytest_pipeline.executors._shipping import Codec
@@ -100,7 +101,7 @@ class Worker:
         self._runner = Runner(board, setup)
         self._is_view = setup.is_view
         self._codec = Codec(is_worker=True, is_relayed=setup.is_relayed)
-        self._run = 0
+        self._run, self._items_each = 0, 1
         self._held = self._held_since_ns = 0
         self._modes = contextlib.ExitStack()
 
@@ -154,7 +155,7 @@ class Worker:
         self._modes.enter_context(applied(surroundings.modes))
         self._modes.enter_context(capped_blas(surroundings.blas_cap))
         self._set_variables(surroundings.variables)
-        self._run = frame.item
+        self._run, self._items_each = frame.item, surroundings.items_each
         self._runner.begin(collects_errors=surroundings.collects_errors)
         self._channel.send(Frame(Kind.READY, frame.item))
         self._runner.report.entered_ns = perf_counter_ns()
@@ -187,7 +188,7 @@ class Worker:
             values = self._unpack(frame)
         except BaseException as error:
             unreadable = ShippingError(
-                f"item {first} cannot be rebuilt in a worker process: {summary(error)}"
+                f"{named(first, self._items_each)} cannot be rebuilt in a worker process: {summary(error)}"
             )
             for item in range(first, first + count):
                 self._reply(error_frame(self._codec, unreadable, self._runner.stages[0], item))

@@ -12,6 +12,7 @@ from pytest_pipeline.executors._answers import Answers
 from pytest_pipeline.executors._frames import Frame, Kind
 from pytest_pipeline.executors._hops import END_OF_SOURCE, STOP
 from pytest_pipeline.executors._lanes import Parcel
+from pytest_pipeline.executors._places import named
 from pytest_pipeline.executors._run import SIGNAL_S, TimedOutError
 from pytest_pipeline.executors._summary import summary
 from pytest_pipeline.executors._waiting import Waiter
@@ -140,7 +141,7 @@ class Dispatcher:
                 self._lose(worker)
 
     def _lose(self, worker: PoolWorker) -> None:
-        error = worker.death(self._pool.board, self._names)
+        error = worker.death(self._pool.board, self._names, self._run.items_each)
         self._run.fail(error)
         raise error
 
@@ -207,7 +208,7 @@ class Dispatcher:
                 break
             item += 1
         unsendable = ShippingError(
-            f"item {item} cannot be sent to a worker process: {summary(error)}"
+            f"{named(item, self._run.items_each)} cannot be sent to a worker process: {summary(error)}"
         )
         unsendable.__cause__ = error
         self._run.fail(unsendable, self._names[0], item)

@@ -106,7 +106,7 @@ class RunningProcesses:
         if not self._finish.alive:
             raise UsageError("this executor is closed: open it again")
         self._runs += 1
-        run = Run(collects_errors=source.collects_errors)
+        run = Run(collects_errors=source.collects_errors, items_each=self._plan.items_each)
         chunk = self._chunk_of(source)
         sink = Sink(run, self._gate(source, chunk))
         feeder = Account(SOURCE, 0)
@@ -190,6 +190,7 @@ class RunningProcesses:
             blas_cap(),
             pairs,
             collects_errors,
+            self._plan.items_each,
         )
         self._pool.handshake(Frame(Kind.BEGIN, self._runs, body=pickle.dumps(surroundings)))
 

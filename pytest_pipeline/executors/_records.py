@@ -66,6 +66,8 @@ class Surroundings:
     """Pickled (context variable, value) pairs."""
     collects_errors: bool = False
     """An exception of a stage ends its item only."""
+    items_each: int = 1
+    """Items of the source in one of what the frames number."""
 
 
 @dataclass(slots=True)

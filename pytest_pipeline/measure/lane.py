@@ -8,6 +8,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from functools import partial
 
+from pytest_pipeline.executors.batches import open_plan
 from pytest_pipeline.executors.protocol import Executor, Running
 from pytest_pipeline.measure.instruments import dropped_prints
 from pytest_pipeline.measure.outputs import OutputCheck
@@ -43,6 +44,7 @@ class Lane:
         self.executor = executor
         self.name = executor.name
         self.width = executor.workers(plan)
+        self.full_batch = plan.full_batch
         self.startup_s = 0.0
         self.profile: Trace | None = None
         self.latency_profile: Trace | None = None
@@ -57,7 +59,7 @@ class Lane:
     def open(self) -> None:
         """Start the workers, unless they are up."""
         if self._running is None:
-            self._running = self.executor.open(self._plan)
+            self._running = open_plan(self.executor, self._plan)
             self.startup_s = self._running.startup_s
 
     def reopen(self) -> None:

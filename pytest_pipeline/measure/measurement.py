@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 from pytest_pipeline.errors import UsageError
+from pytest_pipeline.executors.batches import open_plan
 from pytest_pipeline.judge.capacity import Capacity
 from pytest_pipeline.measure.control import ControlMonitor
 from pytest_pipeline.measure.equality import Mismatch
@@ -92,8 +93,8 @@ def _first_executions(trial: Trial, measured: Measured) -> None:
 def _watched_baseline(trial: Trial, measured: Measured) -> list[bytes | None]:
     watch = ItemWatch(trial.plan, trial.source, trial.machine.clock)
     # Stages can say which item they are at only where one worker takes one item at a time.
-    is_one_by_one = trial.baseline.width == 1
-    running = trial.baseline.executor.open(watch.plan if is_one_by_one else trial.plan)
+    is_one_by_one = trial.baseline.width == 1 and not trial.plan.is_batched
+    running = open_plan(trial.baseline.executor, watch.plan if is_one_by_one else trial.plan)
     try:
         trace = trial.baseline.execute_on(running, watch.source)
     finally:

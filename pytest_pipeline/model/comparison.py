@@ -14,7 +14,7 @@ from pytest_pipeline.model.item_ledger import ItemLedger
 from pytest_pipeline.model.plan import Plan
 from pytest_pipeline.model.rounds import LatencyBlock, Reference, Round
 from pytest_pipeline.model.trace import Ledger, Trace
-from pytest_pipeline.model.whatif import WhatIf
+from pytest_pipeline.model.whatif import Shipping, WhatIf
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -141,6 +141,10 @@ class Comparison:
     """Sentences a reader must know: caches, abandoned workers, instruments."""
     notes: Mapping[str, Any] = field(default_factory=dict)
     """Plain extra facts for the report (budget, alpha, sub-pairs, seed)."""
+    gil_shares: Mapping[str, float] | None = field(default_factory=dict)
+    """Per stage: share of its service with the GIL held, 0-1, where it was observed; None without a GIL."""
+    shipping: Shipping | None = None
+    """What sending items to processes takes; None when it was not sampled."""
 
     def __getitem__(self, executor: str) -> Arm:
         """Return the arm of `executor`; raises `UsageError` naming the arms that ran."""
