@@ -155,7 +155,9 @@ class Worker:
         self._modes.enter_context(capped_blas(surroundings.blas_cap))
         self._set_variables(surroundings.variables)
         self._run = frame.item
-        self._runner.begin(collects_errors=surroundings.collects_errors)
+        self._runner.begin(
+            collects_errors=surroundings.collects_errors, most_visits=surroundings.most_visits
+        )
         self._channel.send(Frame(Kind.READY, frame.item))
         self._runner.report.entered_ns = perf_counter_ns()
 
@@ -170,7 +172,7 @@ class Worker:
         self._modes.close()
         report = self._runner.report
         began, _, _ = frame.stamps
-        if report.visits:
+        if not report.recorder.is_empty:
             # The first wait began before the run did. Without an item there was only the last one.
             report.starved_ns -= max(0, began - report.entered_ns)
         report.trouble = self._channel.trouble

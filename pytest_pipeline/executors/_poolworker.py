@@ -79,6 +79,7 @@ class PoolWorker:
                     board.file,
                     None if room is None else room.file,
                     stages,
+                    workers=roster.stages.count(stages),
                     is_relayed=len(roster.lanes) > 1,
                     is_view=roster.is_view,
                 )
