@@ -37,6 +37,8 @@ class Parcel:
     frame: Frame
     origin: Frame | None = None
     """The answer of another worker that it was made from: holds a slot until this one is sent."""
+    size: int = -1
+    """Bytes that it takes on the socket of the worker that was chosen; -1 until then."""
 
 
 class Lane:
@@ -91,10 +93,11 @@ class Lane:
         worker = min(self.workers, key=_window_length)
         if len(worker.window) > self._most_ahead():
             return None
-        size = worker.channel.prepare(parcel.frame)
-        if worker.window_bytes + size <= worker.prefetch_bytes:
+        parcel.size = worker.channel.prepare(parcel.frame)
+        if worker.window_bytes + parcel.size <= worker.prefetch_bytes:
             return worker
         parcel.frame.unprepare()
+        parcel.size = -1
         return None
 
     def _most_ahead(self) -> int:
@@ -105,7 +108,7 @@ class Lane:
     def sent(self, worker: PoolWorker, parcel: Parcel) -> None:
         """Note that the worker gets the parcel."""
         frame = parcel.frame
-        size = worker.channel.prepare(frame)
+        size = parcel.size if parcel.size >= 0 else worker.channel.prepare(frame)
         worker.window.append(Sent(frame.item, frame.count, size))
         worker.window_bytes += size
 

@@ -57,7 +57,7 @@ class Gathered:
         parts = [_source_visits(feeder.table(self._threshold))]
         for lane in lanes:
             arrivals = lane.arrivals.table(self._threshold)
-            arrivals = arrivals[np.argsort(arrivals[:, 0])]
+            arrivals = arrivals[np.argsort(arrivals[:, 0], kind="stable")]
             for slot, worker in enumerate(lane.workers):
                 rows = reports[worker.slot].recorder.table(self._threshold)
                 parts.append(self._visits(rows, slot, lane.stages[0], arrivals))

@@ -102,6 +102,7 @@ class Runner:
         """Run one stage over the items; return those that are left, with their outputs."""
         fn, cells, at = self._fns[stage], self._cells, self._at
         outputs, failed = list[Any](), set[int]()
+        append, here = outputs.append, at + 1
         is_sampled = self.report.cpu.takes(items[0] // len(items))
         cpu = process_time_ns() if is_sampled else 0
         left = entered = perf_counter_ns()
@@ -112,8 +113,8 @@ class Runner:
             cells[at] = stage
             try:
                 for item, value in zip(items[begin:], values[begin:], strict=True):
-                    cells[at + 1] = item
-                    outputs.append(fn(value))
+                    cells[here] = item
+                    append(fn(value))
                 done = len(items)
             except BaseException as error:
                 done = begin + len(outputs) - made + 1

@@ -6,7 +6,12 @@ import numpy as np
 import pytest
 
 from pytest_pipeline.executors import _accounts, _recorder
+from pytest_pipeline.executors._board import Board
+from pytest_pipeline.executors._channel import Channel, socket_pair
+from pytest_pipeline.executors._child import Worker
 from pytest_pipeline.executors._chunk_recorder import ChunkRecorder
+from pytest_pipeline.executors._frames import Frame, Kind
+from pytest_pipeline.executors._records import Setup
 from pytest_pipeline.executors.processes import Processes
 from pytest_pipeline.executors.serial import Serial
 from pytest_pipeline.executors.threads import Threads
@@ -178,3 +183,18 @@ def test_what_a_worker_writes_down_takes_bounded_memory(monkeypatch):
     thawed.finish()
     assert thawed.counts.tolist() == thawed.service_ns.tolist() == [200_000]
     assert thawed.threshold == recorder.threshold
+
+
+def test_a_worker_process_folds_what_it_writes_down_while_it_works(monkeypatch):
+    monkeypatch.setattr(_recorder, "_DUE", 5 * 10)
+    board = Board.create(1)
+    ours, theirs = socket_pair()
+    with ours, theirs:
+        worker = Worker(Channel(theirs), board, Setup(0, 1, board.file, None, (0, 1)))
+        worker._runner.load([double])
+        worker._runner.begin(collects_errors=False)
+        worker._run = 1
+        for item in range(200):
+            worker._item(Frame(Kind.ITEM, item, body=pickle.dumps(item)))
+            assert len(worker._runner.report.recorder._rows) <= 5 * 10
+    board.close()
