@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING, Any
 from pytest_pipeline.errors import WorkerDiedError
 from pytest_pipeline.executors._board import IDLE, Board
 from pytest_pipeline.executors._channel import Channel, prefetch_limit, socket_pair
-from pytest_pipeline.executors._child import STACK_SIGNAL, main
+from pytest_pipeline.executors._child import main
 from pytest_pipeline.executors._frames import Frame
+from pytest_pipeline.executors._guards import STACK_SIGNAL
 from pytest_pipeline.executors._places import named
 from pytest_pipeline.executors._records import Roster, Setup
 from pytest_pipeline.executors._slots import IS_SUPPORTED, Room, SlotReader, SlotWriter
@@ -80,6 +81,7 @@ class PoolWorker:
                     board.file,
                     None if room is None else room.file,
                     stages,
+                    workers=roster.stages.count(stages),
                     is_relayed=len(roster.lanes) > 1,
                     is_view=roster.is_view,
                 )
