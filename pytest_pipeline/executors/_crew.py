@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import contextvars
 import functools
 import sys
@@ -69,8 +70,11 @@ def watch_accounts(accounts: Sequence[Account], names: Sequence[str]) -> Watch:
 
 def hung_threads() -> tuple[str, ...]:
     """Return the names of all abandoned worker threads of this process that still live."""
-    _HUNG[:] = [thread for thread in _HUNG if thread.is_alive()]
-    return tuple(thread.name for thread in _HUNG)
+    for thread in tuple(_HUNG):
+        if not thread.is_alive():
+            with contextlib.suppress(ValueError):  # another thread that asked was quicker
+                _HUNG.remove(thread)
+    return tuple(thread.name for thread in tuple(_HUNG))
 
 
 class Member:

@@ -9,7 +9,7 @@ from typing import Protocol, TypeVar
 
 from pytest_pipeline.clock import Clock
 from pytest_pipeline.measure.footprint import Footprint
-from pytest_pipeline.measure.heap import settle
+from pytest_pipeline.measure.heap import hidden_memory, settle
 from pytest_pipeline.model.memory import MemoryReading
 
 PERIOD_S = 0.010
@@ -110,4 +110,5 @@ class Sampling:
             samples=sampler.samples,
             period_s=elapsed_s / sampler.samples,
             kind=self._footprint.kind,
+            hidden=hidden_memory(),
         )

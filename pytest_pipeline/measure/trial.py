@@ -139,6 +139,8 @@ class Measured:
     """What was said about the ceilings before the rounds."""
     shortfalls: dict[int, str] = field(default_factory=dict)
     """By gate (id): why this host cannot give what it asks."""
+    hidden: dict[int, str] = field(default_factory=dict)
+    """By gate (id): why its readings may show too little; empty when they cannot."""
     mistrusts: dict[int, str] = field(default_factory=dict)
     """By gate (id): why the control kernel cannot tell clean rounds for it."""
     budget_short: dict[int, str] = field(default_factory=dict)
@@ -155,7 +157,7 @@ class Measured:
         observed = self._observed(gate)
         return Circumstances(
             company=company,
-            shortfall=self.shortfalls.get(id(gate), ""),
+            shortfall=self.shortfalls.get(id(gate), "") or self.hidden.get(id(gate), ""),
             mistrust=self.mistrusts.get(id(gate), ""),
             traced=self.instruments.traced,
             self_disturbed=id(gate) in self.self_disturbed,
