@@ -71,11 +71,11 @@ def _rounded(value: Any) -> Any:
     return value
 
 
-_no_timelines = _without({}, {"timeline": None})
-_no_arrays = _without({"rounds": [], "blocks": []}, {"timeline": None})
+_no_timelines = _without({}, {"timeline": None, "resources": None})
+_no_arrays = _without({"rounds": [], "blocks": []}, {"timeline": None, "resources": None})
 _no_details = _without(
     {"rounds": [], "blocks": []},
-    {"timeline": None, "ledger": None, "item_ledger": None, "stages": []},
+    {"timeline": None, "resources": None, "ledger": None, "item_ledger": None, "stages": []},
 )
 
 
@@ -98,16 +98,16 @@ def _passing_only(reduce: Callable[[Json], Json]) -> Callable[[Json], Json]:
 
 _LEVELS: tuple[tuple[Callable[[Json], Json], str], ...] = (
     (_whole, ""),
-    (_passing_only(_no_timelines), "timelines of passing tests"),
-    (_no_timelines, "timelines"),
+    (_passing_only(_no_timelines), "timelines and resources of passing tests"),
+    (_no_timelines, "timelines and resources"),
     (
         lambda test: _no_timelines(_passing_only(_no_arrays)(test)),
-        "timelines, and the rounds of passing tests",
+        "timelines and resources, and the rounds of passing tests",
     ),
-    (_no_arrays, "timelines, rounds and latencies"),
+    (_no_arrays, "timelines, resources, rounds and latencies"),
     (
         lambda test: _rounded(_no_details(test)),
-        "timelines, rounds, latencies, ledgers, stages and digits after the sixth",
+        "timelines, resources, rounds, latencies, ledgers, stages and digits after the sixth",
     ),
     (_verdicts_only, "everything but verdicts and estimates, and digits after the sixth"),
 )
