@@ -22,6 +22,16 @@ METHOD = (
     "Cores and memory are sampled in one more execution of every arm after the rounds, which is never timed; executions shorter than 50 ms or longer than a tenth of the budget are left out.",
 )
 
+KEYS = (
+    (("j", "k"), "next and previous test that did not pass"),
+    (("/",), "go to the filter"),
+    (("c",), "copy the summary as Markdown"),
+    (("?",), "show or hide these keys"),
+    (("Esc",), "leave the filter, or hide these keys"),
+    (("+", "-", "Home"), "in a timeline: zoom in and out, show all"),
+    (("←", "→"), "in a timeline: move"),
+)
+
 GLOSSARY = (
     ("speedup", "baseline makespan / executor makespan, on the same items"),
     ("makespan", "seconds from the first item's entry to the last output"),
