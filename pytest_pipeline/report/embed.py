@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,11 +30,23 @@ def embed(document: Json) -> Embedded:
     # Tests last, as in the JSON file: a page made from that file has the same bytes.
     head = {key: value for key, value in document.items() if key != "tests"}
     for reduce, omitted in _LEVELS:
-        tests = [reduce(test) for test in document["tests"]]
-        text = script_json({**head, "tests": tests})
-        if len(text) <= MAX_BYTES:
+        text = _fitting(head, (reduce(test) for test in document["tests"]))
+        if text is not None:
             return Embedded(text, omitted)
     return Embedded(script_json({**head, "tests": []}), "all tests")
+
+
+def _fitting(head: Json, tests: Iterator[Json]) -> str | None:
+    """Return the document, or None as soon as it is too large: most sessions fail most levels early."""
+    start = f'{script_json(head)[:-1]},"tests":['
+    pieces: list[str] = []
+    size = len(start) + len("]}")
+    for test in tests:
+        pieces.append(script_json(test))
+        size += len(pieces[-1]) + (len(pieces) > 1)
+        if size > MAX_BYTES:
+            return None
+    return f"{start}{','.join(pieces)}]}}"
 
 
 def script_json(value: Any) -> str:
