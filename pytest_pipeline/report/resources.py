@@ -182,7 +182,7 @@ def _notes(used: Json) -> Iterator[str]:
     if used["cpu_s"] is not None and used["seconds"]:
         cores = units.significant(used["cpu_s"] / used["seconds"], 2)
         yield f"pytest and its children used {units.seconds(used['cpu_s'])} of CPU time, {cores} cores on average; the strips show everybody's"
-    if used["voluntary_switches"] is not None:
+    if used["voluntary_switches"] is not None and used["involuntary_switches"] is not None:
         yield (
             f"{used['voluntary_switches']:,} context switches to wait, {used['involuntary_switches']:,} "
             "because another thread took the core"
