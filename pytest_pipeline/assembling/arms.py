@@ -60,6 +60,7 @@ class ArmMaker:
             bottleneck=None if profiled is None else find_bottleneck(stages, profiled.line()),
             what_ifs=what_ifs(profiled) if profiled is not None and self._predicts else (),
             trace=trace,
+            resources=measured.resources.get(lane.name),
         )
 
     def _peak_memory(self, lane: Lane) -> int | None:

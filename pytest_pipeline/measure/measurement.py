@@ -16,6 +16,7 @@ from pytest_pipeline.measure.latencies import LatencyPhase
 from pytest_pipeline.measure.machine import Usage
 from pytest_pipeline.measure.memory import MemoryPhase
 from pytest_pipeline.measure.ratios import RatioPhase, largest_speedup
+from pytest_pipeline.measure.resources import ResourcePhase
 from pytest_pipeline.measure.rounds import LONG_PAIR_S, RoundRunner, choose_shape
 from pytest_pipeline.measure.shipping import sample_shipping
 from pytest_pipeline.measure.trial import Measured, Trial, Wrong
@@ -68,6 +69,7 @@ def _all_phases(trial: Trial, measured: Measured, monitor: ControlMonitor) -> No
     RatioPhase(trial, measured, runner, monitor).run()
     LatencyPhase(trial, measured, monitor).run()
     MemoryPhase(trial, measured).run()
+    ResourcePhase(trial, measured).run()
     ErrorPhase(trial, measured).run()
 
 

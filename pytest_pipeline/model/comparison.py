@@ -12,6 +12,7 @@ from pytest_pipeline.model.estimate import Estimate, Latency
 from pytest_pipeline.model.finding import Finding
 from pytest_pipeline.model.item_ledger import ItemLedger
 from pytest_pipeline.model.plan import Plan
+from pytest_pipeline.model.resources import Resources
 from pytest_pipeline.model.rounds import LatencyBlock, Reference, Round
 from pytest_pipeline.model.trace import Ledger, Trace
 from pytest_pipeline.model.whatif import Shipping, WhatIf
@@ -103,6 +104,8 @@ class Arm:
     """Predicted speedups of changed plans, best first, the plan as declared among them; empty for the baseline."""
     trace: Trace | None = None
     """The profiled execution; its outputs are dropped but for the baseline's."""
+    resources: Resources | None = None
+    """What one more execution, sampled and not timed, used of the machine; None when nobody asked."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from pytest_pipeline.report import units
-from pytest_pipeline.report.arms import Table
 from pytest_pipeline.report.growth import GrowthChart, Sample, growth_chart
+from pytest_pipeline.report.table import Table
 from pytest_pipeline.report.text import one_line
 from pytest_pipeline.report.words import Json
 
@@ -169,13 +169,13 @@ def _amdahl(scaling: Json) -> str:
 
 
 def _usl(scaling: Json) -> str:
-    kappa, error = scaling["coherency"], scaling["usl_error"]
-    if not kappa or error > GOOD_FIT:
+    sigma, kappa, error = scaling["contention"], scaling["coherency"], scaling["usl_error"]
+    if sigma is None or not kappa or error is None or error > GOOD_FIT:
         return ""
-    peak = math.sqrt(max(0.0, 1 - scaling["contention"]) / kappa)
+    peak = math.sqrt(max(0.0, 1 - sigma) / kappa)
     return (
         f"{one_line(scaling['executor'])} gets slower beyond about {max(1.0, peak):.0f} workers "
-        f"(Universal Scalability Law: contention {units.percent(scaling['contention'])}, coherency {units.significant(kappa, 2)})"
+        f"(Universal Scalability Law: contention {units.percent(sigma)}, coherency {units.significant(kappa, 2)})"
     )
 
 

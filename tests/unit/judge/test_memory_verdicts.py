@@ -35,7 +35,7 @@ class MemoryLab(Lab):
 
     @property
     def is_sampling(self) -> bool:
-        return "sampling memory" in self.progress and self.threads.opened > self.opened_before
+        return self.progress[-1] == "sampling memory" and self.threads.opened > self.opened_before
 
     opened_before = 1
 
