@@ -6,6 +6,7 @@ from statistics import median
 
 from pytest_pipeline.explain.advice import find_bottleneck
 from pytest_pipeline.explain.ceiling import Host
+from pytest_pipeline.explain.device import with_bounds
 from pytest_pipeline.explain.item_ledger import make_item_ledger
 from pytest_pipeline.explain.profile import overlap, stage_summaries
 from pytest_pipeline.explain.profiled import Profiled
@@ -61,6 +62,7 @@ class ArmMaker:
             what_ifs=what_ifs(profiled) if profiled is not None and self._predicts else (),
             trace=trace,
             resources=measured.resources.get(lane.name),
+            devices=with_bounds(trace.devices, lane.diagnoses),
         )
 
     def _peak_memory(self, lane: Lane) -> int | None:

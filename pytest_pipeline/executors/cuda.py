@@ -7,6 +7,7 @@ import os
 from typing import TYPE_CHECKING, NoReturn
 
 from pytest_pipeline.errors import UnavailableError
+from pytest_pipeline.executors._poison import poisoned
 
 if TYPE_CHECKING:
     from pytest_pipeline.model.plan import Plan
@@ -32,6 +33,9 @@ class Cuda:
 
     def unavailable(self) -> str:
         """Return the exact cause; never imports torch when it is not installed."""
+        lost = poisoned()
+        if lost is not None:
+            return lost.text
         if importlib.util.find_spec("torch") is None:
             return "torch is not installed (pip install torch)"
         import torch

@@ -23,6 +23,7 @@ from __future__ import annotations
 
 from typing import Protocol, runtime_checkable
 
+from pytest_pipeline.model.device import DeviceDiagnosis
 from pytest_pipeline.model.plan import Plan, Source
 from pytest_pipeline.model.trace import Trace
 
@@ -46,6 +47,15 @@ class Running(Protocol):
 
     def close(self) -> None:
         """End all the workers; harmless when repeated."""
+        ...
+
+
+@runtime_checkable
+class Diagnosable(Protocol):
+    """A `Running` that can look into its devices, apart from any timed execution."""
+
+    def diagnose(self, source: Source) -> tuple[DeviceDiagnosis, ...]:
+        """Execute the first items once more, one at a time, and say what each device did."""
         ...
 
 

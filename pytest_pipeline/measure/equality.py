@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from pytest_pipeline.errors import UsageError
+from pytest_pipeline.measure.tolerance import ByDtype, for_array, for_tensor, usual
 from pytest_pipeline.model.plan import Close
 
 Check = str | Close | Callable[[Any, Any], None] | None
@@ -59,7 +60,7 @@ def _compare_one(want: Any, got: Any, check: Check) -> None:
     if callable(check) and not isinstance(check, Close):
         check(want, got)
         return
-    tolerance = check if isinstance(check, Close) else Close() if check == "close" else None
+    tolerance = check if isinstance(check, Close) else ByDtype() if check == "close" else None
     _compare(want, got, tolerance, "")
 
 
@@ -146,7 +147,10 @@ def _compare_arrays(want: Any, got: Any, close: Close | None, path: str) -> None
         if close is None:
             np.testing.assert_array_equal(want, got)
         else:
-            np.testing.assert_allclose(got, want, rtol=close.rtol, atol=close.atol, equal_nan=True)
+            allowed = for_array(close, np.asarray(want).dtype)
+            np.testing.assert_allclose(
+                got, want, rtol=allowed.rtol, atol=allowed.atol, equal_nan=True
+            )
     except AssertionError as difference:
         raise Mismatch(
             f"{_at(path)}{_array_difference(want, got, str(difference))}"
@@ -189,13 +193,25 @@ def _compare_pandas(want: Any, got: Any, close: Close | None, path: str) -> None
 def _compare_tensors(want: Any, got: Any, close: Close | None, path: str) -> None:
     import torch
 
-    tolerance = close or Close(rtol=0.0, atol=0.0)
-    try:
+    if not isinstance(got, torch.Tensor):
+        raise Mismatch(f"{_at(path)}expected a tensor, got {_short(got)} ({type(got).__name__})")
+
+    def compare(tolerance: Close) -> None:
         torch.testing.assert_close(
-            got, want, rtol=tolerance.rtol, atol=tolerance.atol, equal_nan=True
+            got,
+            want,
+            rtol=tolerance.rtol,
+            atol=tolerance.atol,
+            equal_nan=True,
+            check_device=False,  # the values are compared; where they lie is the arm's affair
         )
+
+    try:
+        compare(for_tensor(close, want.dtype))
     except AssertionError as difference:
-        raise Mismatch(f"{_at(path)}{' '.join(str(difference).split())[:240]}") from difference
+        hint = usual(want.dtype, compare)
+        text = " ".join(str(difference).split())[:240]
+        raise Mismatch(f"{_at(path)}{text}{hint}") from difference
 
 
 def _same_class(want: Any, got: Any) -> bool:

@@ -10,9 +10,10 @@ from functools import partial
 from typing import TypeVar
 
 from pytest_pipeline.executors.batches import open_plan
-from pytest_pipeline.executors.protocol import Executor, Running
+from pytest_pipeline.executors.protocol import Diagnosable, Executor, Running
 from pytest_pipeline.measure.instruments import dropped_prints
 from pytest_pipeline.measure.outputs import OutputCheck
+from pytest_pipeline.model.device import DeviceDiagnosis
 from pytest_pipeline.model.failures import FailureLog
 from pytest_pipeline.model.plan import Plan, Source
 from pytest_pipeline.model.trace import Trace
@@ -52,6 +53,7 @@ class Lane:
         self.latency_profile: Trace | None = None
         self.has_mismatch = False
         self.failures = FailureLog()
+        self.diagnoses: tuple[DeviceDiagnosis, ...] = ()
         self._plan = plan
         self._around = around
         self._check = check
@@ -111,6 +113,18 @@ class Lane:
             trace, reading = meter(run)
         self._check_outputs(trace)
         return reading
+
+    @property
+    def is_diagnosable(self) -> bool:
+        """True for open workers that can look into a device."""
+        return isinstance(self._running, Diagnosable)
+
+    def diagnose(self, source: Source) -> None:
+        """Look into the devices of this arm; harmless for an arm without one."""
+        running: object = self._running
+        if isinstance(running, Diagnosable):
+            with dropped_prints(), _surrounded(self._around):
+                self.diagnoses = running.diagnose(source)
 
     def keep_profile(self, trace: Trace) -> None:
         """Remember the execution that explains this arm, without its outputs."""

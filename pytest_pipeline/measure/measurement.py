@@ -61,6 +61,7 @@ def measure(trial: Trial, measured: Measured, *, once: bool = False) -> None:
 
 def _all_phases(trial: Trial, measured: Measured, monitor: ControlMonitor) -> None:
     makespans = _size(trial, measured)
+    _diagnose(trial)
     _look_ahead(trial, measured, makespans)
     runner = _runner(trial, measured, monitor, makespans)
     ErrorPhase(trial, measured).announce()
@@ -148,6 +149,13 @@ def _size(trial: Trial, measured: Measured) -> dict[str, float]:
     for lane in trial.candidates:
         lane.keep_profile(lane.timed_execution(trial.source))
     return {lane.name: lane.profile.makespan_s for lane in trial.lanes if lane.profile is not None}
+
+
+def _diagnose(trial: Trial) -> None:
+    for lane in trial.candidates:
+        if lane.is_diagnosable:
+            trial.progress(f"looking into the devices of {lane.name}")
+            lane.diagnose(trial.source)
 
 
 def _look_ahead(trial: Trial, measured: Measured, makespans: dict[str, float]) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from pytest_pipeline.errors import PipelineRegression, UsageError
+from pytest_pipeline.model.device import DeviceRun
 from pytest_pipeline.model.environment import Environment
 from pytest_pipeline.model.estimate import Estimate, Latency
 from pytest_pipeline.model.finding import Finding
@@ -106,6 +107,8 @@ class Arm:
     """The profiled execution; its outputs are dropped but for the baseline's."""
     resources: Resources | None = None
     """What one more execution, sampled and not timed, used of the machine; None when nobody asked."""
+    devices: tuple[DeviceRun, ...] = ()
+    """What each device did in the profiled execution; empty for an arm without one."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

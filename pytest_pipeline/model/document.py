@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from pytest_pipeline.model.comparison import Arm, Comparison
+    from pytest_pipeline.model.device import DeviceRun
     from pytest_pipeline.model.finding import Finding
     from pytest_pipeline.model.item_ledger import ItemLedger
     from pytest_pipeline.model.requirement import Requirement
@@ -125,12 +126,18 @@ def _arm(arm: Arm) -> dict[str, Any]:
     plain = {
         field.name: to_plain(getattr(arm, field.name))
         for field in dataclasses.fields(arm)
-        if field.name not in {"ledger", "item_ledger", "trace"}
+        if field.name not in {"ledger", "item_ledger", "trace", "devices"}
     }
     plain["ledger"] = None if arm.ledger is None else _ledger(arm.ledger)
     plain["item_ledger"] = None if arm.item_ledger is None else _item_ledger(arm.item_ledger)
     plain["timeline"] = None if arm.trace is None else _timeline(arm.trace)
+    plain["devices"] = [_device(each) for each in arm.devices]
     return plain
+
+
+def _device(run: DeviceRun) -> dict[str, Any]:
+    plain: dict[str, Any] = to_plain(run)
+    return plain | {"efficiency": to_plain(run.efficiency)}
 
 
 def _ledger(ledger: Ledger) -> dict[str, Any]:

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from pytest_pipeline.model.device import DeviceRun
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -160,6 +162,8 @@ class Trace:
     empty_run_s: float | None = None
     """Makespan of an execution without items on these workers, seconds: what the executor itself
     costs each time, apart from start-up. None where it was not measured."""
+    devices: tuple[DeviceRun, ...] = ()
+    """What each device did; empty for executors without one."""
 
     @property
     def num_items(self) -> int:

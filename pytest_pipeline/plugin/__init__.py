@@ -118,10 +118,12 @@ def pytest_runtest_makereport(
     report = yield
     if STATE in item.stash:
         from pytest_pipeline.plugin.failure import show_regression
+        from pytest_pipeline.plugin.lost_device import attach_loss
         from pytest_pipeline.plugin.session import attach_result
 
         show_regression(item, call, report)
         attach_result(item, report)
+        attach_loss(item, report)
     return report
 
 

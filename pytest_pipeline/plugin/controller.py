@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from pytest_pipeline.plugin.names import PROBLEM, RESULT, RESULTS
+from pytest_pipeline.plugin.names import LOST_DEVICE, PROBLEM, RESULT, RESULTS
 from pytest_pipeline.plugin.options import is_any_given
 
 
@@ -57,6 +57,11 @@ class Controller:
             results.add(json.loads(getattr(report, RESULT)))
             if report.failed:
                 results.failed.append(report)
+
+        if hasattr(report, LOST_DEVICE):
+            from pytest_pipeline.plugin.session import results_of
+
+            results_of(self._config).notices.append(getattr(report, LOST_DEVICE))
 
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:

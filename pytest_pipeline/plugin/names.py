@@ -69,6 +69,9 @@ TURNS: pytest.StashKey[Any] = pytest.StashKey()
 PROBLEM = "pipeline_problem"
 """Name of the report attribute that says where a bad marker stands."""
 
+LOST_DEVICE = "pipeline_lost_device"
+"""Name of the report attribute that says that CUDA became unusable in the process of this test."""
+
 _SIGNATURES = {
     "speedup": "speedup(min, executor=None, tolerance='5%', cold=False): fail when an executor is not at least `min` times as fast as the serial baseline",
     "p99_latency": "p99_latency(max, executor=None, tolerance='5%', rate=None): fail when the 99th percentile of the latency per item is above `max`; with `rate` (items/s) from the intended start",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from pytest_pipeline.report import units
+from pytest_pipeline.report.device import DeviceView, device_views
 from pytest_pipeline.report.item_ledger import ItemLedgerView, make_item_ledger
 from pytest_pipeline.report.ledger import LedgerView, make_ledger
 from pytest_pipeline.report.resources import ResourceView, make_resources
@@ -27,7 +28,8 @@ class ArmView:
     ledger: LedgerView | None
     item_ledger: ItemLedgerView | None
     timeline: Timeline | None
-    resources: ResourceView | None
+    resources: ResourceView | None = None
+    devices: tuple[DeviceView, ...] = ()
 
 
 _COLUMNS = (
@@ -68,6 +70,7 @@ def arm_view(run: Json, arm: Json, address: str = "") -> ArmView:
         item_ledger=make_item_ledger(arm["item_ledger"]),
         timeline=make_timeline(arm, address),
         resources=make_resources(arm),
+        devices=device_views(arm),
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from pytest_pipeline.report import units
+from pytest_pipeline.report.device import device_sentence
 from pytest_pipeline.report.facts import noise_of
 from pytest_pipeline.report.gate_counts import count_gates
 from pytest_pipeline.report.gates import gate_order, make_gate
@@ -32,7 +33,7 @@ def render(document: Json) -> str:
         "| verdict | test | executor | observed | interval | limit |",
         "|---|---|---|--:|--:|--:|",
     ]
-    return _within(lines, rows, _best_changes(document))
+    return _within(lines, rows, [*_best_changes(document), *_devices(document)])
 
 
 def escape(text: str) -> str:
@@ -40,10 +41,10 @@ def escape(text: str) -> str:
     return _SPECIAL.sub(r"\\\1", shorten(text, _MAX_CELL)).replace("&", "&amp;")
 
 
-def _within(lines: list[str], rows: list[str], changes: list[str]) -> str:
-    """Fill the space with as many rows as fit; what could be changed stands below, if it fits whole."""
+def _within(lines: list[str], rows: list[str], below: list[str]) -> str:
+    """Fill the space with as many rows as fit; changes and devices stand below, if they fit whole."""
     used = sum(len(line.encode()) + 1 for line in lines)
-    after = ["", *changes] if changes else []
+    after = ["", *below] if below else []
     size = sum(len(line.encode()) + 1 for line in [*rows, *after])
     after = after if used + size <= MAX_BYTES else []
     for position, row in enumerate(rows):
@@ -62,6 +63,17 @@ def _best_changes(document: Json) -> list[str]:
         best = [change for change in map(best_change, test["runs"]) if change]
         found += [f"- {escape(test['nodeid'])}: predicted {escape(change)}" for change in best]
     return found
+
+
+def _devices(document: Json) -> list[str]:
+    """Return one line per device that an arm used: how close to its bound it came."""
+    return [
+        f"- {escape(test['nodeid'])}: {escape(device_sentence(device))}"
+        for test in document["tests"]
+        for run in test["runs"]
+        for arm in run["arms"]
+        for device in arm.get("devices") or ()
+    ]
 
 
 def _rows(document: Json) -> list[str]:

@@ -11,6 +11,15 @@ import numpy as np
 
 from pytest_pipeline.explain.item_ledger import make_item_ledger
 from pytest_pipeline.model.comparison import Arm, Bottleneck, Comparison, StageSummary
+from pytest_pipeline.model.device import (
+    Clocks,
+    DevicePart,
+    DeviceReadings,
+    DeviceRun,
+    HostMemory,
+    SyncCall,
+    Transfer,
+)
 from pytest_pipeline.model.document import comparison_to_dict, make_document, to_plain
 from pytest_pipeline.model.environment import Environment
 from pytest_pipeline.model.estimate import Estimate, Latency
@@ -541,6 +550,55 @@ def swept(nodeid: str = "tests/test_shop.py::test_how_far_it_scales") -> dict[st
         seconds=42.0,
     )
     return test_entry(nodeid, "ungated", [], sweeps=to_plain([sweep]))
+
+
+def device_run(**changes: Any) -> DeviceRun:
+    """A copy-bound execution of 40 items of 64 MB: what a data-centre GPU might show."""
+    parts = (
+        DevicePart("stage-in", 0.031, 0.0008, 0.0008, 0.0007, 2_560_000_000),
+        DevicePart("H2D", 0.048, 0.0012, 0.0012, 0.0012, 2_560_000_000),
+        DevicePart("kernels", 0.012, 0.0003, 0.0003, 0.0003),
+        DevicePart("D2H", 0.047, 0.0012, 0.0012, 0.0012, 2_560_000_000),
+        DevicePart("stage-out", 0.030, 0.0007, 0.0007, 0.0007, 2_560_000_000),
+    )
+    run = DeviceRun(
+        device="cuda:0",
+        name="Example GPU 141GB",
+        source=HostMemory.PINNED,
+        slots=3,
+        num_items=40,
+        makespan_s=0.0535,
+        parts=parts,
+        bound_s=0.051,
+        both_ways_s=0.052,
+        peak_allocated_bytes=384_000_000,
+        peak_reserved_bytes=402_653_184,
+        readings=DeviceReadings(
+            driver="580.65.06",
+            clocks_before=Clocks(3.45e8, 3.201e9),
+            clocks_after=Clocks(1.98e9, 3.201e9),
+            throttle_reasons=("software power cap",),
+            utilization=0.61,
+            memory_utilization=0.34,
+            temperature_c=41.0,
+        ),
+        transfers=(Transfer("cuda:0", "cuda:1", 640_000_000, is_peer_access=False),),
+        sync_calls=(SyncCall("preprocess", "shop/infer.py:31", "score = out.max().item()", 40),),
+        notes=("stage 'transform' runs without a CUDA graph: its shapes vary",),
+    )
+    return dataclasses.replace(run, **changes)
+
+
+def on_device(
+    nodeid: str = "tests/test_gpu.py::test_copies_overlap", **changes: Any
+) -> dict[str, Any]:
+    value = speedup_estimate(1.9, 9)
+    arm = dataclasses.replace(
+        make_arm("cuda", value, makespan_s=0.0535, workers=3), devices=(device_run(**changes),)
+    )
+    gate = finding("cuda", 1.8, Verdict.MET, value, clean=9, dirty=0)
+    run = comparison([serial_arm(), arm], [gate], rounds=make_rounds({"cuda": 1.9}, 9, 0))
+    return test_entry(nodeid, "met", [run])
 
 
 def family(name: str = "tests/test_shop.py::test_size") -> list[dict[str, Any]]:

@@ -22,8 +22,13 @@ def test_the_schema_itself_is_valid_and_names_the_models_version():
 
 @pytest.mark.parametrize(
     "made",
-    [documents.full(), documents.studies(), documents.document()],
-    ids=["full", "studies", "empty"],
+    [
+        documents.full(),
+        documents.studies(),
+        documents.document(),
+        documents.document(documents.on_device()),
+    ],
+    ids=["full", "studies", "empty", "device"],
 )
 def test_documents_are_valid(made):
     assert [error.message for error in VALIDATOR.iter_errors(made)] == []

@@ -1,0 +1,66 @@
+"""Our executor with its slots up, as one arm of the CUDA benchmark. In a dry run the serial executor stands in for it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from _cuda_shapes import CPU
+
+from pytest_pipeline.executors.cuda import Cuda
+from pytest_pipeline.executors.protocol import Diagnosable, Executor
+from pytest_pipeline.executors.serial import Serial
+from pytest_pipeline.explain.device import with_bounds
+from pytest_pipeline.model.plan import Source, make_plan
+from pytest_pipeline.model.trace import Trace
+
+
+def unavailable(device: str) -> str:
+    """Return why nothing can be measured on `device`; empty when it can, and for a dry run."""
+    return "" if device == CPU else Cuda().unavailable() or ""
+
+
+def executor(device: str, slots: int, *, graph: bool) -> Executor:
+    """Return the arm's executor."""
+    if device == CPU:
+        return Serial()
+    return Cuda(slots=slots, devices=[device], graph=graph)
+
+
+class Ours:
+    """One executor of ours, opened at its first run."""
+
+    def __init__(
+        self,
+        fn: Callable[[Any], Any],
+        items: Sequence[Any],
+        device: str,
+        slots: int,
+        *,
+        graph: bool = False,
+    ) -> None:
+        self._executor = executor(device, slots, graph=graph)
+        self._plan = make_plan([fn])
+        self._source = Source(lambda: iter(items))
+        self._running: Any = None
+        self._last: Trace | None = None
+
+    def run(self) -> list[Any]:
+        """Execute once and return the outputs."""
+        if self._running is None:
+            self._running = self._executor.open(self._plan)
+        self._last = self._running.run(self._source)
+        return self._last.outputs
+
+    def bound_s(self) -> float | None:
+        """Return the shortest makespan that the parts of this arm allow; None where they are unknown."""
+        if self._last is None or not isinstance(self._running, Diagnosable):
+            return None
+        runs = with_bounds(self._last.devices, self._running.diagnose(self._source))
+        return runs[0].bound_s if runs else None
+
+    def close(self) -> None:
+        """End the workers and let go of the last outputs."""
+        self._last = None
+        if self._running is not None:
+            self._running.close()

@@ -1,0 +1,162 @@
+"""Errors of a device, told apart: no memory, a lost context, or the user's own; and what is left behind."""
+
+from __future__ import annotations
+
+import gc
+import sys
+import traceback
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any
+
+from pytest_pipeline.errors import DeviceMemoryError
+from pytest_pipeline.executors._poison import poison
+from pytest_pipeline.model.units import show_quantity
+
+_LOST_CODES = frozenset({214, 700, 702, 709, 710, 714, 715, 716, 717, 718, 719})
+"""`cudaError_t` after which the context stays unusable: ECC, illegal address, launch timeout, destroyed
+context, assert, hardware stack, illegal instruction, misaligned address, address space, program counter,
+launch failure. Source: CUDA runtime API, "the process must be terminated and relaunched"."""
+
+_LOST_TEXTS = (
+    "device-side assert",
+    "illegal memory access",
+    "illegal instruction",
+    "misaligned address",
+    "unspecified launch failure",
+    "launch timed out",
+    "uncorrectable ecc error",
+)
+"""The same in words, for torch before 2.8, whose errors carry no code."""
+
+
+class Fault(Enum):
+    """What kind of error a device gave."""
+
+    MEMORY = "memory"
+    """An allocation failed; the device is fine."""
+    LOST = "lost"
+    """The context of this process is unusable from here on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Demand:
+    """What the ring asked of a device when it failed."""
+
+    device: str
+    """As torch names it: `cuda:0`."""
+    slots: int
+    """Slots of the ring."""
+    slot_bytes: int
+    """Device memory of one slot's own buffers, bytes."""
+    peak_allocated_bytes: int | None = None
+    """Largest memory in tensors so far, bytes; None when unknown."""
+    peak_reserved_bytes: int | None = None
+    """Largest memory that the allocator held so far, bytes; None when unknown."""
+
+
+def fault_of(error: BaseException, is_alive: Callable[[], bool] = lambda: True) -> Fault | None:
+    """Return what the device's error means; None for an error of the user's own.
+
+    `is_alive` tries the device with a synchronise; asked only for an error of the accelerator that
+    neither its code nor its words explain.
+    """
+    torch = sys.modules.get("torch")
+    if torch is None or not isinstance(error, RuntimeError):
+        return None
+    text = str(error).lower()
+    code = getattr(error, "error_code", None)
+    if _is_a(torch, error, "OutOfMemoryError") or ("cuda" in text and "out of memory" in text):
+        return Fault.MEMORY
+    if code in _LOST_CODES or ("cuda" in text and any(each in text for each in _LOST_TEXTS)):
+        return Fault.LOST
+    if _is_a(torch, error, "AcceleratorError") and not is_alive():
+        return Fault.LOST
+    return None
+
+
+def explained(
+    error: BaseException,
+    demand: Demand,
+    *,
+    place: str,
+    drop: Callable[[], None],
+    is_alive: Callable[[], bool] = lambda: True,
+) -> BaseException:
+    """Return the error to raise for `error`, and leave the device as clean as it can be.
+
+    Out of memory becomes a `DeviceMemoryError` with slots x bytes and the remedy, after `drop` has
+    let go of the slots. A lost context keeps its own error, with a note, and later tests in this
+    process are told (`_poison`). Any other error comes back as it is. `place` names stage and item.
+    """
+    fault = fault_of(error, is_alive)
+    if fault is None:
+        return error
+    if fault is Fault.LOST:
+        poison(f"{place}: {_first_line(error)}" if place else _first_line(error))
+        error.add_note(
+            "CUDA is unusable in this process from here on, and later CUDA tests are skipped; "
+            "next: run this test alone with CUDA_LAUNCH_BLOCKING=1, which names the failing line"
+        )
+        return error
+    told = DeviceMemoryError(memory_text(demand, error))
+    told.__cause__ = error
+    if place:
+        told.add_note(place)
+    leave_clean(error, drop)
+    return told
+
+
+def memory_text(demand: Demand, error: BaseException) -> str:
+    """Return seen, required, likely cause and next step."""
+    noun = "slot" if demand.slots == 1 else "slots"
+    ring = f"{demand.slots} {noun} x {_size(demand.slot_bytes)} = {_size(demand.slots * demand.slot_bytes)}"
+    known = (
+        (demand.peak_allocated_bytes, "in tensors"),
+        (demand.peak_reserved_bytes, "held by the allocator"),
+    )
+    peaks = ", ".join(f"{_size(value)} {what}" for value, what in known if value is not None)
+    fewer = (
+        f"fewer slots, Cuda(slots={demand.slots - 1}), or smaller items or batches"
+        if demand.slots > 1
+        else "smaller items or batches (there is only one slot)"
+    )
+    return (
+        f"out of memory on {demand.device}: the ring asks for {ring}, and what the stages make of it comes on top"
+        f"{f' (peak {peaks})' if peaks else ''}; next: {fewer}; torch said: {_first_line(error)}"
+    )
+
+
+def leave_clean(error: BaseException, drop: Callable[[], None]) -> None:
+    """Let go of everything on the device: the slots, the tensors in the frames of `error`, the allocator's cache."""
+    drop()
+    for each in _chain(error):
+        traceback.clear_frames(each.__traceback__)
+    gc.collect()
+    cuda = getattr(sys.modules.get("torch"), "cuda", None)
+    if cuda is not None and cuda.is_initialized():
+        cuda.empty_cache()
+
+
+def _chain(error: BaseException) -> Iterator[BaseException]:
+    seen: set[int] = set()
+    link: BaseException | None = error
+    while link is not None and id(link) not in seen:
+        seen.add(id(link))
+        yield link
+        link = link.__cause__ or link.__context__
+
+
+def _is_a(torch: Any, error: BaseException, name: str) -> bool:
+    kind = getattr(torch, name, None)
+    return isinstance(kind, type) and isinstance(error, kind)
+
+
+def _first_line(error: BaseException) -> str:
+    line = next(iter(str(error).splitlines()), "")
+    return f"{type(error).__name__}: {line}" if line else type(error).__name__
+
+
+def _size(value: int) -> str:
+    return show_quantity(value, "B")

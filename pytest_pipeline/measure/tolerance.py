@@ -1,0 +1,71 @@
+"""What `check="close"` allows: a tolerance per type of number, and which one to declare."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from pytest_pipeline.model.plan import Close
+
+_HALF, _BRAIN, _SINGLE, _DOUBLE = (
+    Close(1e-3, 1e-5),
+    Close(1.6e-2, 1e-5),
+    Close(1.3e-6, 1e-5),
+    Close(1e-7, 1e-7),
+)
+_BY_DTYPE = {
+    "float16": _HALF,
+    "bfloat16": _BRAIN,
+    "float32": _SINGLE,
+    "float64": _DOUBLE,
+    "complex32": _HALF,
+    "complex64": _SINGLE,
+    "complex128": _DOUBLE,
+}
+"""Source: the defaults of `torch.testing.assert_close`, torch 2.13."""
+
+_EXACT = Close(0.0, 0.0)
+
+
+class ByDtype(Close):
+    """`check="close"`: each array or tensor within the tolerance of its own type.
+
+    Plain numbers, frames and float64 arrays get the values of a bare `Close()`: rtol 1e-7.
+    """
+
+    __slots__ = ()
+
+
+def for_tensor(close: Close | None, dtype: object) -> Close:
+    """Return the tolerance of a torch tensor; exact for whole numbers with `check="close"`."""
+    if close is None:
+        return _EXACT
+    return _BY_DTYPE.get(_name(dtype), _EXACT) if isinstance(close, ByDtype) else close
+
+
+def for_array(close: Close, dtype: object) -> Close:
+    """Return the tolerance of a numpy array: types narrower than float64 cannot hold rtol 1e-7."""
+    narrow = _BY_DTYPE.get(_name(dtype), _DOUBLE)
+    return narrow if isinstance(close, ByDtype) and narrow is not _DOUBLE else close
+
+
+def usual(dtype: object, compare: Callable[[Close], None]) -> str:
+    """Return what to declare when values differ by no more than arithmetic in another order or on another device does.
+
+    `compare` raises `AssertionError` when they are further apart than a tolerance. Empty when they are,
+    or when the type has none.
+    """
+    close = _BY_DTYPE.get(_name(dtype))
+    if close is None:
+        return ""
+    try:
+        compare(close)
+    except AssertionError:
+        return ""
+    return (
+        f'; no more than {_name(dtype)} arithmetic on another device may differ: declare check="close" '
+        f"(rtol={close.rtol:g}, atol={close.atol:g} for this type) or a Close of your own"
+    )
+
+
+def _name(dtype: object) -> str:
+    return str(dtype).removeprefix("torch.")

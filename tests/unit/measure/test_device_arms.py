@@ -1,0 +1,102 @@
+"""An arm with a device is looked into once, apart from the timed executions, and its card gets the bound."""
+
+from dataclasses import replace
+
+import pytest
+from unit.virtual import Lab
+
+from pytest_pipeline.model.device import DeviceDiagnosis, DevicePart, DeviceRun, HostMemory
+from pytest_pipeline.testing import VirtualExecutor
+
+PART = DevicePart("kernels", 0.04, 0.001, 0.001, 0.001)
+
+
+class OnDevice:
+    """A virtual executor that says it has a device."""
+
+    def __init__(self, lab):
+        self.inner = VirtualExecutor("cuda", lab.machine)
+        self.name = "cuda"
+        self.diagnosed = []
+        self.timed = 0
+
+    def workers(self, plan):
+        return self.inner.workers(plan)
+
+    def unavailable(self):
+        return None
+
+    def open(self, plan):
+        return OnDeviceRunning(self, self.inner.open(plan))
+
+
+class OnDeviceRunning:
+    def __init__(self, executor, inner):
+        self.executor, self.inner = executor, inner
+        self.startup_s, self.abandoned = inner.startup_s, ()
+
+    def run(self, source):
+        self.executor.timed += 1
+        trace = self.inner.run(source)
+        run = DeviceRun("cuda:0", "a GPU", HostMemory.PINNED, 3, 40, trace.makespan_s, (), None)
+        return replace(trace, devices=(run,))
+
+    def diagnose(self, source):
+        self.executor.diagnosed.append((self.executor.timed, len(list(source.factory()))))
+        return (DeviceDiagnosis("cuda:0", 40, (PART,)),)
+
+    def close(self):
+        self.inner.close()
+
+
+@pytest.fixture
+def lab():
+    return Lab()
+
+
+def test_the_arm_has_its_devices_with_the_bound_of_the_diagnosis(lab):
+    arm = lab.compare(candidates=[OnDevice(lab)])["cuda"]
+    (run,) = arm.devices
+    assert run.bound_s == pytest.approx(0.04)
+    assert run.efficiency == pytest.approx(0.04 / run.makespan_s)
+
+
+def test_it_is_looked_into_once_and_before_the_rounds(lab):
+    executor = OnDevice(lab)
+    lab.compare(candidates=[executor])
+    ((timed_before, items),) = executor.diagnosed
+    assert items == 40
+    assert timed_before == 2
+    assert executor.timed > timed_before
+
+
+def test_setup_and_teardown_surround_it(lab):
+    calls = []
+    executor = OnDevice(lab)
+    executor_open = executor.open
+
+    def open_watched(plan):
+        running = executor_open(plan)
+        inner = running.diagnose
+
+        def diagnose(source):
+            calls.append("diagnose")
+            return inner(source)
+
+        running.diagnose = diagnose
+        return running
+
+    executor.open = open_watched
+    lab.compare(
+        candidates=[executor],
+        setup=lambda: calls.append("setup"),
+        teardown=lambda: calls.append("teardown"),
+    )
+    at = calls.index("diagnose")
+    assert calls[at - 1 : at + 2] == ["setup", "diagnose", "teardown"]
+
+
+def test_arms_without_a_device_are_left_alone(lab):
+    result = lab.compare()
+    assert result["threads"].devices == ()
+    assert not any("devices" in line for line in lab.progress)
