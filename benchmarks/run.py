@@ -12,6 +12,7 @@ import bench_decide
 import bench_flights
 import bench_lock
 import bench_processes
+import bench_report
 import bench_seed
 import bench_startup
 import bench_threads
@@ -26,6 +27,7 @@ BENCHES = (
     bench_decide,
     bench_whatif,
     bench_lock,
+    bench_report,
 )
 RESULTS = Path(__file__).with_name("results.md")
 INTRODUCTION = """# Results

@@ -94,7 +94,7 @@ def compare(
     `mode` is "measure", or "off" to run each arm once and compare outputs only; `company` says why
     others may be measured at the same time (then a gate may be met, never missed); `run_number` counts
     from 1 the gated comparisons of one test, which share its error (see `judge.gate.Errors`);
-    without `predicts` nothing is executed or sampled for ceilings and what-ifs, and there are none.
+    without `predicts` nothing is executed or sampled for ceilings, what-ifs and resources, and there are none.
 
     Raises `UsageError` for a declaration that cannot work, and whatever a stage raises, with a note
     naming stage and item; an item that fails under an arm with a requirement on its error rate (then also

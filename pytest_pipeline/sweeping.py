@@ -1,9 +1,9 @@
-"""`sweep`: the same plan over a grid of workers, queue sizes and executors; nothing is gated."""
+"""`sweep`: the same plan over a grid of workers, queue sizes, batch sizes and executors; nothing is gated."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from statistics import median
 from typing import Any
 
@@ -13,32 +13,16 @@ from pytest_pipeline.executors.protocol import Executor
 from pytest_pipeline.executors.registry import resolve
 from pytest_pipeline.model.comparison import Arm, Comparison
 from pytest_pipeline.model.estimate import Estimate
-from pytest_pipeline.model.plan import Stage, make_plan
+from pytest_pipeline.model.plan import make_plan
 from pytest_pipeline.model.sweep import Point, Scaling, Sweep
+from pytest_pipeline.setting import Setting, make_grid
 from pytest_pipeline.stats.scalability import fit_amdahl, fit_usl
 
 DEFAULT_WORKERS = (1, 2, 4)
 """Workers per stage, or of the pool, when none are named."""
 
-MOST_SETTINGS = 200
-"""Settings of one grid; more is a mistake, not a study."""
-
 _UNGATED_SHARE = 3.0
 """A comparison without gates ends after a third of its budget (`RatioPhase`): ask for three times as much."""
-
-
-@dataclass(frozen=True, slots=True)
-class Setting:
-    """One cell of the grid; every executor is measured in it, beside the same baseline."""
-
-    workers: int
-    """Workers per stage, or of the pool."""
-    queue_size: int | None
-    """Queue size of every stage; None = as declared."""
-
-    def __str__(self) -> str:
-        queue = "" if self.queue_size is None else f", queue_size={self.queue_size}"
-        return f"workers={self.workers}{queue}"
 
 
 def sweep(
@@ -47,6 +31,7 @@ def sweep(
     *,
     workers: Sequence[int] = DEFAULT_WORKERS,
     queue_size: Sequence[int] | None = None,
+    batch_size: Sequence[int] | None = None,
     executors: Sequence[str | Executor] | None = None,
     baseline: str | Executor = "serial",
     budget_s: float = 60.0,
@@ -55,10 +40,10 @@ def sweep(
     so_far: Callable[[Sweep], object] | None = None,
     **options: Any,
 ) -> Sweep:
-    """Measure `stages` on `items` for every combination of `workers`, `queue_size` and executor.
+    """Measure `stages` on `items` for every combination of `workers`, `queue_size`, `batch_size` and executor.
 
     `workers` sets `Stage.workers` of every stage, and the pool of executors that have one of their
-    own. Each setting is one comparison with the baseline in interleaved rounds, so that points of
+    own; `batch_size` sets `Stage.batch` of the stages that declare one, in the baseline too. Each setting is one comparison with the baseline in interleaved rounds, so that points of
     different minutes can be compared; `budget_s` seconds are shared out evenly. `so_far`
     takes the study after every setting, so that an interruption loses nothing; `options` go to
     `compare` (check, setup, teardown, timeout, mode, machine, company).
@@ -66,15 +51,15 @@ def sweep(
     Raises `UsageError` for an empty or absurd grid and whatever `compare` raises.
     """
     plan = make_plan(stages)
-    settings = _grid(workers, queue_size)
+    settings = make_grid(plan, workers, queue_size, batch_size)
     arms = [resolve(each, extra_executors) for each in (executors or DEFAULT_EXECUTORS)]
     hears = observer or Unobserved()
     comparisons: list[tuple[Setting, Comparison]] = []
     for number, setting in enumerate(settings, start=1):
         comparison = compare(
-            [_set(stage, setting) for stage in plan.stages],
+            setting.stages(plan),
             items,
-            executors=[_sized(each, setting.workers) for each in arms],
+            executors=[setting.executor(each) for each in arms],
             baseline=baseline,
             budget_s=_UNGATED_SHARE * budget_s / len(settings),
             extra_executors=extra_executors,
@@ -88,37 +73,6 @@ def sweep(
         if so_far is not None:
             so_far(made)
     return made
-
-
-def _grid(workers: Sequence[int], queue_size: Sequence[int] | None) -> list[Setting]:
-    _check_counts("workers", workers)
-    if queue_size is not None:
-        _check_counts("queue_size", queue_size)
-    sizes: Sequence[int | None] = [None] if queue_size is None else queue_size
-    made = list(dict.fromkeys(Setting(each, size) for size in sizes for each in workers))
-    if len(made) > MOST_SETTINGS:
-        raise UsageError(f"sweep: {len(made)} settings, at most {MOST_SETTINGS}: use fewer values")
-    return made
-
-
-def _check_counts(what: str, values: object) -> None:
-    if not (isinstance(values, list | tuple | range) and values and all(map(_is_count, values))):
-        raise UsageError(f"sweep({what}={values!r}): expected a list of whole numbers from 1")
-
-
-def _is_count(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= 1
-
-
-def _set(stage: Stage, setting: Setting) -> Stage:
-    size = stage.queue_size if setting.queue_size is None else setting.queue_size
-    return replace(stage, workers=setting.workers, queue_size=size)
-
-
-def _sized(executor: Executor, workers: int) -> Executor:
-    """Return `executor` with a pool of `workers` when it has a pool of its own."""
-    resize = getattr(executor, "with_workers", None)
-    return executor if resize is None else resize(workers)
 
 
 def _raise_wrong(comparison: Comparison, setting: Setting) -> None:
@@ -135,6 +89,7 @@ def _sweep(comparisons: Sequence[tuple[Setting, Comparison]]) -> Sweep:
         for arm in comparison.arms.values()
         if not arm.is_baseline and not arm.unavailable
     ]
+    points = _with_gains(points)
     return Sweep(
         stages=first.plan.names,
         baseline=first.baseline,
@@ -158,7 +113,22 @@ def _point(setting: Setting, comparison: Comparison, arm: Arm) -> Point:
         makespan_s=arm.makespan_s,
         baseline_s=comparison[comparison.baseline].makespan_s,
         throughput_per_s=arm.throughput_per_s,
+        batch_size=setting.batch_size,
     )
+
+
+def _with_gains(points: Sequence[Point]) -> list[Point]:
+    """Return the points with what batching alone buys, from the baselines of all points of a batch size."""
+    found: dict[int | None, list[float]] = {}
+    for point in points:
+        if point.baseline_s:
+            found.setdefault(point.batch_size, []).append(point.baseline_s)
+    baselines = {size: median(values) for size, values in found.items()}
+    first = next(iter(baselines.values()), 0.0)
+    return [
+        replace(point, batch_gain=first / baselines.get(point.batch_size, first) if first else 1.0)
+        for point in points
+    ]
 
 
 def _scalings(points: Sequence[Point]) -> list[Scaling]:

@@ -61,6 +61,7 @@ class ArmMaker:
             bottleneck=None if profiled is None else find_bottleneck(stages, profiled.line()),
             what_ifs=what_ifs(profiled) if profiled is not None and self._predicts else (),
             trace=trace,
+            resources=measured.resources.get(lane.name),
             devices=with_bounds(trace.devices, lane.diagnoses),
         )
 

@@ -100,6 +100,8 @@ class Assembly:
                 "exclusive": not self._trial.company,
                 "ceilings": list(measured.outlook),
             },
+            gil_shares=measured.gil_shares,
+            shipping=measured.shipping,
         )
 
     def _arms(self, measured: Measured, *, predicts: bool = False) -> dict[str, Arm]:

@@ -8,14 +8,12 @@ from collections import Counter
 from collections.abc import Sequence, Sized
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from pytest_pipeline.executors._recorder import MOST_VISITS, Recorder, Recording
 from pytest_pipeline.model.trace import LedgerRow
 
 if TYPE_CHECKING:
     from pytest_pipeline.executors._run import Run
-    from pytest_pipeline.model.trace import Floats, Visits
+    from pytest_pipeline.model.trace import Floats
 
 VisitRow = tuple[int, int, int, int, int, int]
 """(item, stage, worker, enqueued_ns, started_ns, finished_ns)."""
@@ -80,11 +78,16 @@ class Account:
         self.cpu_ns += time.thread_time_ns()
 
 
+def stage_limit(stages: int) -> int:
+    """Return how many visits of each stage one execution may keep."""
+    return max(1, MOST_VISITS // stages)
+
+
 def share_limit(accounts: Sequence[Account]) -> None:
     """Share out the visits that one execution may keep: evenly over stages, then over workers."""
     workers = Counter(account.stage for account in accounts)
     for account in accounts:
-        share = MOST_VISITS // (len(workers) * workers[account.stage])
+        share = stage_limit(len(workers)) // workers[account.stage]
         account.recorder.limit = max(1, share)
 
 
@@ -149,9 +152,3 @@ def pooled_rows(
     ]
     rest = dataclasses.replace(whole, service_s=0.0, cpu_s=max(0.0, whole.cpu_s - sum(cpu)))
     return (*rows, rest)
-
-
-def service_by_stage(visits: Visits, stages: int) -> Floats:
-    """Return the seconds spent inside each stage function."""
-    spent = visits.finished_ns - visits.started_ns
-    return np.bincount(visits.stage, weights=spent / 1e9, minlength=stages).astype(np.float64)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from pytest_pipeline.errors import ShippingError
 from pytest_pipeline.executors._exceptions import rebuilt
 from pytest_pipeline.executors._frames import Frame, Kind
+from pytest_pipeline.executors._places import named
 from pytest_pipeline.executors._sink import Dropped
 from pytest_pipeline.executors._summary import summary
 
@@ -61,7 +62,9 @@ class Answers:
 
     def _refuse(self, frame: Frame, why: str, stage: int) -> NoReturn:
         name = self._names[stage]
-        error = ShippingError(f"the output of stage {name!r}, item {frame.item} {why}")
+        error = ShippingError(
+            f"the output of stage {name!r}, {named(frame.item, self._run.items_each)} {why}"
+        )
         self._run.fail(error, name, frame.item)
         raise error
 

@@ -30,7 +30,6 @@ def assemble(
     first_result_ns: int,
     visits: Visits,
     rows: Sequence[LedgerRow],
-    startup_s: float = 0.0,
     chunk: int = 1,
     sample: Sample | None = None,
 ) -> Trace:
@@ -52,7 +51,7 @@ def assemble(
         began_ns=run.began_ns,
         ended_ns=run.ended_ns,
         first_result_ns=first_result_ns or run.ended_ns,
-        startup_s=startup_s,
+        startup_s=0.0,  # `Running.run` tells it once
         visits=visits,
         admitted_ns=admitted,
         emitted_ns=emitted,

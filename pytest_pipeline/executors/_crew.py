@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import contextvars
 import functools
 import sys
@@ -17,6 +18,7 @@ from typing import TYPE_CHECKING
 from pytest_pipeline.errors import StageTimeoutError, UsageError
 from pytest_pipeline.executors._accounts import IDLE, SOURCE
 from pytest_pipeline.executors._context import applied, capture_modes
+from pytest_pipeline.executors._places import named
 from pytest_pipeline.executors._run import TimedOutError, get_before
 from pytest_pipeline.model.plan import SOURCE_STAGE
 
@@ -68,8 +70,11 @@ def watch_accounts(accounts: Sequence[Account], names: Sequence[str]) -> Watch:
 
 def hung_threads() -> tuple[str, ...]:
     """Return the names of all abandoned worker threads of this process that still live."""
-    _HUNG[:] = [thread for thread in _HUNG if thread.is_alive()]
-    return tuple(thread.name for thread in _HUNG)
+    for thread in tuple(_HUNG):
+        if not thread.is_alive():
+            with contextlib.suppress(ValueError):  # another thread that asked was quicker
+                _HUNG.remove(thread)
+    return tuple(thread.name for thread in tuple(_HUNG))
 
 
 class Member:
@@ -121,7 +126,7 @@ class Crew:
             wait(deadline)
         except TimedOutError:
             grace_s = _INTERRUPT_GRACE_S
-            error = self._timeout_error(timeout_s, watch())
+            error = self._timeout_error(timeout_s, watch(), run.items_each)
             run.fail(error)
             raise error from None
         except BaseException as error:
@@ -176,13 +181,15 @@ class Crew:
             self._members[number] = Member(lost.name)
         self._busy.clear()
 
-    def _timeout_error(self, timeout_s: float, watch: Watch) -> StageTimeoutError:
+    def _timeout_error(self, timeout_s: float, watch: Watch, items_each: int) -> StageTimeoutError:
         """Return the error that names the longest visit under way, with all the stacks."""
         where = "no stage function was running"
         if watch.visits:
             since, stage, item = min(watch.visits)
             spent_s = (time.perf_counter_ns() - since) / 1e9
-            where = f"stage {stage!r}, item {item} has been running for {spent_s:.3g} s"
+            where = (
+                f"stage {stage!r}, {named(item, items_each)} has been running for {spent_s:.3g} s"
+            )
         text = f"the execution did not end within {timeout_s:g} s: {where}"
         step = (
             "next: see below where it waits; if it is only slow, raise timeout= or use fewer items"

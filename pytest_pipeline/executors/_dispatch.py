@@ -5,43 +5,25 @@ from __future__ import annotations
 import time
 from multiprocessing.connection import wait as wait_for
 from time import perf_counter_ns
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
-from pytest_pipeline.errors import ShippingError
-from pytest_pipeline.executors._answers import Answers
-from pytest_pipeline.executors._frames import Frame, Kind
-from pytest_pipeline.executors._hops import END_OF_SOURCE, STOP
-from pytest_pipeline.executors._lanes import Parcel
 from pytest_pipeline.executors._run import SIGNAL_S, TimedOutError
-from pytest_pipeline.executors._summary import summary
 from pytest_pipeline.executors._waiting import Waiter
 
 if TYPE_CHECKING:
     import socket
     from collections.abc import Hashable, Sequence
 
-    from pytest_pipeline.executors._hops import Message
-    from pytest_pipeline.executors._lanes import Lane
+    from pytest_pipeline.executors._answers import Answers
+    from pytest_pipeline.executors._lanes import Lane, Parcel
+    from pytest_pipeline.executors._packing import Packer
     from pytest_pipeline.executors._pool import Pool
     from pytest_pipeline.executors._poolworker import PoolWorker
     from pytest_pipeline.executors._run import Run
-    from pytest_pipeline.executors._shipping import Codec
     from pytest_pipeline.executors._sink import Sink
 
 _DRAIN_S = 0.5
 """After a failure, how long other workers may take to finish the item in hand."""
-
-
-class Feed(Protocol):
-    """Where the items come from."""
-
-    def take(self) -> Message | None:
-        """Return the next item, the end of the source, or `STOP`; None when there is none yet."""
-        ...
-
-    def take_many(self, limit: int) -> tuple[int, list[Any], int]:
-        """Return the index of the next item, up to `limit` items, and their stamp; maybe none."""
-        ...
 
 
 class Dispatcher:
@@ -53,24 +35,20 @@ class Dispatcher:
         run: Run,
         sink: Sink,
         *,
-        codec: Codec,
-        feed: Feed,
+        packer: Packer,
+        answers: Answers,
         wake: socket.socket,
         names: tuple[str, ...],
         lanes: Sequence[Lane],
-        chunk: int = 1,
-        is_view: bool = False,
     ) -> None:
         self._pool = pool
-        self._codec = codec
         self._run = run
         self._sink = sink
-        self._feed = feed
+        self._packer = packer
+        self._answers = answers
         self._wake = wake
         self._names = names
         self._lanes = lanes
-        self._chunk = chunk
-        self._answers = Answers(codec, run, sink, names, is_view=is_view)
         self._by_slot = {worker.slot: lane for lane in lanes for worker in lane.workers}
         self._posted: set[PoolWorker] = set()
         watched: dict[Any, Hashable] = {wake: None}
@@ -140,7 +118,7 @@ class Dispatcher:
                 self._lose(worker)
 
     def _lose(self, worker: PoolWorker) -> None:
-        error = worker.death(self._pool.board, self._names)
+        error = worker.death(self._pool.board, self._names, self._run.items_each)
         self._run.fail(error)
         raise error
 
@@ -149,7 +127,7 @@ class Dispatcher:
     def _dispatch(self) -> None:
         """Send as many items as the workers' windows take, the last stages first."""
         for lane in reversed(self._lanes):
-            while lane.waiting or (lane.is_first and self._wrap_next(lane)):
+            while lane.waiting or (lane.is_first and self._packer.fill(lane)):
                 parcel = lane.waiting[0]
                 worker = lane.choose(parcel)
                 if worker is None:
@@ -159,59 +137,6 @@ class Dispatcher:
         for worker in self._posted:
             self._flush(worker)
         self._posted.clear()
-
-    def _wrap_next(self, lane: Lane) -> bool:
-        """Pickle the next item, or a chunk of those that are there; False when there is none yet."""
-        first, values = -1, list[Any]()
-        if self._chunk > 1:
-            first, values, at_ns = self._feed.take_many(self._chunk)
-            lane.enqueued_ns.update(dict.fromkeys(range(first, first + len(values)), at_ns))
-        while len(values) < self._chunk:
-            message = self._feed.take()
-            if message is None:
-                break
-            if message is STOP:
-                if self._run.error is not None:
-                    raise self._run.error
-                break
-            item, value, at_ns = message
-            if item == END_OF_SOURCE:
-                self._sink.accept(item, value)
-                break
-            lane.enqueued_ns[item] = at_ns
-            if not values:
-                first = item
-            values.append(value)
-        if not values:
-            return False
-        lane.waiting.append(self._parcel(values, first))
-        return True
-
-    def _parcel(self, values: list[Any], first: int) -> Parcel:
-        began = perf_counter_ns()
-        try:
-            body, buffers = self._codec.dumps(values if len(values) > 1 else values[0])
-        except Exception as error:
-            raise self._unsendable(values, first, error) from error
-        stamps = (began, perf_counter_ns(), 0)
-        return Parcel(Frame(Kind.ITEM, first, stamps, body, buffers, len(values)))
-
-    def _unsendable(self, values: list[Any], first: int, error: Exception) -> ShippingError:
-        """Return the error that names the item that does not pickle."""
-        item = first
-        for value in values:
-            try:
-                self._codec.dumps(value)
-            except Exception as its_own:
-                error = its_own
-                break
-            item += 1
-        unsendable = ShippingError(
-            f"item {item} cannot be sent to a worker process: {summary(error)}"
-        )
-        unsendable.__cause__ = error
-        self._run.fail(unsendable, self._names[0], item)
-        return unsendable
 
     def _send(self, lane: Lane, worker: PoolWorker, parcel: Parcel) -> None:
         now = perf_counter_ns()

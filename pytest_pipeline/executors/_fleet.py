@@ -4,45 +4,42 @@ from __future__ import annotations
 
 import atexit
 import contextlib
-import os
 import pickle
 import socket
-import sys
-import time
 import warnings
 import weakref
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pytest_pipeline.errors import LeftBehindWarning, SlowPathWarning, UsageError
-from pytest_pipeline.executors._accounts import SOURCE, Account, service_by_stage, stage_row
+from pytest_pipeline.errors import SlowPathWarning, UsageError
+from pytest_pipeline.executors._accounts import SOURCE, Account, stage_limit, stage_row
+from pytest_pipeline.executors._answers import Answers
 from pytest_pipeline.executors._assemble import assemble, stage_names
 from pytest_pipeline.executors._board import IDLE
-from pytest_pipeline.executors._byvalue import is_installed
 from pytest_pipeline.executors._chunks import chunk_for
-from pytest_pipeline.executors._context import blas_cap, capture_modes
 from pytest_pipeline.executors._crew import Crew, Watch, watch_accounts
 from pytest_pipeline.executors._dispatch import Dispatcher
 from pytest_pipeline.executors._frames import Frame, Kind
 from pytest_pipeline.executors._hops import STOP, Credits, FreeOutlet, Purse
 from pytest_pipeline.executors._lanes import make_lanes
+from pytest_pipeline.executors._packing import Packer
 from pytest_pipeline.executors._pool import Pool
-from pytest_pipeline.executors._records import Roster, Surroundings
 from pytest_pipeline.executors._recycled import forget
-from pytest_pipeline.executors._reports import Named, read_reports, rows_of, visits_of
+from pytest_pipeline.executors._reports import Gathered, Named, read_reports, rows_of
 from pytest_pipeline.executors._run import Run
+from pytest_pipeline.executors._running import Opened
 from pytest_pipeline.executors._shipping import Codec, pickle_stages
 from pytest_pipeline.executors._sink import Sink
 from pytest_pipeline.executors._source import InlineFeed, Pump, admission_gate
-from pytest_pipeline.executors._variables import capture_variables
+from pytest_pipeline.executors._surroundings import Around
 from pytest_pipeline.executors._waiting import Backlog
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from pytest_pipeline.executors._crew import Job
-    from pytest_pipeline.executors._dispatch import Feed
     from pytest_pipeline.executors._lanes import Lane
+    from pytest_pipeline.executors._packing import Feed
+    from pytest_pipeline.executors._records import Roster
     from pytest_pipeline.model.plan import Plan, Source
     from pytest_pipeline.model.trace import Trace
 
@@ -54,21 +51,20 @@ _CHUNKS_AHEAD = 7
 than it takes to wake the caller's process for the next one."""
 
 
-class RunningProcesses:
+class RunningProcesses(Opened):
     """Worker processes that are up and hold the stages."""
 
     def __init__(
         self, name: str, plan: Plan, roster: Roster, start_method: str | None, chunk: int
     ) -> None:
-        began = time.perf_counter()
-        self._name = name
-        self._plan = plan
+        super().__init__(name, plan)
         self._roster = roster
         self._chunk = chunk
         self._runs = 0
-        self._has_warned = self._has_named_variables = False
+        self._has_warned = False
         stages = pickle_stages([stage.fn for stage in plan.stages], plan.names)
         self._codec = Codec(is_worker=False)
+        self._surroundings = Around(name, self._codec)
         with contextlib.ExitStack() as undo:
             self._pool = Pool(roster, start_method, stages, plan.names, _START_S)
             undo.callback(self._pool.close)
@@ -89,57 +85,46 @@ class RunningProcesses:
         except BaseException:
             self.close()
             raise
-        self._startup_s = self._unreported_s = time.perf_counter() - began
-
-    @property
-    def startup_s(self) -> float:
-        """Seconds that `open` took."""
-        return self._startup_s
-
-    @property
-    def abandoned(self) -> tuple[str, ...]:
-        """Name of the source's thread, should it hang; worker processes are killed instead."""
-        return self._crew.abandoned
-
-    def run(self, source: Source) -> Trace:
-        """Execute the plan once over `source`."""
-        if not self._finish.alive:
-            raise UsageError("this executor is closed: open it again")
-        self._runs += 1
-        run = Run(collects_errors=source.collects_errors)
-        chunk = self._chunk_of(source)
-        sink = Sink(run, self._gate(source, chunk))
-        feeder = Account(SOURCE, 0)
-        feeder.recorder.limit = sys.maxsize  # the workers keep every visit, too
-        feed, pumps = self._feed(source, run, sink.gate, feeder)
-        try:
-            self._begin(collects_errors=source.collects_errors)
-            lanes = make_lanes(self._pool, self._roster, self._plan)
-            dispatcher = Dispatcher(
-                self._pool,
-                run,
-                sink,
-                codec=self._codec,
-                feed=feed,
-                wake=self._wake,
-                names=self._plan.names,
-                lanes=lanes,
-                chunk=chunk,
-                is_view=self._roster.is_view,
-            )
-            self._execute(run, pumps, dispatcher, feeder)
-            return self._trace(source, run, sink, lanes, feeder)
-        except BaseException:
-            # Only workers that are known to be idle may serve the next run.
-            if not run.began_ns or sink.is_complete:
-                self._pool.discard_all()
-            raise
+        self._note_start_up()
 
     def close(self) -> None:
         """End all the workers."""
         self._finish()
         atexit.unregister(self._finish)
         forget()
+
+    def _execute(self, source: Source) -> Trace:
+        if not self._finish.alive:
+            raise UsageError("this executor is closed: open it again")
+        self._runs += 1
+        run = Run(collects_errors=source.collects_errors, items_each=self._plan.items_each)
+        chunk = self._chunk_of(source)
+        sink = Sink(run, self._gate(source, chunk))
+        names = stage_names(self._plan, source)
+        feeder = Account(SOURCE, 0)
+        feeder.recorder.limit = stage_limit(len(names))
+        feed, pumps = self._feed(source, run, sink.gate, feeder)
+        try:
+            self._begin(len(names), collects_errors=source.collects_errors)
+            lanes = make_lanes(self._pool, self._roster, self._plan, stage_limit(len(names)))
+            entry, view = self._plan.names[0], self._roster.is_view
+            dispatcher = Dispatcher(
+                self._pool,
+                run,
+                sink,
+                packer=Packer(self._codec, run, sink, feed, chunk=chunk, first_stage=entry),
+                answers=Answers(self._codec, run, sink, self._plan.names, is_view=view),
+                wake=self._wake,
+                names=self._plan.names,
+                lanes=lanes,
+            )
+            self._serve(run, pumps, dispatcher, feeder)
+            return self._trace(names, run, sink, lanes, feeder)
+        except BaseException:
+            # Only workers that are known to be idle may serve the next run.
+            if not run.began_ns or sink.is_complete:
+                self._pool.discard_all()
+            raise
 
     def _chunk_of(self, source: Source) -> int:
         return chunk_for(
@@ -170,30 +155,16 @@ class RunningProcesses:
             Pump(source, run, feeder, gate=purse, outlet=FreeOutlet(backlog), ends=backlog)
         ]
 
-    def _begin(self, *, collects_errors: bool) -> None:
+    def _begin(self, stages: int, *, collects_errors: bool) -> None:
         self._pool.fill()
-        pairs, left_out = capture_variables(
-            lambda pair: self._codec.dumps(pair, out_of_band=False)[0], is_installed
-        )
-        if left_out and not self._has_named_variables:
-            self._has_named_variables = True
-            warnings.warn(
-                f"executor {self._name!r}: stages do not see these context variables of the test, "
-                f"which do not pickle: {', '.join(left_out)}; next: keep plain data in them, or create the value in a stage",
-                LeftBehindWarning,
-                stacklevel=2,
-            )
-        surroundings = Surroundings(
-            str(Path.cwd()),
-            dict(os.environ),
-            capture_modes(),
-            blas_cap(),
-            pairs,
-            collects_errors,
+        surroundings = self._surroundings.now(
+            collects_errors=collects_errors,
+            items_each=self._plan.items_each,
+            most_visits=stage_limit(stages),
         )
         self._pool.handshake(Frame(Kind.BEGIN, self._runs, body=pickle.dumps(surroundings)))
 
-    def _execute(self, run: Run, pumps: list[Job], dispatcher: Dispatcher, feeder: Account) -> None:
+    def _serve(self, run: Run, pumps: list[Job], dispatcher: Dispatcher, feeder: Account) -> None:
         def serve(deadline: float) -> None:
             try:
                 dispatcher.serve(deadline)
@@ -219,29 +190,26 @@ class RunningProcesses:
         return Watch(visits, self._pool.stacks(busy))
 
     def _trace(
-        self, source: Source, run: Run, sink: Sink, lanes: Sequence[Lane], feeder: Account
+        self, names: tuple[str, ...], run: Run, sink: Sink, lanes: Sequence[Lane], feeder: Account
     ) -> Trace:
         reports = read_reports(
             self._pool.handshake(Frame(Kind.END, stamps=(run.began_ns, run.ended_ns, 0)))
         )
-        names = stage_names(self._plan, source)
-        first = len(names) - len(self._plan.names)
-        visits = visits_of(reports, lanes, first, feeder.visits)
-        rows = rows_of(reports, lanes, visits, run, Named(names, f"({self._name})"))
-        if first:
-            spent = float(service_by_stage(visits, len(names))[0])
-            rows = (stage_row(names[0], [feeder], spent, run), *rows)
         self._warn_of(report.trouble for report in reports)
-        startup_s, self._unreported_s = self._unreported_s, 0.0
+        gathered = Gathered(reports, lanes, feeder.recorder, len(names))
+        service = gathered.service_s
+        rows = rows_of(reports, lanes, service, run, Named(names, f"({self._name})"))
+        if len(names) > len(self._plan.names):
+            rows = (stage_row(names[0], [feeder], float(service[0]), run), *rows)
         return assemble(
             self._name,
             names,
             run,
             sink.outputs,
             first_result_ns=sink.first_result_ns,
-            visits=visits,
+            visits=gathered.visits,
             rows=rows,
-            startup_s=startup_s,
+            sample=gathered.sample(sink.num_items),
         )
 
     def _warn_of(self, troubles: Iterable[str]) -> None:

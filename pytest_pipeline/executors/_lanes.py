@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from time import perf_counter_ns
 from typing import TYPE_CHECKING
 
+from pytest_pipeline.executors._chunk_recorder import ChunkRecorder
 from pytest_pipeline.executors._frames import Frame, Kind
 from pytest_pipeline.executors._poolworker import Sent
 
@@ -36,6 +37,8 @@ class Parcel:
     frame: Frame
     origin: Frame | None = None
     """The answer of another worker that it was made from: holds a slot until this one is sent."""
+    size: int = -1
+    """Bytes that it takes on the socket of the worker that was chosen; -1 until then."""
 
 
 class Lane:
@@ -49,8 +52,8 @@ class Lane:
         """Takes what this one puts out; None behind the last stage."""
         self.room = 0
         """Messages that may wait for `next`, besides one that each worker here has finished."""
-        self.enqueued_ns: dict[int, int] = {}
-        """Per item: when it became available to the first stage here."""
+        self.arrivals = ChunkRecorder()
+        """When items became available to the first stage here, as visits without a length."""
         self._turn_ns = 2 * _QUICK_NS
         """Moving mean of the time that a message takes in the stages, by the workers' own stamps.
 
@@ -71,6 +74,11 @@ class Lane:
         """Index of the stage whose outputs it puts out."""
         return self.stages[1] - 1
 
+    def note_arrival(self, item: int, count: int, at_ns: int) -> None:
+        """Note when consecutive items became available."""
+        self.arrivals.add((item, 0, count, at_ns, at_ns))
+        self.arrivals.fold_if_due()
+
     def choose(self, parcel: Parcel) -> PoolWorker | None:
         """Return a free worker, or one that may have something in advance, with room for the parcel."""
         free = [worker for worker in self.workers if not worker.window]
@@ -85,10 +93,11 @@ class Lane:
         worker = min(self.workers, key=_window_length)
         if len(worker.window) > self._most_ahead():
             return None
-        size = worker.channel.prepare(parcel.frame)
-        if worker.window_bytes + size <= worker.prefetch_bytes:
+        parcel.size = worker.channel.prepare(parcel.frame)
+        if worker.window_bytes + parcel.size <= worker.prefetch_bytes:
             return worker
         parcel.frame.unprepare()
+        parcel.size = -1
         return None
 
     def _most_ahead(self) -> int:
@@ -99,7 +108,7 @@ class Lane:
     def sent(self, worker: PoolWorker, parcel: Parcel) -> None:
         """Note that the worker gets the parcel."""
         frame = parcel.frame
-        size = worker.channel.prepare(frame)
+        size = parcel.size if parcel.size >= 0 else worker.channel.prepare(frame)
         worker.window.append(Sent(frame.item, frame.count, size))
         worker.window_bytes += size
 
@@ -126,8 +135,7 @@ class Lane:
 
     def take_over(self, answer: Frame, now_ns: int) -> None:
         """Queue another lane's output as it is: it need not be unpickled on the way."""
-        for item in range(answer.item, answer.item + answer.count):
-            self.enqueued_ns[item] = now_ns
+        self.note_arrival(answer.item, answer.count, now_ns)
         frame = Frame(Kind.ITEM, answer.item, count=answer.count)
         frame.body, frame.buffers = answer.body, answer.buffers
         self.waiting.append(Parcel(frame, answer))
@@ -144,12 +152,17 @@ class Lane:
         return out + len(following.waiting) >= self.room + len(self.workers)
 
 
-def make_lanes(pool: Pool, roster: Roster, plan: Plan) -> list[Lane]:
-    """Return the lanes of one run, in the order in which items pass them."""
+def make_lanes(pool: Pool, roster: Roster, plan: Plan, most_arrivals: int) -> list[Lane]:
+    """Return the lanes of one run, in the order in which items pass them.
+
+    Each of them keeps the arrivals of `most_arrivals` items at most.
+    """
     lanes = []
     for slots in roster.lanes:
         workers = [worker for worker in pool.workers if worker.slot in slots]
-        lanes.append(Lane(roster.stages[slots[0]], workers))
+        lane = Lane(roster.stages[slots[0]], workers)
+        lane.arrivals.limit = most_arrivals
+        lanes.append(lane)
     for lane, following in itertools.pairwise(lanes):
         lane.next = following
         lane.room = plan.stages[following.stages[0]].queue_size

@@ -17,8 +17,10 @@ from typing import TYPE_CHECKING, Any
 from pytest_pipeline.errors import WorkerDiedError
 from pytest_pipeline.executors._board import IDLE, Board
 from pytest_pipeline.executors._channel import Channel, prefetch_limit, socket_pair
-from pytest_pipeline.executors._child import STACK_SIGNAL, main
+from pytest_pipeline.executors._child import main
 from pytest_pipeline.executors._frames import Frame
+from pytest_pipeline.executors._guards import STACK_SIGNAL
+from pytest_pipeline.executors._places import named
 from pytest_pipeline.executors._records import Roster, Setup
 from pytest_pipeline.executors._slots import IS_SUPPORTED, Room, SlotReader, SlotWriter
 
@@ -79,6 +81,7 @@ class PoolWorker:
                     board.file,
                     None if room is None else room.file,
                     stages,
+                    workers=roster.stages.count(stages),
                     is_relayed=len(roster.lanes) > 1,
                     is_view=roster.is_view,
                 )
@@ -134,14 +137,14 @@ class PoolWorker:
             patience_s = 0.02
         return b"".join(parts).decode(errors="replace")
 
-    def death(self, board: Board, names: tuple[str, ...]) -> WorkerDiedError:
+    def death(self, board: Board, names: tuple[str, ...], items_each: int = 1) -> WorkerDiedError:
         """Return the error that says how the process ended, and at what."""
         self.process.join(_DEATH_S)
         stage, item, _ = board.read(self.slot)
         if stage != IDLE:
-            where = f"stage {names[stage]!r}, item {item}"
+            where = f"stage {names[stage]!r}, {named(item, items_each)}"
         elif self.window:
-            where = f"between stages, item {self.window[0].item}"
+            where = f"between stages, {named(self.window[0].item, items_each)}"
         else:
             where = "no item in hand"
         pid, stacks = self.process.pid, self.read_stacks(0.0)

@@ -20,7 +20,7 @@ here relies on the GIL.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -39,8 +39,13 @@ FOLD_EVERY = 4096
 SEED = 20261122
 """Of the sample that is kept beyond `MOST_VISITS`."""
 
-_FIELDS = 5
-_ALL = 2**64 - 1
+FIELDS = 5
+"""Integers of a row."""
+
+ALL = 2**64 - 1
+"""Threshold of a recorder that keeps every item."""
+
+_DUE = FIELDS * FOLD_EVERY
 
 
 class Recorder:
@@ -55,7 +60,7 @@ class Recorder:
 
     def __init__(self, limit: int = MOST_VISITS) -> None:
         self.limit = limit
-        self.threshold = _ALL
+        self.threshold = ALL
         self.counts: Ints = np.zeros(0, dtype=np.int64)
         self.service_ns: Ints = np.zeros(0, dtype=np.int64)
         self._rows: list[int] = []
@@ -64,47 +69,72 @@ class Recorder:
         self.add = self._rows.extend
         """Append one visit: (item, stage, enqueued_ns, started_ns, finished_ns)."""
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        self.finish()
+        columns = (self.counts, self.service_ns, self._joined())
+        return _thawed, (type(self), self.limit, self.threshold, *columns)
+
+    @property
+    def is_empty(self) -> bool:
+        """True until the first visit was added."""
+        return not self._rows and not self._parts
+
+    def fold_if_due(self) -> None:
+        """Fold once enough was added: for those who do not count visits themselves."""
+        if len(self._rows) >= _DUE:
+            self.fold()
+
     def fold(self) -> None:
         """Turn what was added into columns, and drop what is beyond the limit."""
         if not self._rows:
             return
-        table = np.fromiter(self._rows, np.int64, len(self._rows)).reshape(-1, _FIELDS)
+        table = np.fromiter(self._rows, np.int64, len(self._rows)).reshape(-1, FIELDS)
         self._rows.clear()
-        if self.threshold != _ALL:
+        if self.threshold != ALL:
             self._count(table)
-        self._parts.append(_sampled(table, self.threshold))
-        self._kept += len(self._parts[-1])
+        self._parts.append(self._sampled(table, self.threshold))
+        self._kept += self._size(self._parts[-1])
         if self._kept > self.limit:
             self._drop()
 
     def finish(self) -> None:
         """Bring counts and sums up to date, when the run is over."""
         self.fold()
-        if self.threshold == _ALL:
+        if self.threshold == ALL:
             self.counts = self.service_ns = np.zeros(0, dtype=np.int64)
             self._count(self._joined())
 
     def table(self, threshold: int) -> Ints:
         """Return the rows of the items whose hash is below `threshold`, shape (visits, 5)."""
-        return _sampled(self._joined(), threshold)
+        return self._sampled(self._joined(), threshold)
+
+    def _size(self, table: Ints) -> int:
+        """Return the visits that the rows stand for."""
+        return len(table)
+
+    def _visits_by_stage(self, table: Ints) -> Ints:
+        return np.bincount(table[:, 1])
+
+    def _sampled(self, table: Ints, threshold: int) -> Ints:
+        return table if threshold == ALL else table[is_kept(table[:, 0], threshold)]
 
     def _count(self, table: Ints) -> None:
         stage, spent = table[:, 1], table[:, 4] - table[:, 3]
-        self.counts = _sum(self.counts, np.bincount(stage))
+        self.counts = added(self.counts, self._visits_by_stage(table))
         # Weights are floats: exact, as long as a stage's sum stays below 2**53 ns (104 days).
-        self.service_ns = _sum(self.service_ns, np.bincount(stage, weights=spent).astype(np.int64))
+        self.service_ns = added(self.service_ns, np.bincount(stage, weights=spent).astype(np.int64))
 
     def _drop(self) -> None:
         table = self._joined()
-        if self.threshold == _ALL:
+        if self.threshold == ALL:
             self._count(table)  # once something is dropped, whatever comes is counted as it comes
-        while len(table) > self.limit:
+        while self._size(table) > self.limit:
             self.threshold //= 2
-            table = _sampled(table, self.threshold)
-        self._parts, self._kept = [table], len(table)
+            table = self._sampled(table, self.threshold)
+        self._parts, self._kept = [table], self._size(table)
 
     def _joined(self) -> Ints:
-        return np.concatenate([np.zeros((0, _FIELDS), dtype=np.int64), *self._parts])
+        return np.concatenate([np.zeros((0, FIELDS), dtype=np.int64), *self._parts])
 
 
 class Recording:
@@ -114,16 +144,16 @@ class Recording:
         """Take (worker slot, recorder) pairs; `stages` counts the source when it is timed."""
         for _, recorder in recorders:
             recorder.finish()
-        self._threshold = min((recorder.threshold for _, recorder in recorders), default=_ALL)
+        self._threshold = min((recorder.threshold for _, recorder in recorders), default=ALL)
         counts = service = np.zeros(stages, dtype=np.int64)
         tables, slots = [], []
         for slot, recorder in recorders:
-            counts, service = _sum(counts, recorder.counts), _sum(service, recorder.service_ns)
+            counts, service = added(counts, recorder.counts), added(service, recorder.service_ns)
             tables.append(recorder.table(self._threshold))
             slots.append(np.full(len(tables[-1]), slot, dtype=np.int64))
-        table = np.concatenate([np.zeros((0, _FIELDS), dtype=np.int64), *tables])
+        table = np.concatenate([np.zeros((0, FIELDS), dtype=np.int64), *tables])
         item, stage, enqueued, started, finished = (
-            np.ascontiguousarray(table[:, k]) for k in range(_FIELDS)
+            np.ascontiguousarray(table[:, k]) for k in range(FIELDS)
         )
         slot_of = np.concatenate([np.zeros(0, dtype=np.int64), *slots])
         self.visits = Visits(item, stage, slot_of, enqueued, started, finished)
@@ -133,18 +163,30 @@ class Recording:
 
     def sample(self, num_items: int, chunk: int) -> Sample | None:
         """Return which of the items were kept; None when all were."""
-        if self._threshold == _ALL:
-            return None
-        firsts = np.arange(0, num_items, chunk, dtype=np.int64)
-        firsts = firsts[_hash(firsts) < np.uint64(self._threshold)]
-        items = (firsts[:, None] + np.arange(chunk)).ravel()
-        return Sample(items[items < num_items], num_items, self._num_visits, SEED)
+        return sample_of(self._threshold, num_items, self._num_visits, chunk)
 
 
-def _sampled(table: Ints, threshold: int) -> Ints:
-    if threshold == _ALL:
-        return table
-    return table[_hash(table[:, 0]) < np.uint64(threshold)]
+def sample_of(threshold: int, num_items: int, num_visits: int, chunk: int = 1) -> Sample | None:
+    """Return the items below `threshold`, all of a chunk if its first is; None when all were kept."""
+    if threshold == ALL:
+        return None
+    firsts = np.arange(0, num_items, chunk, dtype=np.int64)
+    firsts = firsts[is_kept(firsts, threshold)]
+    items = (firsts[:, None] + np.arange(chunk)).ravel()
+    return Sample(items[items < num_items], num_items, num_visits, SEED)
+
+
+def is_kept(items: Ints, threshold: int) -> npt.NDArray[np.bool_]:
+    """Return for each item whether its hash is below `threshold`."""
+    return _hash(items) < np.uint64(threshold)
+
+
+def _thawed(kind: type[Recorder], limit: int, threshold: int, *columns: Ints) -> Recorder:
+    recorder = kind(limit)
+    recorder.threshold = threshold
+    recorder.counts, recorder.service_ns, table = columns
+    recorder._parts = [table]  # noqa: SLF001 - the other half of `__reduce__`
+    return recorder
 
 
 def _hash(items: Ints) -> npt.NDArray[np.uint64]:
@@ -155,7 +197,7 @@ def _hash(items: Ints) -> npt.NDArray[np.uint64]:
     return np.asarray(mixed ^ (mixed >> np.uint64(31)), dtype=np.uint64)
 
 
-def _sum(left: Ints, right: Ints) -> Ints:
+def added(left: Ints, right: Ints) -> Ints:
     """Return the sum of two arrays, the shorter one filled up with zeros."""
     length = max(len(left), len(right))
     return np.asarray(

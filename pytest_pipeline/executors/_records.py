@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from time import process_time_ns
 
+from pytest_pipeline.executors._chunk_recorder import ChunkRecorder
 from pytest_pipeline.executors._context import TorchModes
 from pytest_pipeline.executors._cpu import CpuSampler
+from pytest_pipeline.executors._recorder import MOST_VISITS
 from pytest_pipeline.executors._sharedfile import SharedFile
 
 
@@ -44,6 +45,8 @@ class Setup:
     """Slots for large buffers, this worker's alone; None when there are none."""
     stages: tuple[int, int]
     """First stage of the plan that it runs, and the one after the last."""
+    workers: int = 1
+    """Workers that run the same stages, this one included."""
     is_relayed: bool = False
     """What it puts out may go to another worker."""
     is_view: bool = False
@@ -66,14 +69,18 @@ class Surroundings:
     """Pickled (context variable, value) pairs."""
     collects_errors: bool = False
     """An exception of a stage ends its item only."""
+    items_each: int = 1
+    """Items of the source in one of what the frames number."""
+    most_visits: int = MOST_VISITS
+    """Visits of one stage that its workers may keep, all together."""
 
 
 @dataclass(slots=True)
 class Report:
     """A worker's part of the ledger of one run, and its visits."""
 
-    visits: array[int] = field(default_factory=lambda: array("q"))
-    """Flat rows of (item, stage, started_ns, finished_ns, items): of a chunk, the first item."""
+    recorder: ChunkRecorder = field(default_factory=ChunkRecorder)
+    """The visits, or a sample of them."""
     cpu: CpuSampler = field(default_factory=lambda: CpuSampler(0, process_time_ns))
     """CPU time of each stage, from a sample of the items."""
     total_cpu_ns: int = 0

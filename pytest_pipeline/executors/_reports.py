@@ -9,22 +9,18 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pytest_pipeline.executors._accounts import (
-    Account,
-    pooled_rows,
-    service_by_stage,
-    stage_row,
-)
+from pytest_pipeline.executors._accounts import Account, pooled_rows, stage_row
 from pytest_pipeline.executors._cpu import CpuSampler
-from pytest_pipeline.model.trace import Visits, make_visits
+from pytest_pipeline.executors._recorder import added, sample_of
+from pytest_pipeline.model.trace import Visits
 
 if TYPE_CHECKING:
-    from pytest_pipeline.executors._accounts import VisitRow
     from pytest_pipeline.executors._frames import Frame
     from pytest_pipeline.executors._lanes import Lane
+    from pytest_pipeline.executors._recorder import Recorder
     from pytest_pipeline.executors._records import Report
     from pytest_pipeline.executors._run import Run
-    from pytest_pipeline.model.trace import Ints, LedgerRow
+    from pytest_pipeline.model.trace import Floats, Ints, LedgerRow, Sample
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,28 +38,48 @@ def read_reports(frames: Sequence[Frame]) -> list[Report]:
     return [pickle.loads(frame.body) for frame in frames]
 
 
-def visits_of(
-    reports: Sequence[Report], lanes: Sequence[Lane], first: int, source_visits: list[VisitRow]
-) -> Visits:
-    """Return all the visits; `first` is the index of the first stage in the trace.
+class Gathered:
+    """What source and workers recorded in one run, all of it on the same sample of the items."""
 
-    An item is enqueued for a lane's first stage when the parent had it, and for any other one
-    when the stage before it has finished in the same worker.
-    """
-    parts = [make_visits(source_visits)]
-    for lane in lanes:
-        enqueued = np.zeros(max(lane.enqueued_ns, default=-1) + 1, dtype=np.int64)
-        enqueued[list(lane.enqueued_ns)] = list(lane.enqueued_ns.values())
-        for slot, worker in enumerate(lane.workers):
-            item, stage, started, finished = _rows(reports[worker.slot])
-            available = item
-            if len(item):
-                is_entry = stage == lane.stages[0]
-                available = np.where(is_entry, enqueued[item], _finished_before(item, finished))
-            parts.append(
-                Visits(item, stage + first, np.full_like(item, slot), available, started, finished)
-            )
-    return Visits(*(_joined(parts, name) for name in Visits.__dataclass_fields__))
+    def __init__(
+        self, reports: Sequence[Report], lanes: Sequence[Lane], feeder: Recorder, stages: int
+    ) -> None:
+        """Take what came back; `stages` counts the source when it is timed."""
+        self._first = stages - lanes[-1].stages[1]
+        recorders = [feeder, *(report.recorder for report in reports)]
+        for recorder in [*recorders, *(lane.arrivals for lane in lanes)]:
+            recorder.finish()
+        thresholds = [each.threshold for each in (*recorders, *(lane.arrivals for lane in lanes))]
+        self._threshold = min(thresholds)
+        self._num_visits = sum(int(recorder.counts.sum()) for recorder in recorders)
+        self.service_s = _service_s(feeder, reports, self._first, stages)
+        """Exact seconds inside each stage, kept visits or not."""
+        parts = [_source_visits(feeder.table(self._threshold))]
+        for lane in lanes:
+            arrivals = lane.arrivals.table(self._threshold)
+            arrivals = arrivals[np.argsort(arrivals[:, 0], kind="stable")]
+            for slot, worker in enumerate(lane.workers):
+                rows = reports[worker.slot].recorder.table(self._threshold)
+                parts.append(self._visits(rows, slot, lane.stages[0], arrivals))
+        self.visits = Visits(*(_joined(parts, name) for name in Visits.__dataclass_fields__))
+
+    def sample(self, num_items: int) -> Sample | None:
+        """Return which of the items were kept; None when all were."""
+        return sample_of(self._threshold, num_items, self._num_visits)
+
+    def _visits(self, rows: Ints, slot: int, entry: int, arrivals: Ints) -> Visits:
+        """Return one worker's visits.
+
+        An item is enqueued for a lane's first stage when the parent had it, and for any other one
+        when the stage before it has finished in the same worker.
+        """
+        item, stage, _, started, finished = (np.ascontiguousarray(rows[:, k]) for k in range(5))
+        enqueued = item
+        if len(item):
+            arrived = arrivals[np.searchsorted(arrivals[:, 0], item), 3]
+            enqueued = np.where(stage == entry, arrived, _finished_before(item, finished))
+        slots = np.full_like(item, slot)
+        return Visits(item, stage + self._first, slots, enqueued, started, finished)
 
 
 def accounts_of(reports: Sequence[Report], lane: Lane, stage: int) -> list[Account]:
@@ -82,11 +98,13 @@ def accounts_of(reports: Sequence[Report], lane: Lane, stage: int) -> list[Accou
 
 
 def rows_of(
-    reports: Sequence[Report], lanes: Sequence[Lane], visits: Visits, run: Run, names: Named
+    reports: Sequence[Report], lanes: Sequence[Lane], service: Floats, run: Run, names: Named
 ) -> tuple[LedgerRow, ...]:
-    """Return the stages' part of the ledger: a row per stage, and one for workers that host several."""
+    """Return the stages' part of the ledger: a row per stage, and one for workers that host several.
+
+    `service` is in seconds, by index of the trace.
+    """
     first = len(names.stages) - lanes[-1].stages[1]
-    service = service_by_stage(visits, len(names.stages))
     if len(lanes) > 1:
         return tuple(
             stage_row(names.stages[k], accounts_of(reports, lane, k), float(service[k]), run)
@@ -99,19 +117,16 @@ def rows_of(
     )
 
 
-def _rows(report: Report) -> tuple[Ints, Ints, Ints, Ints]:
-    """Return item, stage, start and end of every visit. Items of a chunk share its time evenly."""
-    rows = np.array(report.visits, dtype=np.int64).reshape(-1, 5)
-    counts = rows[:, 4]
-    item, stage, started, finished = (np.repeat(rows[:, k], counts) for k in range(4))
-    place = np.arange(len(item)) - np.repeat(np.cumsum(counts) - counts, counts)
-    share, span = np.repeat(counts, counts), finished - started
-    return (
-        item + place,
-        stage,
-        started + span * place // share,
-        started + span * (place + 1) // share,
-    )
+def _service_s(feeder: Recorder, reports: Sequence[Report], first: int, stages: int) -> Floats:
+    service = added(np.zeros(stages, dtype=np.int64), feeder.service_ns)
+    for report in reports:
+        service[first:] = added(service[first:], report.recorder.service_ns)
+    return np.asarray(service / 1e9, dtype=np.float64)
+
+
+def _source_visits(rows: Ints) -> Visits:
+    item, stage, enqueued, started, finished = (np.ascontiguousarray(rows[:, k]) for k in range(5))
+    return Visits(item, stage, np.zeros_like(item), enqueued, started, finished)
 
 
 def _finished_before(item: Ints, finished: Ints) -> Ints:

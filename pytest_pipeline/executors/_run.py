@@ -9,6 +9,7 @@ from queue import Empty, SimpleQueue
 from typing import TypeVar
 
 from pytest_pipeline.executors._failures import FailureRecord
+from pytest_pipeline.executors._places import note_place
 
 _NEVER_NS = 2**63 - 1
 
@@ -21,8 +22,10 @@ GO, OVER = True, False
 class Run:
     """One execution. Fresh for every `Running.run`, so that nothing stale can leak into the next."""
 
-    def __init__(self, *, collects_errors: bool) -> None:
+    def __init__(self, *, collects_errors: bool, items_each: int = 1) -> None:
         self.collects_errors = collects_errors
+        self.items_each = items_each
+        """Items of the source in what the executor numbers as one (`Plan.items_each`)."""
         self.failed = False
         """Read once per item by every worker: queued items of a failed run are dropped."""
         self.error: BaseException | None = None
@@ -89,7 +92,7 @@ class Run:
                 return
             self.error = error
         if stage is not None:
-            note_place(error, stage, item)
+            note_place(error, stage, item, self.items_each)
         self.failed = True
         self.stop()
 
@@ -129,10 +132,3 @@ def get_before(queue: SimpleQueue[T], deadline: float) -> T:
         except Empty:
             if left_s <= SIGNAL_S:
                 raise TimedOutError from None
-
-
-def note_place(error: BaseException, stage: str, item: int | None) -> None:
-    """Add the note that names stage and item, once."""
-    note = f"stage {stage!r}, item {item}"
-    if note not in getattr(error, "__notes__", ()):
-        error.add_note(note)

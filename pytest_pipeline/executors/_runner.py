@@ -7,7 +7,9 @@ from time import perf_counter_ns, process_time_ns
 from typing import TYPE_CHECKING, Any
 
 from pytest_pipeline.executors._board import IDLE, Board
+from pytest_pipeline.executors._chunk_recorder import ChunkRecorder
 from pytest_pipeline.executors._cpu import CpuSampler
+from pytest_pipeline.executors._recorder import MOST_VISITS
 from pytest_pipeline.executors._records import Report
 
 if TYPE_CHECKING:
@@ -29,6 +31,8 @@ class Runner:
         """Time in stages, and the longest visit, since somebody set them to zero."""
         self._fns: Sequence[Callable[[Any], Any]] = ()
         self._collects_errors = False
+        self._share = len(self.stages) / setup.workers
+        """Of the visits of one stage that are kept, how many may be of this worker."""
         self._cells = board.cells
         self._at = board.offset(setup.slot)
 
@@ -36,11 +40,12 @@ class Runner:
         """Take the functions of all the stages of the plan."""
         self._fns = fns
 
-    def begin(self, *, collects_errors: bool) -> None:
+    def begin(self, *, collects_errors: bool, most_visits: int = MOST_VISITS) -> None:
         """Start the report of a run."""
         self._collects_errors = collects_errors
         sampler = CpuSampler(len(self._fns), process_time_ns)
-        self.report = Report(cpu=sampler, total_cpu_ns=-process_time_ns())
+        recorder = ChunkRecorder(max(1, int(most_visits * self._share)))
+        self.report = Report(recorder, sampler, total_cpu_ns=-process_time_ns())
 
     def one(self, value: Any, item: int) -> Any:
         """Return the output of one item; what a stage raises comes out, and `stage` tells which."""
@@ -57,7 +62,8 @@ class Runner:
         A chunk is stamped as a whole, so that an item of a microsecond is not charged for clocks.
         After a failure that ends the run there are no outputs.
         """
-        items, failures = list(range(first, first + len(values))), list[Failure]()
+        items: Sequence[int] = range(first, first + len(values))
+        failures = list[Failure]()
         for stage in self.stages:
             if items:
                 items, values = self._sweep(stage, items, values, failures)
@@ -84,56 +90,63 @@ class Runner:
         finally:
             finished = perf_counter_ns()
             cells[at] = IDLE
-            report.visits.extend((item, stage, started, finished, 1))
+            report.recorder.add((item, stage, 1, started, finished))
             self.worked_ns += finished - started
             self.slowest_ns = max(self.slowest_ns, finished - started)
             if is_sampled:
                 report.cpu.add(stage, process_time_ns() - cpu, finished - started)
 
     def _sweep(
-        self, stage: int, items: list[int], values: list[Any], failures: list[Failure]
-    ) -> tuple[list[int], list[Any]]:
+        self, stage: int, items: Sequence[int], values: list[Any], failures: list[Failure]
+    ) -> tuple[Sequence[int], list[Any]]:
         """Run one stage over the items; return those that are left, with their outputs."""
         fn, cells, at = self._fns[stage], self._cells, self._at
-        kept, outputs = list[int](), list[Any]()
-        cpu, entered = process_time_ns(), perf_counter_ns()
+        outputs, failed = list[Any](), set[int]()
+        append, here = outputs.append, at + 1
+        is_sampled = self.report.cpu.takes(items[0] // len(items))
+        cpu = process_time_ns() if is_sampled else 0
+        left = entered = perf_counter_ns()
         done = 0
         while done < len(items) and not self._is_over(failures):
-            begin, started = done, perf_counter_ns()
-            cells[at + 2] = started
+            begin, made = done, len(outputs)
+            cells[at + 2] = started = left
             cells[at] = stage
             try:
                 for item, value in zip(items[begin:], values[begin:], strict=True):
-                    cells[at + 1] = item
-                    outputs.append(fn(value))
-                    done += 1
+                    cells[here] = item
+                    append(fn(value))
+                done = len(items)
             except BaseException as error:
-                failures.append((items[done], stage, error))
-                kept += items[begin:done]
-                done += 1
-            else:
-                kept += items[begin:]
-            self._record(items[begin:done], stage, started, perf_counter_ns())
+                done = begin + len(outputs) - made + 1
+                failures.append((items[done - 1], stage, error))
+                failed.add(items[done - 1])
+            left = perf_counter_ns()
             cells[at] = IDLE
-        left = perf_counter_ns()
+            self._record(items[begin:done], stage, started, left)
         self.worked_ns += left - entered
         self.slowest_ns = max(self.slowest_ns, left - entered)
-        self.report.cpu.add(stage, process_time_ns() - cpu, left - entered)
-        return kept, outputs
+        if is_sampled:
+            self.report.cpu.add(stage, process_time_ns() - cpu, left - entered)
+        if failed:
+            items = [item for item in items[:done] if item not in failed]
+        return items, outputs
 
-    def _record(self, items: list[int], stage: int, started: int, finished: int) -> None:
+    def _record(self, items: Sequence[int], stage: int, started: int, finished: int) -> None:
         count = len(items)
         if items[-1] - items[0] + 1 == count:
-            self.report.visits.extend((items[0], stage, started, finished, count))
+            self.report.recorder.add((items[0], stage, count, started, finished))
             return
         for k, item in enumerate(items):  # there are gaps: an earlier stage has failed on some
             span = finished - started
             bounds = (started + span * k // count, started + span * (k + 1) // count)
-            self.report.visits.extend((item, stage, *bounds, 1))
+            self.report.recorder.add((item, stage, 1, *bounds))
 
 
-def _runs(items: list[int], values: list[Any]) -> Iterator[tuple[int, list[Any]]]:
+def _runs(items: Sequence[int], values: list[Any]) -> Iterator[tuple[int, list[Any]]]:
     """Split at the gaps: (first item, values) of each run of consecutive items."""
+    if items and items[-1] - items[0] + 1 == len(items):
+        yield items[0], values
+        return
     begin = 0
     for k in range(1, len(items) + 1):
         if k == len(items) or items[k] != items[k - 1] + 1:

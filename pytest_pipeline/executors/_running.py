@@ -1,4 +1,4 @@
-"""What open executors have in common whose workers are threads of this process."""
+"""What open executors have in common: start-up is told once, an empty run is measured before the first."""
 
 from __future__ import annotations
 
@@ -22,16 +22,17 @@ _NOTHING = Source(lambda: iter(()))
 _EMPTY_RUNS = 3
 
 
-class RunningOnThreads(ABC):
-    """Worker threads that are up; before their first run they are run without items, to know what that costs."""
+class Opened(ABC):
+    """Workers that are up; before their first run they are run without items, to know what that costs."""
 
-    def __init__(self, name: str, plan: Plan, threads: Sequence[str]) -> None:
-        began = time.perf_counter()
+    _crew: Crew
+
+    def __init__(self, name: str, plan: Plan) -> None:
+        self._began = time.perf_counter()
         self._name = name
         self._plan = plan
-        self._crew = Crew(threads)
         self._empty_run_s: float | None = None
-        self._startup_s = self._unreported_s = time.perf_counter() - began
+        self._startup_s = self._unreported_s = 0.0
 
     @property
     def startup_s(self) -> float:
@@ -40,7 +41,7 @@ class RunningOnThreads(ABC):
 
     @property
     def abandoned(self) -> tuple[str, ...]:
-        """Names of the threads that hung and are still alive."""
+        """Names of the threads of this process that hung and are still alive."""
         return self._crew.abandoned
 
     def run(self, source: Source) -> Trace:
@@ -53,10 +54,27 @@ class RunningOnThreads(ABC):
         startup_s, self._unreported_s = self._unreported_s, 0.0
         return replace(trace, startup_s=startup_s, empty_run_s=self._empty_run_s)
 
+    @abstractmethod
     def close(self) -> None:
-        """End all the threads."""
-        self._crew.close()
+        """End all the workers."""
 
     @abstractmethod
     def _execute(self, source: Source) -> Trace:
         """Execute the plan; start-up and the cost of an empty run are filled in by `run`."""
+
+    def _note_start_up(self) -> None:
+        """Note that the workers are up: what came before was start-up."""
+        self._startup_s = self._unreported_s = time.perf_counter() - self._began
+
+
+class RunningOnThreads(Opened):
+    """Workers that are threads of this process."""
+
+    def __init__(self, name: str, plan: Plan, threads: Sequence[str]) -> None:
+        super().__init__(name, plan)
+        self._crew = Crew(threads)
+        self._note_start_up()
+
+    def close(self) -> None:
+        """End all the threads."""
+        self._crew.close()

@@ -153,11 +153,11 @@ class Lease:
         """Return these pieces as views; the slot goes back when the last array over them is gone."""
         import numpy as np
 
-        remaining = [len(pieces)]
+        # A ticket each, because arrays go away in any thread: of two at a time one takes the last.
+        tickets = list(range(len(pieces)))
 
         def returned() -> None:
-            remaining[0] -= 1
-            if not remaining[0]:
+            if tickets.pop() == 0:
                 with contextlib.suppress(ValueError):  # the room was closed meanwhile
                     self._flags[self._slot] = _FREE
 

@@ -177,9 +177,7 @@ class InlineFeed:
             return (END_OF_SOURCE, item, 0)
         self._unspent -= 1
         self._item += 1
-        now = perf_counter_ns()
-        self._run.admitted_ns.append(now)
-        return (item, value, now)
+        return (item, value, perf_counter_ns())
 
     def take_many(self, limit: int) -> tuple[int, list[Any], int]:
         """Return the index of the next item, up to `limit` items, and when they were taken.
@@ -200,7 +198,6 @@ class InlineFeed:
         now = perf_counter_ns()
         self._unspent -= len(values)
         self._item += len(values)
-        self._run.admitted_ns.extend([now] * len(values))
         return first, values, now
 
     def _has_credit(self) -> bool:

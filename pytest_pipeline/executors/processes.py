@@ -24,9 +24,9 @@ class Processes:
 
     `layout="fused"`: each of `workers` processes (by default one per usable core) runs all the
     stages on an item. `layout="staged"`: `Stage.workers` processes per stage, joined through the
-    caller's process. `chunk` items travel in one message, which pays when they take microseconds:
-    an item's latency is then that of its chunk. With arrivals at a rate the chunk is always 1, with
-    few items in flight it is cut so that every worker gets one. `Stage.chunk` is for threads.
+    caller's process. `chunk` items travel in one message, instead of `Stage.chunk`, which pays when they
+    take microseconds: an item's latency is then that of its chunk. With arrivals at a rate the chunk is
+    always 1, with few items in flight it is cut so that every worker gets one.
     Arrays of 64 KiB and more travel through shared memory; with `view=True` stages and caller get
     them as views of it instead of copies: for those that read an array and let it go.
     Processes start by forkserver, by spawn on Windows; `start_method="fork"` is faster to start,
@@ -40,7 +40,7 @@ class Processes:
         start_method: StartMethod | None = None,
         layout: Layout = "fused",
         *,
-        chunk: int = 1,
+        chunk: int | None = None,
         view: bool = False,
     ) -> None:
         if layout not in {"fused", "staged"}:
@@ -51,7 +51,8 @@ class Processes:
             )
         if workers is not None:
             whole_number(workers, what="Processes: workers")
-        whole_number(chunk, what="Processes: chunk")
+        if chunk is not None:
+            whole_number(chunk, what="Processes: chunk")
         if start_method not in {None, "forkserver", "spawn", "fork"}:
             raise UsageError(
                 f'Processes(start_method={start_method!r}): expected "forkserver", "spawn" or "fork"'
@@ -100,8 +101,9 @@ class Processes:
         if self._start_method == "fork":
             refuse_unsafe_fork()
         roster = Roster(self._posts(plan), self._is_view)
+        chunk = plan.chunk if self._chunk is None else -(-self._chunk // plan.items_each)
         try:
-            return RunningProcesses(self._name, plan, roster, self._start_method, self._chunk)
+            return RunningProcesses(self._name, plan, roster, self._start_method, chunk)
         except OSError as error:
             if error.errno not in {errno.EMFILE, errno.ENFILE}:
                 raise

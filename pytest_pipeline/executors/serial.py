@@ -67,7 +67,10 @@ class RunningSerial(RunningOnThreads):
         super().__init__(name, plan, [f"pipeline-{name}"])
 
     def _execute(self, source: Source) -> Trace:
-        run, done = Run(collects_errors=source.collects_errors), SimpleQueue[None]()
+        run, done = (
+            Run(collects_errors=source.collects_errors, items_each=self._plan.items_each),
+            SimpleQueue[None](),
+        )
         run.on_stop(lambda: done.put(None))
         names = stage_names(self._plan, source)
         account = Account(SOURCE, 0)

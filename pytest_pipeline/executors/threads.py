@@ -98,7 +98,7 @@ class Threads:
 
     def open(self, plan: Plan) -> RunningThreads:
         """Start the threads."""
-        chunk = plan.chunk if self._chunk is None else self._chunk
+        chunk = plan.chunk if self._chunk is None else -(-self._chunk // plan.items_each)
         if self._layout == "shared":
             chunk = 1  # nothing is handed over between the stages
         return RunningThreads(
@@ -126,7 +126,7 @@ class RunningThreads(RunningOnThreads):
             in_flight=source.in_flight,
             workers=self._workers,
         )
-        run = Run(collects_errors=source.collects_errors)
+        run = Run(collects_errors=source.collects_errors, items_each=self._plan.items_each)
         has_thread = source.is_timed or source.offsets_ns is not None
         takers = 1 if has_thread else self._takers
         gate = admission_gate(source, self._queue_sizes, self._workers, chunk, takers)

@@ -59,7 +59,7 @@ class Line:
     names: tuple[str, ...]
     """Stage names, `source` included when it is timed."""
     service_s: Floats
-    """Seconds, shape (items, stages)."""
+    """Seconds, shape (items, stages); of whole batches where the plan has any (`items_each`)."""
     workers: tuple[int, ...]
     """Worker slots per stage."""
     queue_sizes: tuple[int, ...]
@@ -72,6 +72,8 @@ class Line:
     """CPUs that the arm may use."""
     serial_s: float
     """Sum of all service times of the simulated items: the baseline without any overhead, seconds."""
+    items_each: int = 1
+    """Items in a row of `service_s`: what travels together (`Plan.full_batch`)."""
 
     def makespan_s(self) -> float:
         """Return the simulated makespan of the simulated items."""
@@ -100,7 +102,7 @@ class Line:
 
     def slowed(self, extra_s: Sequence[float]) -> Line:
         """Return the line with `extra_s` seconds of overhead per item added to each stage."""
-        return replace(self, service_s=self.service_s + np.array(extra_s))
+        return replace(self, service_s=self.service_s + self.items_each * np.array(extra_s))
 
 
 def staged_line(plan: Plan, baseline: Trace, host: Host) -> Line:
@@ -108,7 +110,7 @@ def staged_line(plan: Plan, baseline: Trace, host: Host) -> Line:
     by_name = dict(zip(plan.names, plan.stages, strict=True))
     names = baseline.stage_names
     shares = _cpu_shares(baseline)
-    service = _sampled(service_matrix(baseline))
+    service = _sampled(_in_batches(service_matrix(baseline), plan.full_batch))
     return Line(
         names=names,
         service_s=service,
@@ -122,6 +124,7 @@ def staged_line(plan: Plan, baseline: Trace, host: Host) -> Line:
         ),
         cores=host.cores,
         serial_s=float(service.sum()),
+        items_each=plan.full_batch,
     )
 
 
@@ -151,6 +154,13 @@ def fused_line(plan: Plan, baseline: Trace, host: Host, *, workers: int) -> Line
     """Return the line of processes that each run all the stages on an item, every one with its own GIL."""
     pooled = pooled_line(plan, baseline, host, workers=workers)
     return replace(pooled, gil_shares=(*pooled.gil_shares[:-1], 0.0))
+
+
+def _in_batches(service_s: Floats, size: int) -> Floats:
+    """Return the sums over consecutive rows that travel together; the last ones may be fewer."""
+    if size == 1 or not len(service_s):
+        return service_s
+    return np.asarray(np.add.reduceat(service_s, np.arange(0, len(service_s), size)))
 
 
 def _sampled(service_s: Floats) -> Floats:

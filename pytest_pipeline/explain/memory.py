@@ -22,10 +22,12 @@ ONE_AT_A_TIME = Advice(
 
 def memory_advice(plan: Plan, workers: int, executor: str, baseline_peak: int | None) -> Advice:
     """Return how many items are held at once, and what the baseline takes for one at a time."""
-    queued = sum(stage.queue_size for stage in plan.stages)
-    cause = f"up to {queued + workers} items are inside at once: {queued} in queues, {workers} in workers"
+    queued = plan.full_batch * sum(stage.queue_size for stage in plan.stages)
+    at_work = plan.full_batch * workers
+    cause = f"up to {queued + at_work} items are inside at once: {queued} in queues, {at_work} in workers"
     if baseline_peak is not None:
-        cause += f"; the baseline, one item at a time, takes {show_quantity(baseline_peak, 'B')}"
+        each = "one batch" if plan.is_batched else "one item"
+        cause += f"; the baseline, {each} at a time, takes {show_quantity(baseline_peak, 'B')}"
     first = plan.names[0]
     return Advice(
         cause, f"a smaller Stage({first}, queue_size=...) or fewer workers under {executor}"

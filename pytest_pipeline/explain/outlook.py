@@ -30,7 +30,7 @@ def _held_by(line: Line, bound: float) -> str:
         return f"the GIL lets one thread compute at a time; without it {without_gil:.2f}x"
     if replace(free, cores=math.inf).speedup() >= MATTERS * bound:
         return f"{line.cores:g} usable cores"
-    slow, items = line.slowest(), max(1, len(line.service_s))
+    slow, items = line.slowest(), max(1, len(line.service_s) * line.items_each)
     count = line.workers[slow]
     mine_s, all_s = line.service_s[:, slow].sum() / items, line.serial_s / items
     workers = "1 worker" if count == 1 else f"{count} workers"

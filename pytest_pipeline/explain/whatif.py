@@ -15,7 +15,9 @@ import numpy as np
 from pytest_pipeline.explain.ceiling import HOLDS, Line, fused_line, staged_line
 from pytest_pipeline.explain.profile import stage_summaries
 from pytest_pipeline.explain.profiled import Layout, Profiled
-from pytest_pipeline.model.plan import SOURCE_STAGE
+from pytest_pipeline.model.change import Change
+from pytest_pipeline.model.plan import SOURCE_STAGE, Plan
+from pytest_pipeline.model.trace import Trace
 from pytest_pipeline.model.whatif import Shipping, WhatIf
 
 KEEP = "keep as it is"
@@ -64,22 +66,40 @@ def what_ifs(arm: Profiled) -> tuple[WhatIf, ...]:
     return tuple(sorted(found, key=lambda each: (-each.predicted_speedup, each.effort)))
 
 
+def costed_line(arm: Profiled, plan: Plan | None = None, baseline: Trace | None = None) -> Line:
+    """Return the plan as the simulation sees it under this arm, with what this arm was measured to cost besides service.
+
+    `plan` and `baseline`, its execution, stand in for the arm's own where other batches are asked for.
+    """
+    plan = plan or arm.plan
+    line = replace(arm, plan=plan, baseline=baseline or arm.baseline).line()
+    match arm.layout:
+        case Layout.STAGED:
+            # A hop is paid once per batch, whatever its size.
+            hops_s = [each * arm.plan.full_batch / plan.full_batch for each in _handover_s(arm)]
+            return line.slowed(hops_s).slowed(_waits_s(arm))
+        case Layout.RELAYED:
+            return line.slowed(_shipping_s(arm)).slowed(_waits_s(arm))
+        case Layout.POOLED:
+            return line.slowed(_handover_s(arm))
+        case Layout.FUSED:
+            return _shipped(line, arm.shipping or NOTHING, worker_s=_pool_overhead_s(arm))
+
+
 def _staged(arm: Profiled) -> Iterator[WhatIf]:
-    hops_s = _handover_s(arm)
-    line = arm.line().slowed(hops_s).slowed(_waits_s(arm))
+    line = costed_line(arm)
     yield from _stage_by_stage(arm, line)
     yield from _processes_instead(arm)
-    yield from _larger_items(line, hops_s)
+    yield from _larger_items(line, _handover_s(arm))
 
 
 def _relayed(arm: Profiled) -> Iterator[WhatIf]:
-    line = arm.line().slowed(_shipping_s(arm)).slowed(_waits_s(arm))
-    yield from _stage_by_stage(arm, line)
+    yield from _stage_by_stage(arm, costed_line(arm))
     yield from _threads_instead(arm)
 
 
 def _stage_by_stage(arm: Profiled, line: Line) -> Iterator[WhatIf]:
-    yield WhatIf(KEEP, "", line.speedup(), 0)
+    yield WhatIf(KEEP, "", line.speedup(), 0, setting=Change())
     for k, name in enumerate(line.names):
         if name != SOURCE_STAGE:
             yield _more_workers(arm, line, k)
@@ -89,18 +109,22 @@ def _stage_by_stage(arm: Profiled, line: Line) -> Iterator[WhatIf]:
 
 def _pooled(arm: Profiled) -> Iterator[WhatIf]:
     is_remote = arm.layout is Layout.FUSED
-    more = arm.width + 1
+    more, line = arm.width + 1, costed_line(arm)
     if is_remote:
-        line = _shipped(arm.line(), arm.shipping or NOTHING, worker_s=_pool_overhead_s(arm))
         hops_s = (*[0.0] * (len(line.names) - 2), MESSAGE_S / 2, MESSAGE_S / 2)
         code = f"Processes(workers={more})"
     else:
         hops_s = _handover_s(arm)
-        line = arm.line().slowed(hops_s)
         code = f'Threads(layout="shared", workers={more})'
-    yield WhatIf(KEEP, "", line.speedup(), 0)
+    yield WhatIf(KEEP, "", line.speedup(), 0, setting=Change())
     wide = line.widened(len(line.names) - 1)
-    yield WhatIf(f"{more} workers instead of {arm.width}", code, wide.speedup(), 1)
+    yield WhatIf(
+        f"{more} workers instead of {arm.width}",
+        code,
+        wide.speedup(),
+        1,
+        setting=Change(pool=more),
+    )
     yield from _threads_instead(arm) if is_remote else _processes_instead(arm)
     yield from _larger_items(line, hops_s)
 
@@ -114,6 +138,7 @@ def _more_workers(arm: Profiled, line: Line, *stages: int) -> WhatIf:
         predicted_speedup=wide.speedup(),
         effort=len(stages),
         basis=_gil_text(arm, line, changed),
+        setting=Change(workers={line.names[k]: wide.workers[k] for k in changed}),
     )
 
 
@@ -155,9 +180,9 @@ def _waits_s(arm: Profiled) -> tuple[float, ...]:
 def _handover_s(arm: Profiled) -> tuple[float, ...]:
     """Return the executor's own measured time per item and stage, seconds."""
     rows, line = arm.trace.stages, arm.line()
+    most = MOST_HANDOVER_S / line.items_each
     return tuple(
-        min(MOST_HANDOVER_S, rows[name].handover_s / arm.items) if name in rows else 0.0
-        for name in line.names
+        min(most, rows[name].handover_s / arm.items) if name in rows else 0.0 for name in line.names
     )
 
 
@@ -183,7 +208,8 @@ def _processes_instead(arm: Profiled) -> Iterator[WhatIf]:
         return
     line = fused_line(arm.plan, arm.baseline, arm.host, workers=workers)
     carried = shipping.item_bytes + shipping.output_bytes
-    worker_s = shipping.worker_s + MESSAGE_S / 2 + carried / BYTES_PER_S
+    # A batch travels in one message.
+    worker_s = shipping.worker_s + MESSAGE_S / 2 / line.items_each + carried / BYTES_PER_S
     yield WhatIf(
         change=f"{workers} processes instead of threads",
         code='executors=["processes"]',
@@ -191,20 +217,22 @@ def _processes_instead(arm: Profiled) -> Iterator[WhatIf]:
         effort=1,
         basis=f"{_size(carried)} per item: pickling sampled at {(shipping.sender_s + shipping.worker_s) * 1e6:.0f} us, "
         f"{MESSAGE_S * 1e6:.0f} us a message and {BYTES_PER_S / 1e9:.1f} GB/s measured elsewhere; workers already started",
+        setting=Change(executor="processes", pool=workers),
     )
 
 
 def _shipped(line: Line, shipping: Shipping, *, worker_s: float) -> Line:
     """Return the line of processes behind the parent that sends their items and takes their outputs."""
     carried = shipping.item_bytes + shipping.output_bytes
-    sender_s = shipping.sender_s + MESSAGE_S / 2 + carried / BYTES_PER_S
+    each = line.items_each
+    sender_s = each * (shipping.sender_s + carried / BYTES_PER_S) + MESSAGE_S / 2
     first = len(line.names) - 1
     rows = line.service_s
     return replace(
         line,
         names=(*line.names[:first], "(sender)", line.names[first]),
         service_s=np.column_stack(
-            [rows[:, :first], np.full(len(rows), sender_s), rows[:, first:] + worker_s]
+            [rows[:, :first], np.full(len(rows), sender_s), rows[:, first:] + each * worker_s]
         ),
         workers=(*line.workers[:first], 1, line.workers[first]),
         queue_sizes=(*line.queue_sizes[:first], line.queue_sizes[first], 0),
@@ -225,6 +253,7 @@ def _threads_instead(arm: Profiled) -> Iterator[WhatIf]:
         predicted_speedup=line.speedup(),
         effort=1,
         basis=_gil_text(arm, line, [slow]),
+        setting=Change(executor="threads"),
     )
 
 
@@ -246,6 +275,7 @@ def _longer_queue(arm: Profiled, line: Line) -> Iterator[WhatIf]:
         predicted_speedup=replace(line, queue_sizes=sizes).speedup(),
         effort=1,
         basis=f"{line.names[behind - 1]!r} was blocked for {max(blocked):.0%} of its worker time",
+        setting=Change(queue_size={line.names[behind]: room}),
     )
 
 
@@ -254,6 +284,8 @@ def _larger_items(line: Line, hops_s: Sequence[float]) -> Iterator[WhatIf]:
     rows, hop_s = len(line.service_s), sum(hops_s)
     if rows * hop_s < NOTEWORTHY_HOPS * float(line.service_s.sum()) or rows < 2 * GROUP:
         return
+    if line.items_each > 1:
+        return  # batches are such groups already
     whole = rows - rows % GROUP
     service = np.maximum(0.0, line.service_s[:whole] - (1 - 1 / GROUP) * np.array(hops_s))
     grouped = service.reshape(-1, GROUP, len(line.names)).sum(axis=1)

@@ -19,7 +19,7 @@ class Circumstances:
     """What surrounded the measurement and may explain why a gate stayed open."""
 
     shortfall: str = ""
-    """Why this host cannot give what is asked; empty when it can."""
+    """Why this host cannot give what is asked, or not show it; empty when it can."""
     mistrust: str = ""
     """Why the control kernel cannot tell clean rounds here; empty when it can."""
     company: str = ""
@@ -85,6 +85,8 @@ def _timed(gate: Gate, around: Circumstances) -> tuple[Verdict, Reason]:
 
 def _untimed(gate: Gate, around: Circumstances) -> tuple[Verdict, Reason]:
     """Decide without a clock: neither neighbours nor tracers change what was counted."""
+    if gate.status is Status.MET and around.shortfall:
+        return Verdict.INCONCLUSIVE, Reason.CAPACITY
     if gate.status is Status.MET:
         return Verdict.MET, Reason.NONE
     if gate.status is Status.MISSED:

@@ -48,7 +48,7 @@ class BlockRunner:
     ) -> None:
         self._blocks = blocks
         self._lane = lane
-        self._source = replace(source, in_flight=lane.width)
+        self._source = replace(source, in_flight=lane.width * lane.full_batch)
         self._num_items = num_items
         self._limit_s = requirement.effective_limit
         self._arrivals = _arrivals(requirement, arrivals)

@@ -18,7 +18,6 @@ class Footprint:
 
     def __init__(self) -> None:
         self.kind, self._read_one = _best_reader()
-        self._descendants = _listed_by_kernel if _has_kernel_list() else _listed_by_psutil
 
     def read_bytes(self) -> int:
         """Return the bytes that this process and its descendants hold now.
@@ -26,7 +25,7 @@ class Footprint:
         A child that ended meanwhile, or that may not be read, counts nothing.
         """
         total = self._read_one(os.getpid())
-        for pid in self._descendants(os.getpid()):
+        for pid in descendants(os.getpid()):
             try:
                 total += self._read_one(pid)
             except (OSError, ValueError):
@@ -34,11 +33,16 @@ class Footprint:
         return total
 
 
+def descendants(pid: int) -> Iterator[int]:
+    """Yield the process ids of all living descendants of `pid`."""
+    yield from _listed_by_kernel(pid) if _has_kernel_list() else _listed_by_psutil(pid)
+
+
 def _best_reader() -> tuple[str, Callable[[int], int]]:
     try:
         _pss_bytes(os.getpid())
     except OSError:
-        return ("USS", _uss_bytes) if sys.platform == "win32" else ("RSS", _rss_bytes)
+        return ("USS", _uss_bytes) if sys.platform == "win32" else ("RSS", resident_bytes)
     return "PSS", _pss_bytes
 
 
@@ -58,7 +62,8 @@ def _uss_bytes(pid: int) -> int:
         raise OSError(str(gone)) from gone
 
 
-def _rss_bytes(pid: int) -> int:
+def resident_bytes(pid: int) -> int:
+    """Return the resident set size of one process; raises `OSError` when it has ended or may not be read."""
     import psutil
 
     try:

@@ -7,16 +7,19 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import TypeVar
 
+from pytest_pipeline.executors.batches import open_plan
 from pytest_pipeline.executors.protocol import Diagnosable, Executor, Running
 from pytest_pipeline.measure.instruments import dropped_prints
 from pytest_pipeline.measure.outputs import OutputCheck
-from pytest_pipeline.measure.sampler import Meter
 from pytest_pipeline.model.device import DeviceDiagnosis
 from pytest_pipeline.model.failures import FailureLog
-from pytest_pipeline.model.memory import MemoryReading
 from pytest_pipeline.model.plan import Plan, Source
 from pytest_pipeline.model.trace import Trace
+
+Reading = TypeVar("Reading")
+"""What a meter has to say about an execution."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +47,7 @@ class Lane:
         self.executor = executor
         self.name = executor.name
         self.width = executor.workers(plan)
+        self.full_batch = plan.full_batch
         self.startup_s = 0.0
         self.profile: Trace | None = None
         self.latency_profile: Trace | None = None
@@ -59,7 +63,7 @@ class Lane:
     def open(self) -> None:
         """Start the workers, unless they are up."""
         if self._running is None:
-            self._running = self.executor.open(self._plan)
+            self._running = open_plan(self.executor, self._plan)
             self.startup_s = self._running.startup_s
 
     def reopen(self) -> None:
@@ -98,7 +102,9 @@ class Lane:
         with dropped_prints():
             return self._execute(source)
 
-    def sampled_execution(self, source: Source, meter: Meter) -> MemoryReading:
+    def sampled_execution(
+        self, source: Source, meter: Callable[[Callable[[], Trace]], tuple[Trace, Reading]]
+    ) -> Reading:
         """Execute once under `meter`, which sees neither set-up nor the comparison of outputs."""
         self.open()
         assert self._running is not None

@@ -23,11 +23,13 @@ from pytest_pipeline.measure.control import (
     control_workers,
 )
 from pytest_pipeline.measure.footprint import Footprint
+from pytest_pipeline.measure.gauges import SystemGauges
 from pytest_pipeline.measure.gil import observed_shares
 from pytest_pipeline.measure.heap import returning_heap
 from pytest_pipeline.measure.heartbeat import Heartbeat, start_heartbeat
 from pytest_pipeline.measure.load import IdleLoad
 from pytest_pipeline.measure.pressure import Counters, read_counters, throttling
+from pytest_pipeline.measure.profiling import Profiling, ResourceMeter
 from pytest_pipeline.measure.sampler import Meter, Sampling
 from pytest_pipeline.model.environment import Environment
 from pytest_pipeline.model.trace import Trace
@@ -92,6 +94,10 @@ class Machine(Protocol):
 
     def draw_seed(self) -> int:
         """Return a seed for the order of the arms: another one for every comparison."""
+        ...
+
+    def resource_meter(self) -> ResourceMeter:
+        """Return what samples cores and memory of the process tree during one execution."""
         ...
 
 
@@ -162,6 +168,10 @@ class RealMachine:
     def draw_seed(self) -> int:
         """Draw 32 bits from the operating system."""
         return secrets.randbits(32)
+
+    def resource_meter(self) -> ResourceMeter:
+        """Return a sampler of this process, its descendants and the cores."""
+        return Profiling(SystemGauges(), self._clock)
 
     def close(self) -> None:
         """End the workers of all control kernels."""

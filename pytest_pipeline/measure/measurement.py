@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 from pytest_pipeline.errors import UsageError
+from pytest_pipeline.executors.batches import open_plan
 from pytest_pipeline.judge.capacity import Capacity
 from pytest_pipeline.measure.control import ControlMonitor
 from pytest_pipeline.measure.equality import Mismatch
@@ -15,6 +16,7 @@ from pytest_pipeline.measure.latencies import LatencyPhase
 from pytest_pipeline.measure.machine import Usage
 from pytest_pipeline.measure.memory import MemoryPhase
 from pytest_pipeline.measure.ratios import RatioPhase, largest_speedup
+from pytest_pipeline.measure.resources import ResourcePhase
 from pytest_pipeline.measure.rounds import LONG_PAIR_S, RoundRunner, choose_shape
 from pytest_pipeline.measure.shipping import sample_shipping
 from pytest_pipeline.measure.trial import Measured, Trial, Wrong
@@ -68,6 +70,7 @@ def _all_phases(trial: Trial, measured: Measured, monitor: ControlMonitor) -> No
     RatioPhase(trial, measured, runner, monitor).run()
     LatencyPhase(trial, measured, monitor).run()
     MemoryPhase(trial, measured).run()
+    ResourcePhase(trial, measured).run()
     ErrorPhase(trial, measured).run()
 
 
@@ -93,8 +96,8 @@ def _first_executions(trial: Trial, measured: Measured) -> None:
 def _watched_baseline(trial: Trial, measured: Measured) -> list[bytes | None]:
     watch = ItemWatch(trial.plan, trial.source, trial.machine.clock)
     # Stages can say which item they are at only where one worker takes one item at a time.
-    is_one_by_one = trial.baseline.width == 1
-    running = trial.baseline.executor.open(watch.plan if is_one_by_one else trial.plan)
+    is_one_by_one = trial.baseline.width == 1 and not trial.plan.is_batched
+    running = open_plan(trial.baseline.executor, watch.plan if is_one_by_one else trial.plan)
     try:
         trace = trial.baseline.execute_on(running, watch.source)
     finally:

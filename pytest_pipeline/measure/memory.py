@@ -49,6 +49,7 @@ class MemoryPhase:
             readings.append(self._read(lane, meter))
             for gate in gates:
                 gate.observe(readings[-1])
+                self._measured.hidden[id(gate)] = readings[-1].hidden
 
     def _read(self, lane: Lane, meter: Meter) -> MemoryReading:
         shape = self._measured.shape

@@ -9,13 +9,13 @@ from typing import Protocol, TypeVar
 
 from pytest_pipeline.clock import Clock
 from pytest_pipeline.measure.footprint import Footprint
-from pytest_pipeline.measure.heap import settle
+from pytest_pipeline.measure.heap import hidden_memory, settle
 from pytest_pipeline.model.memory import MemoryReading
 
 PERIOD_S = 0.010
 """Seconds between two samples, where reading is quick enough."""
 
-_JOIN_S = 10.0
+JOIN_S = 10.0
 """The sampler ends after the sample in hand; this bounds the wait for it."""
 
 T = TypeVar("T")
@@ -101,7 +101,7 @@ class Sampling:
             result = execute()
         finally:
             token.stop()
-            thread.join(_JOIN_S)
+            thread.join(JOIN_S)
         sampler.take()  # the outputs are still held
         elapsed_s = (self._clock.now_ns() - began_ns) / 1e9
         return result, MemoryReading(
@@ -110,4 +110,5 @@ class Sampling:
             samples=sampler.samples,
             period_s=elapsed_s / sampler.samples,
             kind=self._footprint.kind,
+            hidden=hidden_memory(),
         )

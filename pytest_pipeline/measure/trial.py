@@ -25,6 +25,7 @@ from pytest_pipeline.measure.machine import Machine
 from pytest_pipeline.measure.rounds import Shape
 from pytest_pipeline.model.memory import MemoryReading
 from pytest_pipeline.model.plan import Arrivals, Plan, Source
+from pytest_pipeline.model.resources import Resources
 from pytest_pipeline.model.rounds import LatencyBlock, Reference, Round
 from pytest_pipeline.model.trace import Trace
 from pytest_pipeline.model.whatif import Shipping
@@ -70,7 +71,7 @@ class Trial:
     outlook: Callable[[Trial, Measured], Sequence[str]] = field(default=lambda *_: ())
     """Says before the rounds what the plan can reach, one sentence per arm with a gate on the speedup."""
     predicts: bool = True
-    """Whether somebody reads ceilings and what-ifs: only then their samples are taken."""
+    """Whether somebody reads ceilings, what-ifs and resources: only then their samples are taken."""
     company: str = ""
     """Why others may run at the same time; empty when this test is alone."""
 
@@ -119,6 +120,8 @@ class Measured:
     """All latency blocks."""
     readings: dict[str, list[MemoryReading]] = field(default_factory=dict)
     """Per arm that was sampled, the memory of its executions."""
+    resources: dict[str, Resources] = field(default_factory=dict)
+    """Per arm, what its profile execution used."""
     reference: Reference | None = None
     """What the control kernel showed."""
     shape: Shape | None = None
@@ -139,6 +142,8 @@ class Measured:
     """What was said about the ceilings before the rounds."""
     shortfalls: dict[int, str] = field(default_factory=dict)
     """By gate (id): why this host cannot give what it asks."""
+    hidden: dict[int, str] = field(default_factory=dict)
+    """By gate (id): why its readings may show too little; empty when they cannot."""
     mistrusts: dict[int, str] = field(default_factory=dict)
     """By gate (id): why the control kernel cannot tell clean rounds for it."""
     budget_short: dict[int, str] = field(default_factory=dict)
@@ -155,7 +160,7 @@ class Measured:
         observed = self._observed(gate)
         return Circumstances(
             company=company,
-            shortfall=self.shortfalls.get(id(gate), ""),
+            shortfall=self.shortfalls.get(id(gate), "") or self.hidden.get(id(gate), ""),
             mistrust=self.mistrusts.get(id(gate), ""),
             traced=self.instruments.traced,
             self_disturbed=id(gate) in self.self_disturbed,

@@ -13,9 +13,10 @@ from pytest_pipeline.model.estimate import Estimate, Latency
 from pytest_pipeline.model.finding import Finding
 from pytest_pipeline.model.item_ledger import ItemLedger
 from pytest_pipeline.model.plan import Plan
+from pytest_pipeline.model.resources import Resources
 from pytest_pipeline.model.rounds import LatencyBlock, Reference, Round
 from pytest_pipeline.model.trace import Ledger, Trace
-from pytest_pipeline.model.whatif import WhatIf
+from pytest_pipeline.model.whatif import Shipping, WhatIf
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -104,6 +105,8 @@ class Arm:
     """Predicted speedups of changed plans, best first, the plan as declared among them; empty for the baseline."""
     trace: Trace | None = None
     """The profiled execution; its outputs are dropped but for the baseline's."""
+    resources: Resources | None = None
+    """What one more execution, sampled and not timed, used of the machine; None when nobody asked."""
     devices: tuple[DeviceRun, ...] = ()
     """What each device did in the profiled execution; empty for an arm without one."""
 
@@ -144,6 +147,10 @@ class Comparison:
     """Sentences a reader must know: caches, abandoned workers, instruments."""
     notes: Mapping[str, Any] = field(default_factory=dict)
     """Plain extra facts for the report (budget, alpha, sub-pairs, seed)."""
+    gil_shares: Mapping[str, float] | None = field(default_factory=dict)
+    """Per stage: share of its service with the GIL held, 0-1, where it was observed; None without a GIL."""
+    shipping: Shipping | None = None
+    """What sending items to processes takes; None when it was not sampled."""
 
     def __getitem__(self, executor: str) -> Arm:
         """Return the arm of `executor`; raises `UsageError` naming the arms that ran."""

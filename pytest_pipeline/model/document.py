@@ -55,7 +55,12 @@ def comparison_to_dict(comparison: Comparison) -> dict[str, Any]:
     plan = comparison.plan
     return {
         "stages": [
-            {"name": name, "workers": stage.workers, "queue_size": stage.queue_size}
+            {
+                "name": name,
+                "workers": stage.workers,
+                "queue_size": stage.queue_size,
+                "batch": stage.batch,
+            }
             for name, stage in zip(plan.names, plan.stages, strict=True)
         ],
         "baseline": comparison.baseline,

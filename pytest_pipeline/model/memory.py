@@ -20,6 +20,8 @@ class MemoryReading:
     kind: str
     """`PSS` (pages shared by n processes count 1/n each), `USS` (shared pages not counted) or
     `RSS` (shared pages counted in every process)."""
+    hidden: str = ""
+    """Why the execution may have needed more than this shows; empty when it cannot."""
 
     @property
     def increase_bytes(self) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -15,6 +16,10 @@ SOURCE_STAGE = "source"
 """Name of the pseudo-stage that holds the time of a callable `items`."""
 
 
+MOST_TOGETHER = 16
+"""Largest batches that may travel as one, so that the batches of other stages fit in whole."""
+
+
 @dataclass(frozen=True, slots=True)
 class Stage:
     """One user function with its concurrency. Plain functions are wrapped in it by themselves.
@@ -23,7 +28,7 @@ class Stage:
     """
 
     fn: Callable[[Any], Any]
-    """Takes one item, returns the next stage's item."""
+    """Takes one item, returns the next stage's item (with `batch`, lists of them)."""
     name: str | None = field(default=None, kw_only=True)
     """Shown in messages and reports; by default the function's own name."""
     workers: int = field(default=1, kw_only=True)
@@ -31,8 +36,12 @@ class Stage:
     queue_size: int = field(default=16, kw_only=True)
     """Items that may wait in front of this stage: the backpressure bound (chunks, when `chunk` > 1)."""
     chunk: int = field(default=1, kw_only=True)
-    """Items handed over at a time (threads): a chunk waits to fill, travels through the plan whole, and
+    """Items handed over at a time: a chunk waits to fill, travels through the plan whole, and
     its items share its latency. All the stages of a plan have the same."""
+    batch: int | None = field(default=None, kw_only=True)
+    """Items per call: `fn` takes a list of so many, only the last may be shorter, and returns a list with an
+    output for each. All the executors, the baseline too, make the same batches: item i is in batch i // `batch`.
+    What travels through the plan is then a whole number of batches, and `queue_size` counts those. None = an item per call."""
 
     def __post_init__(self) -> None:
         if not callable(self.fn):
@@ -41,6 +50,8 @@ class Stage:
             )
         for what in ("workers", "queue_size", "chunk"):
             whole_number(getattr(self, what), what=f"Stage {self.label!r}: {what}")
+        if self.batch is not None:
+            whole_number(self.batch, what=f"Stage {self.label!r}: batch")
         _refuse_unsupported(self)
 
     @property
@@ -91,6 +102,8 @@ class Plan:
     """One unique name per stage: `label`, or `label#2` for a repeated one."""
     timeout_s: float = 60.0
     """Seconds after which an execution that has not ended is a failure."""
+    items_each: int = 1
+    """Items of the source in one of what the stages take: above 1 where whole batches travel (`executors.batches`)."""
 
     @property
     def total_workers(self) -> int:
@@ -101,6 +114,16 @@ class Plan:
     def chunk(self) -> int:
         """Items handed over at a time."""
         return self.stages[0].chunk
+
+    @property
+    def is_batched(self) -> bool:
+        """Whether some stage takes lists of items."""
+        return any(stage.batch is not None for stage in self.stages)
+
+    @property
+    def full_batch(self) -> int:
+        """The fewest items that are a whole number of batches for every stage; 1 without batches."""
+        return math.lcm(*(stage.batch or 1 for stage in self.stages))
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,8 +137,8 @@ class Source:
     offsets_ns: Sequence[int] | None = None
     """Open loop: intended start of item i, nanoseconds after the start. None = closed loop."""
     in_flight: int | None = None
-    """Closed loop: most items inside at once. None = the executor's own bound
-    (sum of queue sizes + workers)."""
+    """Closed loop: most items inside at once; a plan with batches lets in one `full_batch` at least.
+    None = the executor's own bound (sum of queue sizes + workers)."""
     collects_errors: bool = False
     """Collect failed items in `Trace.failures` instead of stopping at the first."""
 
@@ -130,6 +153,7 @@ def make_plan(stages: object, *, timeout_s: float = 60.0) -> Plan:
         raise UsageError("no stages: pipeline.run needs at least one callable")
     made = tuple(stage if isinstance(stage, Stage) else Stage(stage) for stage in stages)
     _refuse_uneven_chunks(made)
+    _refuse_uneven_batches(made)
     seen: dict[str, int] = {}
     names = []
     for stage in made:
@@ -145,6 +169,16 @@ def _refuse_uneven_chunks(stages: Sequence[Stage]) -> None:
         found = ", ".join(f"{stage.label!r} {stage.chunk}" for stage in stages)
         raise UsageError(
             f"chunk differs between stages ({found}): a chunk travels through the plan whole, so give every stage the same, or the executor: Threads(chunk=...)"
+        )
+
+
+def _refuse_uneven_batches(stages: Sequence[Stage]) -> None:
+    sizes = [stage.batch for stage in stages if stage.batch is not None]
+    together = math.lcm(*sizes)
+    if sizes and together > MOST_TOGETHER * max(sizes):
+        raise UsageError(
+            f"batches of {', '.join(map(str, sizes))} items begin together only every {together} items, which would all travel as one: "
+            "let the larger be a multiple of the smaller, e.g. 8 and 64"
         )
 
 

@@ -33,6 +33,15 @@ class Point:
     """Median makespan of the baseline in the same rounds, seconds."""
     throughput_per_s: float | None
     """Items / makespan."""
+    batch_size: int | None = None
+    """Items per call of the stages that declare a batch; None = as declared."""
+    batch_gain: float = 1.0
+    """Baseline makespan with the sweep's first batch size / with this one: what batching alone buys."""
+
+    @property
+    def total_speedup(self) -> float | None:
+        """Speedup over the baseline with the sweep's first batch size; None when nothing was timed."""
+        return None if self.speedup is None else self.speedup.value * self.batch_gain
 
     @property
     def efficiency(self) -> float | None:
@@ -87,7 +96,7 @@ class Sweep:
         timed = [point for point in self.points if point.speedup is not None]
         if not timed:
             raise UsageError("this sweep has no timed point: measuring was off or no arm could run")
-        return max(timed, key=lambda point: point.speedup.value if point.speedup else 0.0)
+        return max(timed, key=lambda point: point.total_speedup or 0.0)
 
     def to_frame(self) -> pd.DataFrame:
         """Return one row per point (needs the `pandas` extra)."""
@@ -102,10 +111,12 @@ def _row(point: Point) -> dict[str, Any]:
         "executor": point.executor,
         "workers": point.workers,
         "queue_size": point.queue_size,
+        "batch_size": point.batch_size,
         "total_workers": point.total_workers,
         "speedup": None if speedup is None else speedup.value,
         "speedup_lower": None if speedup is None else speedup.lower,
         "speedup_upper": None if speedup is None else speedup.upper,
+        "batch_gain": point.batch_gain,
         "efficiency": point.efficiency,
         "makespan_s": point.makespan_s,
         "baseline_s": point.baseline_s,

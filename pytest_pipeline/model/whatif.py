@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from pytest_pipeline.model.change import Change
+
 
 @dataclass(frozen=True, slots=True)
 class WhatIf:
@@ -19,6 +21,8 @@ class WhatIf:
     """Worker slots or declarations that change; 0 for the plan as declared."""
     basis: str = ""
     """The evidence and the cost model behind the number; empty for measured service times alone."""
+    setting: Change | None = None
+    """The same change as data; None where the user would have to change the items."""
 
     @property
     def is_current(self) -> bool:

@@ -6,7 +6,10 @@ Each file is opened once per process and by nobody else, see `posix_locks`.
 from __future__ import annotations
 
 import sys
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from pytest_pipeline.plugin.bell import Bell
 
 _OPEN: set[str] = set()
 """Files this process holds open: a nested pytest session must not open, and close, one again."""
@@ -20,6 +23,12 @@ class ByteLocks(Protocol):
 
     def share(self, byte: int) -> bool:
         """Take `byte` together with others who share it; False when somebody has it exclusively."""
+
+    def share_behind(self, byte: int) -> bool:
+        """Share the byte after `byte`, if `byte` can be shared now; `byte` itself is given back.
+
+        In as few system calls as there can be: each ordinary test pays for it.
+        """
 
     def free(self, byte: int) -> None:
         """Give `byte` back; only for one that this process holds."""
@@ -47,3 +56,15 @@ def open_locks(path: str) -> ByteLocks:
         made = PosixLocks(path, _OPEN.discard)
     _OPEN.add(path)
     return made
+
+
+def open_bell(path: str) -> Bell | None:
+    """Return what wakes those who wait at the lock file `path`; None where they have to look by themselves."""
+    if sys.platform != "linux":
+        return None
+    from pytest_pipeline.plugin.bell import PipeBell
+
+    try:
+        return PipeBell(f"{path}.bell")
+    except OSError:
+        return None

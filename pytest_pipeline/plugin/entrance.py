@@ -7,14 +7,20 @@ room while holding the gate together with others, so there is no cycle; and a cr
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from pytest_pipeline.plugin.bytelocks import ByteLocks
+
+if TYPE_CHECKING:
+    from pytest_pipeline.plugin.bell import Bell
 
 
 class Entrance:
-    """Asks only; whoever uses it does the waiting."""
+    """Asks only; whoever uses it does the waiting, and `hear` is told when it is worth asking again."""
 
-    def __init__(self, locks: ByteLocks, first_byte: int) -> None:
+    def __init__(self, locks: ByteLocks, first_byte: int, bell: Bell | None = None) -> None:
         self._locks = locks
+        self._bell = bell
         self._gate = first_byte
         self._room = first_byte + 1
         self._has_gate = False
@@ -22,17 +28,15 @@ class Entrance:
 
     def share(self) -> bool:
         """Come in together with others; False while the gate is closed."""
-        locks, gate = self._locks, self._gate
-        if not locks.share(gate):
-            return False
-        self._has_room = locks.share(self._room)
-        locks.free(gate)
+        self._has_room = self._locks.share_behind(self._gate)
         return self._has_room
 
     def close_gate(self) -> bool:
         """Let nobody in any more; False while somebody else has it closed."""
         if not self._has_gate:
             self._has_gate = self._locks.take(self._gate)
+            if self._has_gate and self._bell is not None:
+                self._bell.hold()
         return self._has_gate
 
     def open_gate(self) -> None:
@@ -40,6 +44,8 @@ class Entrance:
         if self._has_gate:
             self._has_gate = False
             self._locks.free(self._gate)
+            if self._bell is not None:
+                self._bell.let_go()
 
     def be_alone(self) -> bool:
         """Take the room behind the closed gate; False while others are inside."""
@@ -53,6 +59,10 @@ class Entrance:
             return True
         self._locks.free(self._gate)
         return False
+
+    def hear(self, seconds: float) -> bool:
+        """Wait until the closed gate opens, for `seconds` at most; False at once when that is not told."""
+        return self._bell is not None and self._bell.wait(seconds)
 
     def leave(self) -> None:
         """Give back whatever is held; harmless when nothing is."""

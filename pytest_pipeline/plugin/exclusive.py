@@ -89,13 +89,13 @@ def guard(config: pytest.Config) -> None:
 
 
 def _made(config: pytest.Config) -> Exclusive | Beside:
-    from pytest_pipeline.plugin.bytelocks import open_locks
+    from pytest_pipeline.plugin.bytelocks import open_bell, open_locks
     from pytest_pipeline.plugin.shared import lock_path
 
     path = lock_path(config)
     if not path:
         return Beside("other tests ran at the same time: --pipeline-lock=off")
     try:
-        return Exclusive(Exclusivity(open_locks(path)))
+        return Exclusive(Exclusivity(open_locks(path), bell=open_bell(path)))
     except OSError as problem:
         return Beside(f"other tests may have run at the same time: no lock file ({problem})")

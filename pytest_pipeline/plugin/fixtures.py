@@ -78,6 +78,7 @@ class PipelineFixture:
         *,
         workers: Sequence[int] = (1, 2, 4),
         queue_size: Sequence[int] | None = None,
+        batch_size: Sequence[int] | None = None,
         executors: Sequence[str | Executor] | None = None,
         baseline: str | Executor = "serial",
         check: str | Close | Callable[[Any, Any], None] | None = "equal",
@@ -86,10 +87,10 @@ class PipelineFixture:
         timeout: float = 60.0,
         budget: str | float = 60.0,
     ) -> pd.DataFrame:
-        """Measure the plan for every combination of workers, queue size and executor; nothing is gated.
+        """Measure the plan for every combination of workers, queue size, batch size and executor; nothing is gated.
 
-        Returns one row per point: executor, workers, queue_size, total_workers, speedup with its
-        interval, efficiency, makespan_s, baseline_s, throughput_per_s. The report draws the curves.
+        Returns one row per point: executor, workers, queue_size, batch_size, total_workers, speedup with its
+        interval, batch_gain (what the batch size alone buys the baseline), efficiency, makespan_s, baseline_s, throughput_per_s. The report draws the curves.
         `budget` (seconds or "60s") is shared out among the settings. Needs the `pandas` extra; raises
         `UsageError` without it, for an empty grid, and when outputs differ.
         """
@@ -97,7 +98,12 @@ class PipelineFixture:
         from pytest_pipeline.plugin.studies import run_sweep
 
         wanted = self._wanted(executors, baseline, is_gated=False)
-        grid = {"workers": workers, "queue_size": queue_size, "budget": budget}
+        grid = {
+            "workers": workers,
+            "queue_size": queue_size,
+            "batch_size": batch_size,
+            "budget": budget,
+        }
         arguments = {
             "executors": wanted.executors,
             "baseline": baseline,
@@ -225,13 +231,14 @@ class DirectExecutor:
         `UsageError` for stages or items that cannot work.
         """
         __tracebackhide__ = True
+        from pytest_pipeline.executors.batches import open_plan
         from pytest_pipeline.measure.items import make_source
         from pytest_pipeline.model.plan import make_plan
 
         source = make_source(items)
         try:
             with measuring(self._config):
-                running = self._executor.open(make_plan(stages, timeout_s=timeout))
+                running = open_plan(self._executor, make_plan(stages, timeout_s=timeout))
                 self._open.callback(running.close)
                 return running.run(source)
         except BaseException as error:

@@ -15,10 +15,13 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from pytest_pipeline.plugin.bytelocks import ByteLocks
 from pytest_pipeline.plugin.entrance import Entrance
+
+if TYPE_CHECKING:
+    from pytest_pipeline.plugin.bell import Bell
 
 HALL, FLOOR = 0, 2
 """First bytes of the two entrances."""
@@ -41,6 +44,8 @@ class Patience(NamedTuple):
     """Last one; pauses double in between."""
     measuring_s: float = 0.02
     """Pause while somebody measures: each look of each worker is a disturbance, a small one."""
+    bell_s: float = 0.25
+    """Longest pause where a bell ends it: a forked child may keep it from ringing."""
 
 
 class Pace(NamedTuple):
@@ -56,10 +61,15 @@ class Exclusivity:
     """What one process may do now. Holds at most one place in the hall and one on the floor."""
 
     def __init__(
-        self, locks: ByteLocks, patience: Patience | None = None, pace: Pace | None = None
+        self,
+        locks: ByteLocks,
+        patience: Patience | None = None,
+        pace: Pace | None = None,
+        bell: Bell | None = None,
     ) -> None:
         self._locks = locks
-        self._hall = Entrance(locks, HALL)
+        self._bell = bell
+        self._hall = Entrance(locks, HALL, bell)
         self._floor = Entrance(locks, FLOOR)
         self._patience = patience or Patience()
         self._pace = pace or Pace()
@@ -111,12 +121,15 @@ class Exclusivity:
     def close(self) -> None:
         """Give everything back."""
         self._locks.close()
+        if self._bell is not None:
+            self._bell.close()
 
     def _wait_to_share(self) -> None:
         waiting = _Waiting(self._pace, self._patience)
         while waiting.seconds < self._patience.ever_s:
             is_measuring = self._floor.is_closed()
-            passed = waiting.pause(is_measuring=is_measuring)
+            is_guest = self._quiet_s >= self._patience.guest_s
+            passed = waiting.pause(None if is_guest else self._hall, is_measuring=is_measuring)
             if self._hall.share():
                 self._quiet_s = 0.0
                 return
@@ -147,7 +160,9 @@ class Exclusivity:
         waiting, counted_s = _Waiting(self._pace, self._patience), 0.0
         while not entrance.close_gate() and counted_s < limit_s:
             is_measuring = may_be_measuring and self._floor.is_closed()
-            passed = waiting.pause(is_measuring=is_measuring)
+            passed = waiting.pause(
+                entrance if entrance.is_closed() else None, is_measuring=is_measuring
+            )
             counted_s += 0.0 if is_measuring else passed
         return counted_s
 
@@ -173,12 +188,17 @@ class _Waiting:
         self._next_s = patience.shortest_s
         self._longest_s = patience.longest_s
         self._measuring_s = patience.measuring_s
+        self._bell_s = patience.bell_s
         self.seconds = 0.0
 
-    def pause(self, *, is_measuring: bool = False) -> float:
-        """Sleep a little, longer each time; return the seconds that passed since the last return."""
+    def pause(self, closed: Entrance | None = None, *, is_measuring: bool = False) -> float:
+        """Wait for `closed` to open if that can be heard, else sleep a little, longer each time.
+
+        Returns the seconds that passed since the last return.
+        """
         before = self.seconds
-        self._pace.sleep(self._measuring_s if is_measuring else self._next_s)
-        self._next_s = min(self._longest_s, self._next_s * 2)
+        if closed is None or not closed.hear(self._bell_s):
+            self._pace.sleep(self._measuring_s if is_measuring else self._next_s)
+            self._next_s = min(self._longest_s, self._next_s * 2)
         self.seconds = self._pace.now() - self._began_s
         return self.seconds - before

@@ -37,6 +37,13 @@ class PosixLocks:
         """Take `byte` together with others."""
         return self._try(fcntl.LOCK_SH | fcntl.LOCK_NB, byte)
 
+    def share_behind(self, byte: int) -> bool:
+        """Share the byte after `byte`: both in one step, then `byte` is given back."""
+        if not self._try(fcntl.LOCK_SH | fcntl.LOCK_NB, byte, 2):
+            return False
+        fcntl.lockf(self._file, fcntl.LOCK_UN, 1, byte)
+        return True
+
     def free(self, byte: int) -> None:
         """Give `byte` back."""
         fcntl.lockf(self._file, fcntl.LOCK_UN, 1, byte)
@@ -48,9 +55,9 @@ class PosixLocks:
             self._file = -1
             self._closed(self._path)
 
-    def _try(self, operation: int, byte: int) -> bool:
+    def _try(self, operation: int, byte: int, length: int = 1) -> bool:
         try:
-            fcntl.lockf(self._file, operation, 1, byte)
+            fcntl.lockf(self._file, operation, length, byte)
         except (BlockingIOError, PermissionError):  # EAGAIN or EACCES: somebody has it
             return False
         return True

@@ -41,6 +41,7 @@ def run_sweep(
                 items,
                 workers=grid["workers"],
                 queue_size=grid["queue_size"],
+                batch_size=grid["batch_size"],
                 budget_s=parse_seconds(grid["budget"], what="sweep(budget)"),
                 observer=RunObserver(live),
                 so_far=kept.take,

@@ -48,6 +48,14 @@ class WindowsLocks:
         """Take `byte` together with others."""
         return self._try(_FAIL_IMMEDIATELY, byte)
 
+    def share_behind(self, byte: int) -> bool:
+        """Share the byte after `byte`. One by one: what is locked in one step is unlocked in one step."""
+        if not self.share(byte):
+            return False
+        is_shared = self.share(byte + 1)
+        self.free(byte)
+        return is_shared
+
     def free(self, byte: int) -> None:
         """Give `byte` back."""
         at = ctypes.byref(_Overlapped(Offset=byte))

@@ -8,18 +8,12 @@ from pytest_pipeline.report import units
 from pytest_pipeline.report.device import DeviceView, device_views
 from pytest_pipeline.report.item_ledger import ItemLedgerView, make_item_ledger
 from pytest_pipeline.report.ledger import LedgerView, make_ledger
+from pytest_pipeline.report.resources import ResourceView, make_resources
+from pytest_pipeline.report.table import Table
 from pytest_pipeline.report.text import one_line
 from pytest_pipeline.report.timeline import Timeline, make_timeline
 from pytest_pipeline.report.whatif import WhatIfTable, what_if_table
 from pytest_pipeline.report.words import Json
-
-
-@dataclass(frozen=True, slots=True)
-class Table:
-    """A plain table: the first cell of each row is its header."""
-
-    columns: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +28,7 @@ class ArmView:
     ledger: LedgerView | None
     item_ledger: ItemLedgerView | None
     timeline: Timeline | None
+    resources: ResourceView | None = None
     devices: tuple[DeviceView, ...] = ()
 
 
@@ -65,7 +60,7 @@ def arm_table(run: Json) -> Table:
 
 
 def arm_view(run: Json, arm: Json, address: str = "") -> ArmView:
-    """Return predictions, stage table, ledger and timeline of one arm of `run`, which stands at `address` (`test/run/arm`)."""
+    """Return predictions, stage table, ledger, timeline and resources of one arm of `run`, which stands at `address` (`test/run/arm`)."""
     return ArmView(
         name=one_line(arm["executor"]),
         lead=_lead(arm),
@@ -74,6 +69,7 @@ def arm_view(run: Json, arm: Json, address: str = "") -> ArmView:
         ledger=make_ledger(arm["ledger"]),
         item_ledger=make_item_ledger(arm["item_ledger"]),
         timeline=make_timeline(arm, address),
+        resources=make_resources(arm),
         devices=device_views(arm),
     )
 

@@ -59,6 +59,19 @@ def make_axis(
     return Axis(0.0, upper, start, length, ticks)
 
 
+def make_span_axis(end_s: float, *, start: float, length: float) -> Axis:
+    """Return an axis of seconds that ends where the execution ends, and not at a round tick beyond it."""
+    rounded = make_axis([end_s], start=start, length=length, unit="s")
+    step = rounded.upper / (len(rounded.ticks) - 1)
+    axis = Axis(0.0, end_s, start, length, ())
+    ticks = tuple(
+        Tick(axis.at(k * step), tick.label)
+        for k, tick in enumerate(rounded.ticks)
+        if k * step <= end_s
+    )
+    return Axis(0.0, end_s, start, length, ticks)
+
+
 def _step(top: float, most_ticks: int) -> float:
     raw = top / most_ticks
     power = 10.0 ** math.floor(math.log10(raw))

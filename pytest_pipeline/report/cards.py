@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from pytest_pipeline.report import units
 from pytest_pipeline.report.arms import (
     ArmView,
-    Table,
     arm_table,
     arm_view,
     bottleneck_sentence,
@@ -20,6 +19,7 @@ from pytest_pipeline.report.curve import LatencyChart, latency_curves
 from pytest_pipeline.report.gates import Gate, gate_order, make_gate, margin
 from pytest_pipeline.report.rounds import RoundChart, round_charts
 from pytest_pipeline.report.sweeps import SweepView, make_sweep
+from pytest_pipeline.report.table import Table
 from pytest_pipeline.report.text import one_line
 from pytest_pipeline.report.words import Json, Outcome, outcome_of
 
@@ -48,7 +48,7 @@ class RunView:
     rounds: tuple[RoundChart, ...]
     latency: LatencyChart | None
     views: tuple[ArmView, ...]
-    """Per arm: stages, ledger, timeline."""
+    """Per arm: stages, ledger, timeline, resources."""
 
 
 @dataclass(frozen=True, slots=True)

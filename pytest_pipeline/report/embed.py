@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,11 +30,23 @@ def embed(document: Json) -> Embedded:
     # Tests last, as in the JSON file: a page made from that file has the same bytes.
     head = {key: value for key, value in document.items() if key != "tests"}
     for reduce, omitted in _LEVELS:
-        tests = [reduce(test) for test in document["tests"]]
-        text = script_json({**head, "tests": tests})
-        if len(text) <= MAX_BYTES:
+        text = _fitting(head, (reduce(test) for test in document["tests"]))
+        if text is not None:
             return Embedded(text, omitted)
     return Embedded(script_json({**head, "tests": []}), "all tests")
+
+
+def _fitting(head: Json, tests: Iterator[Json]) -> str | None:
+    """Return the document, or None as soon as it is too large: most sessions fail most levels early."""
+    start = f'{script_json(head)[:-1]},"tests":['
+    pieces: list[str] = []
+    size = len(start) + len("]}")
+    for test in tests:
+        pieces.append(script_json(test))
+        size += len(pieces[-1]) + (len(pieces) > 1)
+        if size > MAX_BYTES:
+            return None
+    return f"{start}{','.join(pieces)}]}}"
 
 
 def script_json(value: Any) -> str:
@@ -71,11 +83,11 @@ def _rounded(value: Any) -> Any:
     return value
 
 
-_no_timelines = _without({}, {"timeline": None})
-_no_arrays = _without({"rounds": [], "blocks": []}, {"timeline": None})
+_no_timelines = _without({}, {"timeline": None, "resources": None})
+_no_arrays = _without({"rounds": [], "blocks": []}, {"timeline": None, "resources": None})
 _no_details = _without(
     {"rounds": [], "blocks": []},
-    {"timeline": None, "ledger": None, "item_ledger": None, "stages": []},
+    {"timeline": None, "resources": None, "ledger": None, "item_ledger": None, "stages": []},
 )
 
 
@@ -98,16 +110,16 @@ def _passing_only(reduce: Callable[[Json], Json]) -> Callable[[Json], Json]:
 
 _LEVELS: tuple[tuple[Callable[[Json], Json], str], ...] = (
     (_whole, ""),
-    (_passing_only(_no_timelines), "timelines of passing tests"),
-    (_no_timelines, "timelines"),
+    (_passing_only(_no_timelines), "timelines and resources of passing tests"),
+    (_no_timelines, "timelines and resources"),
     (
         lambda test: _no_timelines(_passing_only(_no_arrays)(test)),
-        "timelines, and the rounds of passing tests",
+        "timelines and resources, and the rounds of passing tests",
     ),
-    (_no_arrays, "timelines, rounds and latencies"),
+    (_no_arrays, "timelines, resources, rounds and latencies"),
     (
         lambda test: _rounded(_no_details(test)),
-        "timelines, rounds, latencies, ledgers, stages and digits after the sixth",
+        "timelines, resources, rounds, latencies, ledgers, stages and digits after the sixth",
     ),
     (_verdicts_only, "everything but verdicts and estimates, and digits after the sixth"),
 )

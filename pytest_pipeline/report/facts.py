@@ -19,6 +19,17 @@ METHOD = (
     "Only clean rounds count. A missed gate needs every look at the evidence to stay below one chance in a thousand (an anytime-valid test), a streak, and a confirmation with freshly started workers. What cannot be told is inconclusive, never green.",
     "Intervals are confidence sequences of the median: they hold at every look, so stopping early is allowed. Below seven rounds they are still open.",
     "The ledgers and the timeline come from one profiled execution apart from the timed rounds. Of more than a million visits it keeps those of a seeded sample of whole items; counts and the worker ledger stay exact.",
+    "Cores and memory are sampled in one more execution of every arm after the rounds, which is never timed; executions shorter than 50 ms or longer than a tenth of the budget are left out.",
+)
+
+KEYS = (
+    (("j", "k"), "next and previous test that did not pass"),
+    (("/",), "go to the filter"),
+    (("c",), "copy the summary as Markdown"),
+    (("?",), "show or hide these keys"),
+    (("Esc",), "leave the filter, or hide these keys"),
+    (("+", "-", "Home"), "in a timeline: zoom in and out, show all"),
+    (("←", "→"), "in a timeline: move"),
 )
 
 GLOSSARY = (

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from pytest_pipeline.report import units
-from pytest_pipeline.report.arms import Table
 from pytest_pipeline.report.growth import GrowthChart, Sample, growth_chart
+from pytest_pipeline.report.table import Table
 from pytest_pipeline.report.text import one_line
 from pytest_pipeline.report.words import Json
 
@@ -30,14 +30,12 @@ class SweepView:
 
 def make_sweep(sweep: Json) -> SweepView:
     """Return the view of one sweep."""
-    singles = [
-        point["speedup"]["value"] for point in _timed(sweep["points"]) if point["workers"] == 1
-    ]
+    singles = [_total(point) for point in _timed(sweep["points"]) if point["workers"] == 1]
     return SweepView(
         lead=lead_sentence(sweep),
         chart=growth_chart(
             _series(sweep["points"]),
-            title="Speedup against workers",
+            title=_title(sweep["points"]),
             x_label=_x_label(sweep),
             ideal_per_x=max(singles, default=None),
         ),
@@ -52,9 +50,9 @@ def lead_sentence(sweep: Json) -> str:
     settings = units.count(len(sweep["points"]), "setting")
     if not timed:
         return f"Sweep of {settings}: nothing was timed."
-    best = max(timed, key=lambda point: float(point["speedup"]["value"]))
+    best = max(timed, key=_total)
     ties = [point for point in timed if point is not best and _overlap(point, best)]
-    shown = f"{_name(best)}, {units.ratio(best['speedup']['value'])}"
+    shown = f"{_name(best)}, {units.ratio(_total(best))}{_apart(best, timed)}"
     tie = ""
     if ties:
         least = min([*ties, best], key=lambda point: int(point["total_workers"]))
@@ -68,27 +66,68 @@ def _timed(points: Sequence[Json]) -> list[Json]:
     return [point for point in points if point["speedup"] and point["speedup"]["value"]]
 
 
+def _gain(point: Json) -> float:
+    """Return what the batch size alone buys; 1 where none was swept."""
+    return float(point.get("batch_gain", 1.0))
+
+
+def _total(point: Json) -> float:
+    """Return the speedup over the baseline with the first batch size, so that batch sizes can be compared."""
+    return float(point["speedup"]["value"]) * _gain(point)
+
+
+def _batch_sizes(points: Sequence[Json]) -> list[int]:
+    return list(dict.fromkeys(each["batch_size"] for each in points if each.get("batch_size")))
+
+
+def _apart(best: Json, points: Sequence[Json]) -> str:
+    """Say what batching and what concurrency buy, where both were varied."""
+    sizes = _batch_sizes(points)
+    if len(sizes) < 2:
+        return ""
+    return (
+        f" over the baseline with batch_size={sizes[0]} ({units.ratio(_gain(best))} from the batch size alone, "
+        f"{units.ratio(best['speedup']['value'])} from the executor)"
+    )
+
+
+def _title(points: Sequence[Json]) -> str:
+    sizes = _batch_sizes(points)
+    if len(sizes) < 2:
+        return "Speedup against workers"
+    return f"Speedup against workers, by batch size, over the baseline with batch_size={sizes[0]}"
+
+
 def _overlap(one: Json, other: Json) -> bool:
     """Whether two intervals share a value; an open end shares everything beyond it."""
-    ends = [(each["speedup"]["lower"], each["speedup"]["upper"]) for each in (one, other)]
+    ends = [_interval(each) for each in (one, other)]
     lows = [-math.inf if low is None else float(low) for low, _ in ends]
     highs = [math.inf if high is None else float(high) for _, high in ends]
     return max(lows) <= min(highs)
 
 
+def _interval(point: Json) -> tuple[float | None, float | None]:
+    """Return the interval of the speedup over the baseline with the first batch size."""
+    low, high = point["speedup"]["lower"], point["speedup"]["upper"]
+    gain = _gain(point)
+    return None if low is None else low * gain, None if high is None else high * gain
+
+
 def _name(point: Json) -> str:
     queue = "" if point["queue_size"] is None else f", queue_size={point['queue_size']}"
-    return f"{one_line(point['executor'])} with workers={point['workers']}{queue}"
+    batch = f", batch_size={point['batch_size']}" if point.get("batch_size") else ""
+    return f"{one_line(point['executor'])} with workers={point['workers']}{queue}{batch}"
 
 
 def _series(points: Sequence[Json]) -> dict[str, list[Sample]]:
     has_queues = len({point["queue_size"] for point in points}) > 1
+    has_batches = len(_batch_sizes(points)) > 1
     series: dict[str, list[Sample]] = {}
     for point in _timed(points):
         name = one_line(point["executor"])
         name += f", queue {point['queue_size']}" if has_queues else ""
-        speedup = point["speedup"]
-        sample = (float(point["workers"]), speedup["value"], speedup["lower"], speedup["upper"])
+        name += f", by {point['batch_size']}" if has_batches else ""
+        sample = (float(point["workers"]), _total(point), *_interval(point))
         series.setdefault(name, []).append(sample)
     return series
 
@@ -130,13 +169,13 @@ def _amdahl(scaling: Json) -> str:
 
 
 def _usl(scaling: Json) -> str:
-    kappa, error = scaling["coherency"], scaling["usl_error"]
-    if not kappa or error > GOOD_FIT:
+    sigma, kappa, error = scaling["contention"], scaling["coherency"], scaling["usl_error"]
+    if sigma is None or not kappa or error is None or error > GOOD_FIT:
         return ""
-    peak = math.sqrt(max(0.0, 1 - scaling["contention"]) / kappa)
+    peak = math.sqrt(max(0.0, 1 - sigma) / kappa)
     return (
         f"{one_line(scaling['executor'])} gets slower beyond about {max(1.0, peak):.0f} workers "
-        f"(Universal Scalability Law: contention {units.percent(scaling['contention'])}, coherency {units.significant(kappa, 2)})"
+        f"(Universal Scalability Law: contention {units.percent(sigma)}, coherency {units.significant(kappa, 2)})"
     )
 
 
@@ -146,6 +185,7 @@ def _table(points: Sequence[Json]) -> Table:
         "worker slots",
         "speedup",
         "interval",
+        "batch size alone",
         "efficiency",
         "makespan",
         "items/s",
@@ -161,6 +201,7 @@ def _row(point: Json) -> tuple[str, ...]:
         str(point["total_workers"]),
         units.ratio(value),
         units.interval(speedup["lower"], speedup["upper"], "x"),
+        units.ratio(_gain(point)) if point.get("batch_size") else "",
         units.percent(None if value is None else value / point["total_workers"]),
         units.seconds(point["makespan_s"]),
         units.rate(point["throughput_per_s"]),

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pytest_pipeline.report import units
-from pytest_pipeline.report.axis import Axis, Tick, make_axis
+from pytest_pipeline.report.axis import Axis, Tick, make_span_axis
 from pytest_pipeline.report.palette import SERIES
 from pytest_pipeline.report.text import shorten
 from pytest_pipeline.report.words import Json
@@ -64,10 +64,7 @@ def make_timeline(arm: Json, address: str = "") -> Timeline | None:
     if not timeline or not timeline["item"]:
         return None
     end_s = max(1e-9, timeline["makespan_s"] or 0.0, max(timeline["finished_us"]) / 1e6)
-    # The last tick may lie beyond the makespan: the axis ends where the execution ends.
-    round_axis = make_axis([end_s], start=LEFT, length=RIGHT - LEFT, unit="s")
-    axis = Axis(0.0, end_s, LEFT, RIGHT - LEFT, ())
-    ticks = _ticks(round_axis, axis)
+    axis = make_span_axis(end_s, start=LEFT, length=RIGHT - LEFT)
     spans = _spans_by_lane(timeline)
     shown = sorted(spans)[:MAX_LANES]
     room = max(60, MAX_BOXES // len(shown))
@@ -87,18 +84,8 @@ def make_timeline(arm: Json, address: str = "") -> Timeline | None:
         merged="; a lower box is a run of short ones, as high as its busy share"
         if any(len(spans[key]) > room for key in shown)
         else "",
-        ticks=ticks,
+        ticks=axis.ticks,
         notes=tuple(_notes(timeline, len(spans))),
-    )
-
-
-def _ticks(round_axis: Axis, axis: Axis) -> tuple[Tick, ...]:
-    count = len(round_axis.ticks) - 1
-    step = round_axis.upper / count
-    return tuple(
-        Tick(axis.at(k * step), tick.label)
-        for k, tick in enumerate(round_axis.ticks)
-        if k * step <= axis.upper
     )
 
 

@@ -11,6 +11,7 @@ from pytest_pipeline.report.cards import Card, card_order, make_card
 from pytest_pipeline.report.embed import Embedded, embed
 from pytest_pipeline.report.facts import (
     GLOSSARY,
+    KEYS,
     METHOD,
     Fact,
     Noise,
@@ -80,6 +81,8 @@ class Page:
     environment: tuple[Fact, ...]
     method: tuple[str, ...]
     glossary: tuple[tuple[str, str], ...]
+    keys: tuple[tuple[tuple[str, ...], str], ...]
+    """What the keyboard does, shown on request."""
     data: Embedded
 
 
@@ -126,6 +129,7 @@ def make_page(document: Json, *, all_charts: bool = False) -> Page:
         environment=environment_facts(document),
         method=METHOD,
         glossary=GLOSSARY,
+        keys=KEYS,
         data=data,
     )
 

@@ -112,7 +112,8 @@ class VirtualRunning:
             except BaseException as error:
                 if collects and isinstance(error, Exception):
                     return ItemFailure(index, name, f"{type(error).__name__}: {error}")
-                error.add_note(f"stage {name!r}, item {index}")
+                if self._plan.items_each == 1:  # else the step has noted items of the source
+                    error.add_note(f"stage {name!r}, item {index}")
                 raise
             finally:
                 row.append(machine.worked_s - before)

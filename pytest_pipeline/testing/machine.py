@@ -12,9 +12,11 @@ from pytest_pipeline.executors.protocol import Executor
 from pytest_pipeline.measure.control import ControlMonitor
 from pytest_pipeline.measure.load import Load
 from pytest_pipeline.measure.machine import Usage
+from pytest_pipeline.measure.profiling import ResourceMeter
 from pytest_pipeline.measure.sampler import Meter
 from pytest_pipeline.model.environment import Environment
 from pytest_pipeline.model.memory import MemoryReading
+from pytest_pipeline.model.resources import CoreUse, Resources
 from pytest_pipeline.model.rounds import KERNEL_S
 from pytest_pipeline.model.trace import Trace
 from pytest_pipeline.testing.instruments import FakeControl, FakeHeartbeat, FakeLoad
@@ -143,6 +145,25 @@ class FakeMachine:
     def draw_seed(self) -> int:
         """Return the scripted seed."""
         return self._seed
+
+    def resource_meter(self) -> ResourceMeter:
+        """Return a meter that runs the execution and reports a machine at rest but for one busy core."""
+        return self._resources_during
+
+    def _resources_during(
+        self, execute: Callable[[], T], expected_s: float, /
+    ) -> tuple[T, Resources]:
+        result = execute()
+        at_rest = Resources(
+            seconds=expected_s,
+            at_s=(0.0, expected_s),
+            own_bytes=(AT_REST_BYTES, AT_REST_BYTES),
+            children_bytes=(0, 0),
+            until_s=(expected_s,),
+            cores=(CoreUse(0, (1.0,)), CoreUse(1, (0.0,))),
+            cpu_s=expected_s,
+        )
+        return result, at_rest
 
     def control_s(self, width: int, *, parallel: bool) -> float:
         """Return the pretended control time now, and let it pass."""

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from _pytest.faulthandler import fault_handler_stderr_fd_key
 
+from pytest_pipeline.executors.batches import open_plan
 from pytest_pipeline.executors.processes import Processes
 from pytest_pipeline.executors.serial import Serial
 from pytest_pipeline.executors.threads import Threads
@@ -63,7 +64,7 @@ def opened(no_thread_left):
     running = []
 
     def open_(executor, stages, *, timeout_s=30.0):
-        running.append(executor.open(make_plan(stages, timeout_s=timeout_s)))
+        running.append(open_plan(executor, make_plan(stages, timeout_s=timeout_s)))
         return running[-1]
 
     yield open_

@@ -248,12 +248,18 @@ def test_start_up_is_reported_once(executor, opened, source):
     [Serial(), Threads(), Threads(layout="shared")],
     ids=["serial", "staged", "shared"],
 )
-def test_the_cost_of_an_empty_run_is_measured_once(executor, opened, source):
+def test_measuring_an_empty_run_calls_no_stage(executor, opened, source):
     calls = []
     running = opened(executor, [calls.append])
+    for _ in range(2):
+        running.run(source([1]))
+    assert calls == [1, 1]
+
+
+def test_the_cost_of_an_empty_run_is_measured_once(executor, opened, source):
+    running = opened(executor, [add_one])
     first, second = running.run(source([1])), running.run(source([1]))
     assert first.empty_run_s == second.empty_run_s > 0
-    assert calls == [1, 1]
 
 
 # --- bounds

@@ -1,13 +1,16 @@
 """The memory of every executor, read for real: outputs that are held at the end cannot be missed."""
 
+import pytest
+
 from pytest_pipeline.clock import MonotonicClock
 from pytest_pipeline.measure.footprint import Footprint
-from pytest_pipeline.measure.heap import returning_heap
+from pytest_pipeline.measure.heap import hidden_memory, returning_heap
 from pytest_pipeline.measure.sampler import Sampling
 
 MB = 10**6
 
 
+@pytest.mark.skipif(bool(hidden_memory()), reason="never met here: the heap keeps freed memory")
 def test_what_an_execution_holds_at_its_end_is_counted_in_parent_and_workers(
     executor, opened, source
 ):

@@ -4,6 +4,7 @@ import os
 import resource
 import signal
 import sys
+import sysconfig
 import threading
 import time
 
@@ -101,6 +102,10 @@ def test_a_worker_that_runs_out_of_memory_says_so(processes, opened, source):
     assert caught.value.__notes__ == ["stage 'hungry', item 0"]
 
 
+@pytest.mark.skipif(
+    bool(sysconfig.get_config_var("Py_GIL_DISABLED")),
+    reason="its heap reserves a gigabyte of addresses ahead, out of which it serves the item",
+)
 def test_a_worker_without_memory_for_its_input_names_the_item(opened, source):
     def starve(x):
         import resource
@@ -173,11 +178,12 @@ def test_a_child_that_a_stage_leaves_behind_does_not_hold_anything_up(opened, so
 
 
 ORPHANS = """
-import os, sys
+import os, sys, warnings
 from pytest_pipeline.executors.processes import Processes
 from pytest_pipeline.model.plan import Source, make_plan
 
 def wait(x):
+    warnings.simplefilter("ignore", DeprecationWarning)  # from 3.12 on, since the worker has threads
     if not os.fork():
         os.write(1, f"{os.getpid()}\\n".encode())
         os.execvp("sh", ["sh", "-c", "exec sleep 20 >/dev/null 2>&1"])

@@ -1,9 +1,18 @@
 """What a trace holds when an execution has more visits than it may keep."""
 
+import pickle
+
 import numpy as np
 import pytest
 
-from pytest_pipeline.executors import _accounts
+from pytest_pipeline.executors import _accounts, _recorder
+from pytest_pipeline.executors._board import Board
+from pytest_pipeline.executors._channel import Channel, socket_pair
+from pytest_pipeline.executors._child import Worker
+from pytest_pipeline.executors._chunk_recorder import ChunkRecorder
+from pytest_pipeline.executors._frames import Frame, Kind
+from pytest_pipeline.executors._records import Setup
+from pytest_pipeline.executors.processes import Processes
 from pytest_pipeline.executors.serial import Serial
 from pytest_pipeline.executors.threads import Threads
 from pytest_pipeline.explain.profile import overlap, service_matrix, stage_summaries
@@ -22,8 +31,16 @@ def add_one(x):
 
 
 @pytest.fixture(
-    params=[Serial(), Threads(), Threads(layout="shared", workers=2), Threads(chunk=3)],
-    ids=["serial", "staged", "shared", "chunks"],
+    params=[
+        Serial(),
+        Threads(),
+        Threads(layout="shared", workers=2),
+        Threads(chunk=3),
+        Processes(workers=2),
+        Processes(workers=2, chunk=7),
+        Processes(layout="staged", chunk=7),
+    ],
+    ids=["serial", "staged", "shared", "chunks", "processes", "process-chunks", "process-stages"],
 )
 def recording(request, no_thread_left):
     return request.param
@@ -138,3 +155,46 @@ def test_every_item_has_its_send_lag_beyond_the_limit(opened, source, little_roo
     trace = opened(recording, [double]).run(source(list(range(COUNT)), offsets_ns=offsets))
     assert trace.sample is not None
     assert len(trace.send_lag_s) == trace.num_items == COUNT
+
+
+def test_items_are_sampled_alike_however_they_were_cut_into_chunks():
+    kept = []
+    for size in (1, 7, 32):
+        recorder = ChunkRecorder(limit=200)
+        for first in range(0, 10_000, size):
+            recorder.add((first, 0, min(size, 10_000 - first), 0, 10))
+            recorder.fold_if_due()
+        recorder.finish()
+        assert recorder.counts.tolist() == [10_000]
+        kept.append(sorted(recorder.table(recorder.threshold)[:, 0]))
+        assert 25 < len(kept[-1]) <= 200
+    assert kept[0] == kept[1] == kept[2]
+
+
+def test_what_a_worker_writes_down_takes_bounded_memory(monkeypatch):
+    monkeypatch.setattr(_recorder, "_DUE", 5 * 50)
+    recorder = ChunkRecorder(limit=100)
+    for first in range(0, 200_000, 10):
+        recorder.add((first, 0, 10, first, first + 10))
+        recorder.fold_if_due()
+        assert len(recorder._rows) <= 5 * 50
+        assert sum(len(part) for part in recorder._parts) <= 100
+    thawed = pickle.loads(pickle.dumps(recorder))
+    thawed.finish()
+    assert thawed.counts.tolist() == thawed.service_ns.tolist() == [200_000]
+    assert thawed.threshold == recorder.threshold
+
+
+def test_a_worker_process_folds_what_it_writes_down_while_it_works(monkeypatch):
+    monkeypatch.setattr(_recorder, "_DUE", 5 * 10)
+    board = Board.create(1)
+    ours, theirs = socket_pair()
+    with ours, theirs:
+        worker = Worker(Channel(theirs), board, Setup(0, 1, board.file, None, (0, 1)))
+        worker._runner.load([double])
+        worker._runner.begin(collects_errors=False)
+        worker._run = 1
+        for item in range(200):
+            worker._item(Frame(Kind.ITEM, item, body=pickle.dumps(item)))
+            assert len(worker._runner.report.recorder._rows) <= 5 * 10
+    board.close()

@@ -41,6 +41,13 @@ class OneProcess:
         self._file.shared.setdefault(byte, set()).add(self._process)
         return True
 
+    def share_behind(self, byte: int) -> bool:
+        if not self.share(byte):
+            return False
+        is_shared = self.share(byte + 1)
+        self.free(byte)
+        return is_shared
+
     def free(self, byte: int) -> None:
         self._file.alone.pop(byte, None)
         self._file.shared.get(byte, set()).discard(self._process)
@@ -73,18 +80,60 @@ class Clock:
         return Pace(lambda: self.now_s, self.sleep)
 
 
+class Rope:
+    """A bell as all the processes of a test hear it."""
+
+    def __init__(self, clock: Clock) -> None:
+        self.clock = clock
+        self.holders: set[object] = set()
+
+    def of(self, process: str) -> OneBell:
+        return OneBell(self, process)
+
+
+class OneBell:
+    def __init__(self, rope: Rope, process: str) -> None:
+        self._rope = rope
+        self._process = process
+        self._listens = False
+
+    def hold(self) -> None:
+        self._rope.holders.add(self._process)
+
+    def let_go(self) -> None:
+        self._rope.holders.discard(self._process)
+
+    def wait(self, seconds: float) -> bool:
+        if not self._listens:
+            self._listens = True
+            return True
+        clock = self._rope.clock
+        end, had_holders = clock.now_s + seconds, bool(self._rope.holders)
+        while clock.planned and clock.planned[0][0] <= end:
+            clock.sleep(max(0.0, clock.planned[0][0] - clock.now_s))
+            if had_holders and not self._rope.holders:
+                return True
+        clock.sleep(max(0.0, end - clock.now_s))
+        return True
+
+    def close(self) -> None:
+        self.let_go()
+
+
 @pytest.fixture
 def clock():
     return Clock()
 
 
-@pytest.fixture(params=["posix", "windows"])
+@pytest.fixture(params=["posix", "bell", "windows"])
 def process(request, clock):
     """Make a process; each has the lock file open once, with the rules of its system."""
     if request.param == "windows":
         locks = load(FakeWindows()).WindowsLocks
         return lambda name: Exclusivity(locks("lock", print), pace=clock.pace)
-    file = Bytes()
+    file, rope = Bytes(), Rope(clock)
+    if request.param == "bell":
+        return lambda name: Exclusivity(file.of(name), pace=clock.pace, bell=rope.of(name))
     return lambda name: Exclusivity(file.of(name), pace=clock.pace)
 
 
@@ -252,3 +301,21 @@ def test_two_that_ask_late_at_the_same_time_do_not_block_each_other(process, clo
     other.share()
     assert company(other) == ""
     assert clock.now_s < 1.1
+
+
+def test_who_hears_the_bell_does_not_look_again_and_again_while_somebody_measures(clock):
+    file, rope = Bytes(), Rope(clock)
+    looks = []
+
+    class Watched(OneProcess):
+        def share_behind(self, byte: int) -> bool:
+            looks.append(clock.now_s)
+            return super().share_behind(byte)
+
+    measuring = Exclusivity(file.of("m"), pace=clock.pace, bell=rope.of("m"))
+    ordinary = Exclusivity(Watched(file, "a"), pace=clock.pace, bell=rope.of("a"))
+    measuring.be_alone()
+    clock.at(10.1, measuring.leave)
+    ordinary.share()
+    assert clock.now_s == 10.1  # not at its next look
+    assert len(looks) < 50  # 500 without the bell

@@ -26,6 +26,7 @@ from pytest_pipeline.model.estimate import Estimate, Latency
 from pytest_pipeline.model.finding import Finding, Reason, Verdict
 from pytest_pipeline.model.plan import Stage, make_plan
 from pytest_pipeline.model.requirement import Quantity, Requirement
+from pytest_pipeline.model.resources import CoreUse, Resources
 from pytest_pipeline.model.rounds import LatencyBlock, Phase, Reference, Round
 from pytest_pipeline.model.sweep import Point, Scaling, Sweep
 from pytest_pipeline.model.trace import Ledger, LedgerRow, Trace, make_visits
@@ -144,6 +145,27 @@ def make_trace(executor: str, items: int, workers: int, ledger: Ledger) -> Trace
     )
 
 
+def make_resources(makespan_s: float, *, children: bool) -> Resources:
+    """A minute's worth of samples: memory that grows, one busy core of two."""
+    steps = [k / 59 for k in range(60)]
+    spans = [(k + 1) / 20 for k in range(20)]
+    return Resources(
+        seconds=makespan_s,
+        at_s=tuple(round(makespan_s * step, 4) for step in steps),
+        own_bytes=tuple(120_000_000 + round(34_500_000 * step) for step in steps),
+        children_bytes=tuple(160_000_000 * children for _ in steps),
+        until_s=tuple(round(makespan_s * span, 4) for span in spans),
+        cores=(
+            CoreUse(0, tuple(round(1 - 0.1 * span, 3) for span in spans)),
+            CoreUse(1, tuple(round(0.1 * span, 3) for span in spans)),
+        ),
+        cpu_s=0.9 * makespan_s,
+        voluntary_switches=1234,
+        involuntary_switches=56,
+        shipped_bytes=4_200_000 if children else None,
+    )
+
+
 def make_arm(
     executor: str,
     speedup: Estimate | None,
@@ -190,6 +212,7 @@ def make_arm(
         bottleneck=Bottleneck("preprocess", 1, 0.97, 2.635),
         what_ifs=() if is_baseline else WHAT_IFS,
         trace=None if is_baseline or not trace else make_trace(executor, items, per_stage, ledger),
+        resources=make_resources(makespan_s, children=fused) if trace else None,
     )
 
 

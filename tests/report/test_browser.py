@@ -1,19 +1,16 @@
 """The page in a real browser: no errors, no policy violations, scripts only add."""
 
 import re
-import shutil
 import struct
 import subprocess
 
 import documents
 import pages
 import pytest
+from devtools import CHROMIUM
 
 from pytest_pipeline.report import html
 
-CHROMIUM = (
-    shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-)
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(

@@ -44,9 +44,12 @@ def hostile_document(text):
     arm = run["arms"][1]
     arm["stages"][0]["name"] = arm["ledger"]["rows"][0]["name"] = arm["bottleneck"]["stage"] = text
     arm["timeline"]["stage_names"][0] = text
+    run["arms"][2]["executor"] = run["arms"][2]["resources"]["left_out"] = text
     made = documents.document(test)
     made["environment"] = {**made["environment"], "cpu": text, "packages": {text: text}}
-    made["sections"] = [{"title": text, "text": text, "header": [text], "rows": [[text]]}]
+    # Every line of a section is a paragraph of its own: one line, so that only escaping is counted.
+    line = " ".join(text.splitlines())
+    made["sections"] = [{"title": text, "text": line, "header": [text], "rows": [[text]]}]
     made["context"] = {"project": text, "commit": text, "branch": text, "command": text}
     return made
 

@@ -49,6 +49,24 @@ def test_a_law_that_fits_gives_its_limit_and_one_that_does_not_gives_no_forecast
     assert "at most" not in note
 
 
+def test_batch_sizes_are_curves_of_their_own_over_one_common_baseline():
+    points = [
+        {**point, "batch_size": size, "batch_gain": gain}
+        for size, gain in ((4, 1.0), (8, 1.5))
+        for point in documents.swept()["sweeps"][0]["points"]
+        if point["executor"] == "threads"
+    ]
+    view = sweep_view(points=points)
+    assert view.lead == (
+        "Sweep of 6 settings: fastest is threads with workers=4, batch_size=8, 5.25x over the baseline with batch_size=4 "
+        "(1.50x from the batch size alone, 3.50x from the executor); 1 other cannot be told apart from it, "
+        "the cheapest is threads with workers=2, batch_size=8."
+    )
+    assert {curve.label for curve in view.chart.curves} == {"threads, by 4", "threads, by 8"}
+    assert view.chart.title.endswith("by batch size, over the baseline with batch_size=4")
+    assert "5.25x" in view.chart.summary
+
+
 def test_an_executor_that_could_not_run_is_named():
     assert any("cuda could not run here: no CUDA device" in note for note in sweep_view().notes)
 

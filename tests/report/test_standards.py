@@ -11,7 +11,8 @@ from pathlib import Path
 import documents
 import pages
 import pytest
-from test_browser import CHROMIUM, browse
+from devtools import CHROMIUM
+from test_browser import browse
 
 from pytest_pipeline.report import html
 

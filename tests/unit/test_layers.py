@@ -22,6 +22,7 @@ MAY_IMPORT = {
     "history": {"history", "errors", "clock", "stats", "model"},
     "judge": {"judge", "stats", "model"},
     "measure": {
+        "executors.batches",
         "measure",
         "errors",
         "clock",
@@ -41,7 +42,8 @@ MAY_IMPORT = {
         "executors.protocol",
     },
     "comparing": {"assembling", "errors", "model", "judge", "measure", "executors"},
-    "sweeping": {"comparing", "errors", "stats", "model", "executors"},
+    "setting": {"errors", "model", "executors.protocol"},
+    "sweeping": {"comparing", "setting", "errors", "stats", "model", "executors"},
     "report": {"report", "errors", "model"},
     "testing": {"testing", "clock", "model", "measure", "executors.protocol"},
 }
@@ -53,8 +55,8 @@ MAY_IMPORT = {
 
 def part_of(module: str) -> str:
     pieces = module.split(".")[1:]
-    if pieces[:2] == ["executors", "protocol"]:
-        return "executors.protocol"
+    if pieces[:2] in (["executors", "protocol"], ["executors", "batches"]):
+        return ".".join(pieces)  # both know executors through the Protocol only
     return pieces[0] if pieces else ""
 
 

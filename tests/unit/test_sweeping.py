@@ -9,6 +9,7 @@ import pytest
 from unit.virtual import Lab
 
 from pytest_pipeline.errors import UsageError
+from pytest_pipeline.model.plan import Stage
 from pytest_pipeline.model.sweep import Sweep
 from pytest_pipeline.sweeping import sweep
 
@@ -55,6 +56,62 @@ def test_queue_sizes_multiply_the_grid():
         (16, 1),
         (16, 2),
     ]
+
+
+def in_batches(lab: Lab) -> list[Stage]:
+    """A call costs 8 ms and another 1 ms per item."""
+
+    def embed(values):
+        lab.machine.work(0.008 + 0.001 * len(values))
+        return list(values)
+
+    return [lab.stage("fetch", 0.001), Stage(embed, name="embed", batch=4)]
+
+
+def test_batch_sizes_multiply_the_grid_and_what_they_buy_is_told_apart_from_the_workers():
+    lab = Lab(cores=4.0)
+    made = sweep(
+        in_batches(lab),
+        range(40),
+        workers=[1, 2],
+        batch_size=[4, 8],
+        executors=[lab.threads],
+        baseline=lab.serial,
+        machine=lab.machine,
+    )
+    assert [(point.batch_size, point.workers) for point in made.points] == [
+        (4, 1),
+        (4, 2),
+        (8, 1),
+        (8, 2),
+    ]
+    assert [point.batch_gain for point in made.points[:2]] == [1.0, 1.0]
+    # 10 batches of 4 + 12 ms against 5 of 8 + 16 ms
+    assert made.points[2].batch_gain == pytest.approx(160 / 120, rel=0.01)
+    assert made.best.batch_size == 8
+    assert made.best.total_speedup == pytest.approx(160 / made.best.makespan_s / 1000, rel=0.01)
+    assert list(made.to_frame()["batch_size"]) == [4, 4, 8, 8]
+
+
+def test_the_largest_speedup_is_not_the_best_setting_when_its_baseline_was_slower():
+    lab = Lab(cores=16.0)
+    made = sweep(
+        in_batches(lab),
+        range(64),
+        workers=[4],
+        batch_size=[1, 32],
+        executors=[lab.threads],
+        baseline=lab.serial,
+        machine=lab.machine,
+    )
+    one, many = made.points
+    assert one.speedup.value > many.speedup.value
+    assert made.best is many
+
+
+def test_a_batch_size_for_a_plan_without_batches_is_refused():
+    with pytest.raises(UsageError, match="no stage takes batches; declare which one does"):
+        swept(batch_size=[4])
 
 
 def test_scaling_is_relative_to_the_executors_own_single_worker():

@@ -123,9 +123,12 @@
       if (event.key === "Escape") event.target.blur();
       return;
     }
+    const help = byId("help");
     if (event.key === "j") walk(1);
     else if (event.key === "k") walk(-1);
     else if (event.key === "c") copy();
+    else if (event.key === "?") help.hidden = !help.hidden;
+    else if (event.key === "Escape") help.hidden = true;
     else if (event.key === "/" && filter) { event.preventDefault(); filter.focus(); }
   });
   byId("tools").hidden = false;

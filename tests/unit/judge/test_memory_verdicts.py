@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from unit.virtual import Lab, peak_memory
 
+from pytest_pipeline.measure.heap import hidden_memory
 from pytest_pipeline.model.finding import Reason, Verdict
 from pytest_pipeline.model.plan import Stage
 
@@ -32,7 +35,7 @@ class MemoryLab(Lab):
 
     @property
     def is_sampling(self) -> bool:
-        return "sampling memory" in self.progress and self.threads.opened > self.opened_before
+        return self.progress[-1] == "sampling memory" and self.threads.opened > self.opened_before
 
     opened_before = 1
 
@@ -86,6 +89,34 @@ def test_one_execution_of_five_above_is_neither_met_nor_missed():
     assert (finding.verdict, finding.reason) == (Verdict.INCONCLUSIVE, Reason.CONFIRM_DISAGREED)
     assert finding.evidence == ("one of 5 executions exceeded the limit, the others did not",)
     assert "150 MB" in finding.headline
+
+
+@pytest.mark.parametrize(
+    ("held", "expected"),
+    [
+        (80 * MB, (Verdict.INCONCLUSIVE, Reason.CAPACITY)),
+        (150 * MB, (Verdict.MISSED, Reason.NONE)),
+    ],
+)
+def test_where_the_heap_hides_memory_a_limit_can_be_missed_and_never_met(held, expected):
+    lab = MemoryLab()
+    read = lab.machine._memory_during
+
+    def read_too_little(execute):
+        result, reading = read(execute)
+        return result, replace(reading, hidden="the heap keeps freed memory")
+
+    lab.machine._memory_during = read_too_little
+    stages = holds(lab, [held] * 3)
+    (finding,) = lab.compare(stages, range(2), requirements=[peak_memory(100 * MB)]).findings
+    assert (finding.verdict, finding.reason) == expected
+    assert ("the heap keeps freed memory" in finding.text) == (held < 100 * MB)
+
+
+def test_a_build_without_the_gil_says_that_its_heap_hides_memory(monkeypatch):
+    for is_free_threaded in (True, False):
+        monkeypatch.setattr("sysconfig.get_config_var", lambda name: is_free_threaded)  # noqa: B023
+        assert bool(hidden_memory()) == is_free_threaded
 
 
 def test_a_busy_machine_changes_nothing():

@@ -25,7 +25,7 @@ class Recorder:
 
     def pairs(self) -> list[list[str]]:
         """Return the order of every sub-pair of the rounds."""
-        self.result = self.lab.compare([self.run], range(20), candidates=self.arms)
+        self.result = self.lab.compare([self.run], range(20), candidates=self.arms, predicts=False)
         each = len(self.arms) + 1 + (len(self.arms) > 1)
         ran = self.ran[2 * (len(self.arms) + 1) :]
         return [ran[at : at + each] for at in range(0, len(ran), each)]

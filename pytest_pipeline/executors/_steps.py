@@ -1,0 +1,91 @@
+"""A chunk of items, and a stage as it meets one. Worker processes import this: it must stay free of numpy."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Any
+
+from pytest_pipeline.errors import UsageError
+from pytest_pipeline.executors._places import note_items
+from pytest_pipeline.executors._summary import summary
+
+Failed = tuple[int, str, str]
+"""(item, name of the stage that raised, type and message in one line)."""
+
+
+@dataclass(slots=True)
+class Chunk:
+    """Consecutive items on their way through a batched plan."""
+
+    items: Sequence[int]
+    """Index in the source of each value: a range, as long as none has failed."""
+    values: list[Any]
+    """What the last stage made of these items."""
+    count: int
+    """Items at the source, failed ones included."""
+    collects_errors: bool
+    """An exception of a stage ends its item or its batch only."""
+    failures: tuple[Failed, ...] = ()
+    """Items that ended on the way."""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A stage as chunks meet it."""
+
+    fn: Callable[[Any], Any]
+    """The user's function."""
+    name: str
+    """The stage's name in the plan."""
+    batch: int | None
+    """Items per call as a list; None = one call per item."""
+
+    def __call__(self, chunk: Chunk) -> Chunk:
+        """Return the chunk that the next stage takes; raises what `fn` raises, with its place noted."""
+        made = Chunk(chunk.items, [], chunk.count, chunk.collects_errors, chunk.failures)
+        kept = list[int]()
+        for items, values in self._calls(chunk):
+            try:
+                outputs = [self.fn(values[0])] if self.batch is None else self.fn(values)
+            except BaseException as error:
+                if not (chunk.collects_errors and isinstance(error, Exception)):
+                    note_items(error, self.name, items)
+                    raise
+                text = summary(error)
+                made.failures += tuple((item, self.name, text) for item in items)
+                continue
+            made.values += outputs if self.batch is None else self._checked(outputs, items)
+            kept += items
+        if len(kept) < len(chunk.items):
+            made.items = kept
+        return made
+
+    def _calls(self, chunk: Chunk) -> Iterator[tuple[Sequence[int], list[Any]]]:
+        """Yield what each call takes; a batch whose items have all failed is no call."""
+        batch = self.batch or 1
+        begin = 0
+        for _, group in groupby(chunk.items, lambda item: item // batch):
+            items = list(group)
+            yield items, chunk.values[begin : begin + len(items)]
+            begin += len(items)
+
+    def _checked(self, outputs: Any, items: Sequence[int]) -> list[Any]:
+        """Return the outputs of a batch; raises `UsageError` when they are not one per item."""
+        given = f"a batch of {len(items)} (item {items[0]} is its first)"
+        try:
+            count = -1 if isinstance(outputs, str | bytes | dict | set) else len(outputs)
+        except TypeError:
+            count = -1
+        if count < 0:
+            raise UsageError(
+                f"stage {self.name!r} was given {given} and returned {type(outputs).__name__}: "
+                "a stage with batch= takes a list and returns a list, one output per item"
+            )
+        if count != len(items):
+            raise UsageError(
+                f"stage {self.name!r} was given {given} and returned {count} outputs: "
+                "a stage with batch= returns one output per item, in their order"
+            )
+        return list(outputs)
