@@ -68,7 +68,8 @@ def test_every_part_is_a_bar_and_the_bound_is_a_line_at_its_own_value():
     reach = (line.x - chart.left) / makespan.width
     assert reach == pytest.approx(run["bound_s"] / run["makespan_s"], abs=0.01)
     for bar in chart.bars:
-        assert chart.left + bar.width <= chart.right + 0.1
+        assert chart.left + bar.width <= chart.right < bar.value_x < bar.range_x
+    assert line.x <= chart.right
 
 
 def test_a_bandwidth_stands_beside_what_was_moved():
