@@ -58,6 +58,7 @@ def test_kernels_alone_wait_for_nothing():
 def test_the_driver_is_read_or_says_why_not():
     nvml = Nvml(str(torch.cuda.get_device_properties(0).uuid))
     readings = nvml.after(nvml.before())
+    nvml.close()
     assert readings.driver or readings.missing
 
 
