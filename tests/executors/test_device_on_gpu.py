@@ -6,9 +6,8 @@ import sys
 
 import pytest
 
-from pytest_pipeline.errors import DeviceMemoryError
 from pytest_pipeline.executors import _poison
-from pytest_pipeline.executors._device_faults import Demand, Fault, explained, fault_of
+from pytest_pipeline.executors._device_faults import Demand, Fault, explain, fault_of
 from pytest_pipeline.executors._nvml import Nvml
 from pytest_pipeline.executors._sync_calls import SyncWatch
 from pytest_pipeline.executors.cuda import Cuda
@@ -23,7 +22,7 @@ pytestmark = [
 
 ASSERTS = """
 import torch
-from pytest_pipeline.executors._device_faults import Demand, explained
+from pytest_pipeline.executors._device_faults import Demand, explain
 from pytest_pipeline.executors._poison import poisoned
 
 values = torch.zeros(4, device="cuda")
@@ -31,7 +30,7 @@ try:
     values[torch.tensor([99], device="cuda")]
     torch.cuda.synchronize()
 except RuntimeError as error:
-    explained(error, Demand("cuda:0", 1, 1), place="stage 'a', item 0", drop=list)
+    explain(error, Demand("cuda:0", 1, 1), drop=list)
 print(poisoned().cause)
 """
 
@@ -74,8 +73,8 @@ def test_a_device_that_is_full_says_so_and_is_clean_afterwards():
     with pytest.raises(torch.OutOfMemoryError) as caught:
         fill()
     assert fault_of(caught.value) is Fault.MEMORY
-    told = explained(caught.value, Demand("cuda:0", 3, 1 << 28), place="", drop=held.clear)
-    assert isinstance(told, DeviceMemoryError)
+    explain(caught.value, Demand("cuda:0", 3, 1 << 28), drop=held.clear)
+    assert "3 slots x 268 MB" in caught.value.__notes__[0]
     assert torch.cuda.memory_allocated() == before
     assert _poison.poisoned() is None
 
