@@ -14,6 +14,9 @@ from pytest_pipeline.model.units import positive_number, whole_number
 SOURCE_STAGE = "source"
 """Name of the pseudo-stage that holds the time of a callable `items`."""
 
+ON_HOST = "cpu"
+"""`Stage.device` of a stage that the cuda executor keeps on threads."""
+
 
 @dataclass(frozen=True, slots=True)
 class Stage:
@@ -33,6 +36,9 @@ class Stage:
     chunk: int = field(default=1, kw_only=True)
     """Items handed over at a time (threads): a chunk waits to fill, travels through the plan whole, and
     its items share its latency. All the stages of a plan have the same."""
+    device: str | None = field(default=None, kw_only=True)
+    """Under `cuda`: `"cuda:1"`, or `"cpu"` to stay on threads; by default the executor's device. Other
+    executors run every stage on the host."""
 
     def __post_init__(self) -> None:
         if not callable(self.fn):
@@ -41,6 +47,10 @@ class Stage:
             )
         for what in ("workers", "queue_size", "chunk"):
             whole_number(getattr(self, what), what=f"Stage {self.label!r}: {what}")
+        if self.device is not None and (not isinstance(self.device, str) or not self.device):  # type: ignore[redundant-expr]  # users pass anything
+            raise UsageError(
+                f'Stage {self.label!r}: device={self.device!r}: expected a name such as "cuda:1", or "cpu"'
+            )
         _refuse_unsupported(self)
 
     @property
