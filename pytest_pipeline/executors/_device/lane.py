@@ -20,6 +20,7 @@ give the memory to the next kernel on `compute` while `d2h` still reads it.
 
 from __future__ import annotations
 
+from collections import Counter
 from queue import SimpleQueue
 from time import perf_counter_ns, thread_time_ns
 from typing import TYPE_CHECKING, Any
@@ -143,6 +144,12 @@ class Lane:
     def restart(self) -> None:
         """Begin a run: every slot is free. The devices must be idle."""
         self._next = 0
+        self.fed = 0
+        """Items that came in."""
+        self.is_pageable = False
+        """True once one of them had to be staged in."""
+        self.moved: Counter[tuple[str, str]] = Counter()
+        """Bytes copied between devices, by (from, to)."""
         self.feeding = Account(self.steps[0].stage, 0)
         """The feeder's account: tells which stage it is in."""
         self.cpu_ns = {step.stage: 0 for step in self.steps}
@@ -166,6 +173,7 @@ class Lane:
         """Issue everything that one item needs; None when the run is over."""
         use = Use(self.slots[self._next], item, enqueued)
         self._next = (self._next + 1) % len(self.slots)
+        self.fed += 1
         self.feeding.stage = self.steps[0].stage
         if not self._is_ahead and not self._grant(use):
             return None
@@ -226,6 +234,7 @@ class Lane:
             for view, each in zip(views, adopted, strict=True):
                 backend.copy(rail.h2d, view, each)
         else:
+            self.is_pageable = True
             for view, each in zip(slot.host_in.views(adopted), adopted, strict=True):
                 backend.host_copy(view, each)
             rail.h2d.wait_event(slot.out_ready)
@@ -292,6 +301,7 @@ class Lane:
         for view, each in zip(views, whole, strict=True):
             backend.copy(rail.peer, view, each)
         arrived.record(rail.peer)
+        self.moved[source, target] += sum(backend.spec(each)[1] for each in whole)
         self._rails[target].compute.wait_event(arrived)
         use.kept.append((whole, views))
         return replaced(value, self._goes_out, list(views))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import gc
+from collections import Counter
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from pytest_pipeline.executors._accounts import (
@@ -15,21 +17,32 @@ from pytest_pipeline.executors._accounts import (
 )
 from pytest_pipeline.executors._assemble import assemble, stage_names
 from pytest_pipeline.executors._crew import watch_accounts
+from pytest_pipeline.executors._device.diagnosis import diagnose
 from pytest_pipeline.executors._device.floor import DeviceFloor, sections_of
 from pytest_pipeline.executors._device.lane import Lane
+from pytest_pipeline.executors._device.looking import (
+    first_section,
+    one_slot,
+    stage_names_of,
+    sync_debug,
+)
+from pytest_pipeline.executors._device.observed import DeviceWatch, Use
 from pytest_pipeline.executors._device.steps import devices_of, make_steps
+from pytest_pipeline.executors._device_faults import Demand, explain
 from pytest_pipeline.executors._hops import Purse
 from pytest_pipeline.executors._intake import ListFeed
 from pytest_pipeline.executors._run import Run
 from pytest_pipeline.executors._running import RunningOnThreads
 from pytest_pipeline.executors._sink import Sink
 from pytest_pipeline.executors._source import Pump, admission_gate
+from pytest_pipeline.model.device import HostMemory, Transfer
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from pytest_pipeline.executors._device.backend import Backend
     from pytest_pipeline.executors._device.floor import Section
+    from pytest_pipeline.model.device import DeviceDiagnosis
     from pytest_pipeline.model.plan import Plan, Source
     from pytest_pipeline.model.trace import Trace
 
@@ -72,7 +85,9 @@ class RunningOnDevices(RunningOnThreads):
         self._is_ahead = is_ahead
         self._lanes: list[list[Lane]] = []
         self._first = 0
-        backend.check(_all_devices(plan, self._sections, devices))
+        touched = _all_devices(plan, self._sections, devices)
+        backend.check(touched)
+        self._watch = DeviceWatch(backend, touched)
         super().__init__(name, plan, _thread_names(name, plan, self._sections, devices))
         self._queue_sizes = sum(stage.queue_size for stage in plan.stages)
         self._workers = self._width(plan)
@@ -81,6 +96,26 @@ class RunningOnDevices(RunningOnThreads):
         """End the threads and free the buffers."""
         super().close()
         self._lanes = []
+        self._watch.close()
+
+    def diagnose(self, source: Source) -> tuple[DeviceDiagnosis, ...]:
+        """Run the first items once more, each alone, through the first section on devices.
+
+        Replicas are not told apart: what the first of them takes stands for all.
+        """
+        before, stages = first_section(self._plan, self._sections)
+        if not stages:
+            return ()
+        steps = make_steps([(k, self._plan.stages[k]) for k in stages], self._devices[0])
+        found = diagnose(
+            one_slot(steps, map(before, source.factory())),
+            self._backend,
+            devices_of(steps),
+            cuda=sync_debug(self._backend),
+            stage_of=stage_names_of(steps, self._plan.names),
+        )
+        replicas = [replace(each, device=name) for each in found[:1] for name in self._devices[1:]]
+        return (*found, *replicas)
 
     def _execute(self, source: Source) -> Trace:
         names = stage_names(self._plan, source)
@@ -89,8 +124,10 @@ class RunningOnDevices(RunningOnThreads):
         for lane in lanes:
             lane.synchronize()
         run = DeviceRun(lanes, collects_errors=source.collects_errors)
+        self._watch.before()
         try:
-            return self._run(source, run, names)
+            trace = self._run(source, run, names)
+            return replace(trace, devices=self._watch.after(self._use(trace, lanes)))
         except BaseException as error:
             self._explain(error)
             raise
@@ -136,6 +173,23 @@ class RunningOnDevices(RunningOnThreads):
             sample=recording.sample(sink.num_items, 1),
         )
 
+    def _use(self, trace: Trace, lanes: Sequence[Lane]) -> Use:
+        """Sum up what the lanes have seen."""
+        items, moved = Counter[str](), Counter[tuple[str, str]]()
+        for lane in lanes:
+            items.update(dict.fromkeys(lane.devices, lane.fed))
+            moved.update(lane.moved)
+        is_pageable = any(lane.is_pageable for lane in lanes)
+        return Use(
+            makespan_s=trace.makespan_s,
+            slots=self._slots,
+            items=items,
+            source=HostMemory.PAGEABLE if is_pageable else HostMemory.PINNED,
+            transfers=[
+                Transfer(*pair, nbytes, is_peer_access=None) for pair, nbytes in moved.items()
+            ],
+        )
+
     @property
     def _takers(self) -> int:
         section = self._sections[0]
@@ -164,15 +218,21 @@ class RunningOnDevices(RunningOnThreads):
         ]
 
     def _explain(self, error: BaseException) -> None:
-        """Say what the slots hold when a device's memory was used up, and leave it clean."""
-        if not self._backend.is_out_of_memory(error):
-            return
+        """Say what the slots hold when a device's memory was used up, and when a device is lost."""
         slots = [slot for section in self._lanes for lane in section for slot in lane.slots]
-        largest = max((slot.nbytes for slot in slots), default=0)
-        error.add_note(
-            f"{len(slots)} slots x {largest / 1e6:.3g} MB of device memory, beside what the stages allocate; "
-            f"next: fewer slots, Cuda(slots={max(1, self._slots - 1)}), or smaller items"
+        demand = Demand(
+            ", ".join(self._devices), len(slots), max((slot.nbytes for slot in slots), default=0)
         )
+        is_memory = self._backend.is_out_of_memory(error)
+        explain(error, demand, drop=self._drop, is_alive=self._is_alive, is_memory=is_memory)
+
+    def _is_alive(self) -> bool:
+        try:
+            for device in self._devices:
+                self._backend.synchronize(device)
+        except Exception:
+            return False
+        return True
 
     def _drop(self) -> None:
         """Free every buffer: after a failure nobody knows what still refers to them."""
