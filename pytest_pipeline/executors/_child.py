@@ -10,6 +10,7 @@ import os
 import pickle
 import signal
 import socket
+import sys
 import threading
 import traceback
 from collections.abc import Callable, Sequence
@@ -78,7 +79,7 @@ def _follow_parent() -> None:
 
 def _dump_stacks_to(stacks: socket.socket) -> None:
     faulthandler.enable(stacks.fileno())  # the stack of a crash
-    if STACK_SIGNAL is not None:
+    if sys.platform != "win32" and STACK_SIGNAL is not None:
         faulthandler.register(STACK_SIGNAL, file=stacks.fileno(), all_threads=True)
 
 
