@@ -21,7 +21,7 @@ _PACKAGES = ("pytest", "numpy", "pandas", "torch", "cloudpickle")
 def machine_cpu_s() -> float | None:
     """Return CPU seconds that everybody used on the CPUs we may use so far, steal included (Linux)."""
     rows = cpu_ticks()
-    if not rows:
+    if sys.platform == "win32" or not rows:
         return None
     # user nice system idle iowait irq softirq steal
     used = sum(sum(ticks) - ticks[3] - ticks[4] for ticks in rows)
