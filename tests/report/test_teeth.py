@@ -8,7 +8,7 @@ import test_escaping
 import test_geometry
 import test_html
 
-from pytest_pipeline.report import axis, bars, curve, embed, html, rounds
+from pytest_pipeline.report import axis, barchart, curve, embed, html, rounds
 from pytest_pipeline.report.words import OUTCOMES
 
 MARKUP, *_, BIDI = test_escaping.HOSTILE[:6]
@@ -51,7 +51,7 @@ def test_without_the_escape_of_the_embedded_data_a_test_is_red(monkeypatch):
         checks(MARKUP)
 
 
-@pytest.mark.parametrize("module", [bars, rounds], ids=["bars", "rounds"])
+@pytest.mark.parametrize("module", [barchart, rounds], ids=["bars", "rounds"])
 def test_without_the_limit_in_the_axis_a_test_is_red(monkeypatch, module):
     limit, value = 100.0, 1.5
     holds_the_limit(limit, value)
