@@ -143,6 +143,18 @@ def test_every_usable_core_is_read():
         assert set(cores) == os.sched_getaffinity(0)
 
 
+def test_a_sandbox_that_hides_cores_and_memory_breaks_no_measurement(monkeypatch):
+    def hidden(*_, **__):
+        raise FileNotFoundError("/proc/stat")
+
+    monkeypatch.setattr("psutil.cpu_times", hidden)
+    monkeypatch.setattr("pytest_pipeline.measure.gauges.resident_bytes", hidden)
+    result, used = Profiling(SystemGauges(), FakeClock())(lambda: "outputs", 0.1)
+    assert result == "outputs"
+    assert used().cores == ()
+    assert used().peak_bytes == 0
+
+
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only Linux counts per thread")
 def test_a_thread_that_waits_for_another_gives_up_its_core():
     gauges = SystemGauges()
