@@ -69,7 +69,7 @@ def attach_result(item: pytest.Item, report: pytest.TestReport) -> None:
     is_last_phase = report.when == "call" or (report.when == "setup" and not report.passed)
     if not is_last_phase:
         return
-    if report.failed and state.runs and not state.error:
+    if report.failed and (state.runs or state.declared.gate_names) and not state.error:
         state.error = _own_error(state, report)
     if state.is_relevant:
         import json

@@ -14,7 +14,8 @@ from pytest_pipeline.report.arms import (
     bottleneck_sentence,
     fastest_sentence,
 )
-from pytest_pipeline.report.bars import BarChart, gated_charts, latency_chart, speedup_chart
+from pytest_pipeline.report.barchart import BarChart
+from pytest_pipeline.report.bars import gated_charts, latency_chart, speedup_chart
 from pytest_pipeline.report.curve import LatencyChart, latency_curves
 from pytest_pipeline.report.gates import Gate, gate_order, make_gate, margin
 from pytest_pipeline.report.rounds import RoundChart, round_charts
