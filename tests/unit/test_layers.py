@@ -42,8 +42,9 @@ MAY_IMPORT = {
         "executors.protocol",
     },
     "comparing": {"assembling", "errors", "model", "judge", "measure", "executors"},
-    "setting": {"errors", "model", "executors.protocol"},
+    "setting": {"errors", "model", "executors.protocol", "executors.batches"},
     "sweeping": {"comparing", "setting", "errors", "stats", "model", "executors"},
+    "tuning": {"comparing", "setting", "sweeping", "errors", "explain", "model", "executors"},
     "report": {"report", "errors", "model"},
     "testing": {"testing", "clock", "model", "measure", "executors.protocol"},
 }
