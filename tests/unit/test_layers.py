@@ -44,7 +44,16 @@ MAY_IMPORT = {
     "comparing": {"assembling", "errors", "model", "judge", "measure", "executors"},
     "setting": {"errors", "model", "executors.protocol", "executors.batches"},
     "sweeping": {"comparing", "setting", "errors", "stats", "model", "executors"},
-    "tuning": {"comparing", "setting", "sweeping", "errors", "explain", "model", "executors"},
+    "tuning": {
+        "tuning",
+        "comparing",
+        "setting",
+        "sweeping",
+        "errors",
+        "explain",
+        "model",
+        "executors",
+    },
     "report": {"report", "errors", "model"},
     "testing": {"testing", "clock", "model", "measure", "executors.protocol"},
 }
