@@ -123,7 +123,7 @@ class RealMachine:
 
     def monitor(self, executor: Executor, width: int) -> ControlMonitor:
         """Return the session's control monitor for this executor kind and width."""
-        key = (executor.name, width)
+        key = (getattr(executor, "kind", executor.name), width)
         if key not in self._monitors:
             self._loops = self._loops or calibrate_loops()
             parallel = executor if control_workers(executor, width) >= width else self._wide()
