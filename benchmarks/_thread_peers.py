@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import queue
 import threading
 import time
@@ -32,26 +33,25 @@ def queue_pipeline(stages: Stages, items: Iterable[Any], workers: int = 1) -> It
             queues[0].put(item)
         queues[0].put(_END)
 
-    def work(stage: Callable[[Any], Any], here: queue.Queue[Any], there: queue.Queue[Any]) -> None:
+    left = [itertools.count(1) for _ in stages]
+
+    def work(number: int) -> None:
+        stage, here, there = stages[number], queues[number], queues[number + 1]
         while (item := here.get()) is not _END:
             there.put(stage(item))
-        here.put(_END)
-        there.put(_END)
+        # The last worker of a stage passes the sentinel on: an earlier one could overtake items.
+        (there if next(left[number]) == workers else here).put(_END)
 
     threads = [threading.Thread(target=feed)]
     threads += [
-        threading.Thread(target=work, args=(stage, queues[k], queues[k + 1]))
-        for k, stage in enumerate(stages)
+        threading.Thread(target=work, args=(number,))
+        for number in range(len(stages))
         for _ in range(workers)
     ]
     for thread in threads:
         thread.daemon = True
         thread.start()
-    if workers == 1:
-        yield from iter(queues[-1].get, _END)
-        return
-    for _ in items:  # sized where it matters: the first sentinel may overtake an item
-        yield queues[-1].get()
+    yield from iter(queues[-1].get, _END)
 
 
 def stamped(stages: Stages) -> Stages:

@@ -136,6 +136,14 @@ class PoolWorker:
             patience_s = 0.02
         return b"".join(parts).decode(errors="replace")
 
+    def _in_hand(self, item: int) -> str:
+        """Return what it was at, by the board: answers of earlier items may be finished and not yet sent."""
+        covers = [s for s in self.window if s.item <= item < s.item + s.count]
+        sent = covers[0] if covers else self.window[0]
+        if sent.count == 1:
+            return f"item {sent.item}"
+        return f"items {sent.item} to {sent.item + sent.count - 1}"
+
     def death(self, board: Board, names: tuple[str, ...]) -> WorkerDiedError:
         """Return the error that says how the process ended, and at what."""
         self.process.join(_DEATH_S)
@@ -143,7 +151,7 @@ class PoolWorker:
         if stage != IDLE:
             where = f"stage {names[stage]!r}, item {item}"
         elif self.window:
-            where = f"between stages, item {self.window[0].item}"
+            where = f"between stages, {self._in_hand(item)}"
         else:
             where = "no item in hand"
         pid, stacks = self.process.pid, self.read_stacks(0.0)
