@@ -204,7 +204,10 @@ class RatioPhase:
 
     @property
     def _clean(self) -> int:
-        return sum(each.is_clean and each.phase is Phase.MEASURE for each in self._runner.rounds)
+        """Rounds that every ladder gate could bet on."""
+        divides = all(gate.speedup_needed is not None for gate in self._trial.ladder_gates)
+        measured = [each for each in self._runner.rounds if each.phase is Phase.MEASURE]
+        return sum(each.is_clean if divides else each.is_steady for each in measured)
 
     @property
     def _spent_s(self) -> float:

@@ -9,6 +9,15 @@ from pytest_pipeline.model.evidence import Evidence
 FOREIGN_SHARE = 0.05
 """Share of the usable cores that others may use, or keep us waiting for, during a long arm (A9.2)."""
 
+MOST_OTHERS = 0.1
+"""Cores that others may use while we still say that nobody took one: what the 5 % are of two cores."""
+
+LEAST_SECONDS = 0.25
+"""Time from which counters in ticks of 10 ms tell a tenth of a core from none."""
+
+LEAST_COUNTED = 0.8
+"""Share of our own CPU time that the machine's counters must show, or they count something else."""
+
 
 class UsageWatch:
     """Reads the counters when it is made and again at `stop`; the rest speaks about the time between."""
@@ -71,3 +80,18 @@ class UsageWatch:
                 "more than our own threads explain"
             )
         return ""
+
+    @property
+    def was_alone(self) -> bool:
+        """Whether others, steal included, used less than a tenth of one core; False where that cannot be told.
+
+        Child processes are others here: a server that a test started keeps a core busy like any neighbour.
+        """
+        before, after = self._before, self._after
+        if not after.sees_others or before.machine_cpu_s is None or after.machine_cpu_s is None:
+            return False
+        everybody_s = after.machine_cpu_s - before.machine_cpu_s
+        own_s = self.own_cpu_s - (after.children_cpu_s - before.children_cpu_s)
+        if self.seconds < LEAST_SECONDS or everybody_s < LEAST_COUNTED * own_s:
+            return False
+        return everybody_s - own_s <= MOST_OTHERS * self.seconds
