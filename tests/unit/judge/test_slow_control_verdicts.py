@@ -152,3 +152,31 @@ def test_the_round_says_that_its_control_was_slow_and_nobody_took_a_core():
     assert last.is_clean
     assert last.disturbance.endswith("though nobody else took a core")
     assert not last.is_steady
+
+
+def test_one_bad_moment_of_the_control_before_the_confirmation_is_no_lack_of_capacity():
+    lab = Lab(cpu_share=1.0)
+    began: list[float] = []
+
+    def crowd(now_s: float) -> float:
+        if any("confirming" in text for text in lab.progress):
+            began.append(now_s)
+        lab.machine._turbo = 1.8 if began and now_s < began[0] + 1.5 else 1.0
+        return 1.0
+
+    lab.machine._crowd = crowd
+    assert verdict_of(lab, REGRESSION).verdict is Verdict.MISSED
+    assert any("waiting for a quiet moment" in text for text in lab.progress)
+
+
+def there_first(foreign_cores: float) -> tuple[float, Verdict, Reason]:
+    lab = Lab(cpu_share=1.0, neighbour=lambda _: 1.8, usage=used(lambda _: foreign_cores))
+    finding = verdict_of(lab, HEALTHY)
+    return lab.machine.clock.now_ns() / 1e9, finding.verdict, finding.reason
+
+
+def test_beside_a_neighbour_that_is_seen_to_stay_the_answer_comes_without_asking_again_and_again():
+    unseen_s, *unseen = there_first(0.0)
+    seen_s, *seen = there_first(1.0)
+    assert unseen == seen == [Verdict.INCONCLUSIVE, Reason.CAPACITY]
+    assert seen_s < unseen_s - 4.0
