@@ -175,7 +175,9 @@ def header_of(device: str, rounds: int) -> str:
     from pytest_pipeline.executors._nvml import Nvml
 
     properties = torch.cuda.get_device_properties(device)
-    readings = Nvml(str(getattr(properties, "uuid", ""))).before()
+    nvml = Nvml(str(getattr(properties, "uuid", "")))
+    readings = nvml.before()
+    nvml.close()
     driver = readings.driver or f"unknown ({'; '.join(readings.missing)})"
     return (
         f"{today}, {properties.name}, driver {driver}, torch {torch.__version__} (CUDA {torch.version.cuda}), "

@@ -46,12 +46,6 @@ class UnavailableError(PipelineError):
     slug = "unavailable"
 
 
-class DeviceMemoryError(PipelineError):
-    """A device's memory was used up; the message says slots x bytes and the remedy."""
-
-    slug = "device-memory"
-
-
 class InvalidRunError(PipelineError):
     """A run whose timing would be meaningless: outputs differ, items modified, budget too small."""
 

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
-from pytest_pipeline.errors import DeviceMemoryError
 from pytest_pipeline.executors._poison import poison
 from pytest_pipeline.model.units import show_quantity
 
@@ -76,39 +75,37 @@ def fault_of(error: BaseException, is_alive: Callable[[], bool] = lambda: True) 
     return None
 
 
-def explained(
+def explain(
     error: BaseException,
     demand: Demand,
     *,
-    place: str,
     drop: Callable[[], None],
     is_alive: Callable[[], bool] = lambda: True,
-) -> BaseException:
-    """Return the error to raise for `error`, and leave the device as clean as it can be.
+) -> None:
+    """Say on `error` what it means, and leave the device as clean as it can be. The error itself stays what it is.
 
-    Out of memory becomes a `DeviceMemoryError` with slots x bytes and the remedy, after `drop` has
-    let go of the slots. A lost context keeps its own error, with a note, and later tests in this
-    process are told (`_poison`). Any other error comes back as it is. `place` names stage and item.
+    Out of memory gets slots x bytes and the remedy, after `drop` has let go of the slots. A lost
+    context is remembered, so that later tests in this process are told (`_poison`); nothing is
+    cleaned then, since every call would fail. Any other error is left alone.
     """
     fault = fault_of(error, is_alive)
-    if fault is None:
-        return error
     if fault is Fault.LOST:
-        poison(f"{place}: {_first_line(error)}" if place else _first_line(error))
+        poison(": ".join([*_place(error), _first_line(error)]))
         error.add_note(
             "CUDA is unusable in this process from here on, and later CUDA tests are skipped; "
             "next: run this test alone with CUDA_LAUNCH_BLOCKING=1, which names the failing line"
         )
-        return error
-    told = DeviceMemoryError(memory_text(demand, error))
-    told.__cause__ = error
-    if place:
-        told.add_note(place)
-    leave_clean(error, drop)
-    return told
+    elif fault is Fault.MEMORY:
+        error.add_note(memory_text(demand))
+        leave_clean(error, drop)
 
 
-def memory_text(demand: Demand, error: BaseException) -> str:
+def _place(error: BaseException) -> list[str]:
+    """Return the note that names stage and item, when there is one."""
+    return [note for note in getattr(error, "__notes__", ()) if note.startswith("stage ")][:1]
+
+
+def memory_text(demand: Demand) -> str:
     """Return seen, required, likely cause and next step."""
     noun = "slot" if demand.slots == 1 else "slots"
     ring = f"{demand.slots} {noun} x {_size(demand.slot_bytes)} = {_size(demand.slots * demand.slot_bytes)}"
@@ -124,7 +121,7 @@ def memory_text(demand: Demand, error: BaseException) -> str:
     )
     return (
         f"out of memory on {demand.device}: the ring asks for {ring}, and what the stages make of it comes on top"
-        f"{f' (peak {peaks})' if peaks else ''}; next: {fewer}; torch said: {_first_line(error)}"
+        f"{f' (peak {peaks})' if peaks else ''}; next: {fewer}"
     )
 
 

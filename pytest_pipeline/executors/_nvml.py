@@ -30,7 +30,7 @@ An idle device is not held down."""
 class Nvml:
     """Reads one device; a library that is absent or refuses leaves fields None with the reason.
 
-    Opened and closed around every reading: the library counts its users, and nothing stays behind.
+    The library is opened at the first reading and stays open until `close`: opening takes milliseconds.
     """
 
     def __init__(self, uuid: str, index: int = 0) -> None:
@@ -38,6 +38,8 @@ class Nvml:
         """As torch gives it, with or without the prefix `GPU-`; empty when unknown."""
         self._index = index
         """Used without a uuid; wrong where CUDA_VISIBLE_DEVICES reorders the devices."""
+        self._calls: _Calls | None = None
+        self._refusal = ""
 
     def before(self) -> DeviceReadings:
         """Return driver and clocks, to be completed by `after`."""
@@ -51,25 +53,37 @@ class Nvml:
             found, driver=before.driver, clocks_before=before.clocks_before, missing=missing
         )
 
+    def close(self) -> None:
+        """Leave the library, which counts its users; harmless when repeated."""
+        if self._calls is not None:
+            calls, self._calls = self._calls, None
+            _shut(calls.library)
+
     def _read(self, collect: Callable[[_Calls], DeviceReadings]) -> DeviceReadings:
+        if self._calls is None and not self._refusal:
+            self._open()
+        if self._calls is None:
+            return DeviceReadings(missing=(self._refusal,))
+        self._calls.missing.clear()
+        return replace(collect(self._calls), missing=tuple(self._calls.missing))
+
+    def _open(self) -> None:
         try:
             import pynvml
         except ImportError:
-            return DeviceReadings(
-                missing=(
-                    "clocks and utilisation: nvidia-ml-py is not installed (pip install nvidia-ml-py)",
-                )
+            self._refusal = (
+                "clocks and utilisation: nvidia-ml-py is not installed (pip install nvidia-ml-py)"
             )
+            return
         try:
             pynvml.nvmlInit()
         except Exception as problem:
-            return DeviceReadings(missing=(f"clocks and utilisation: {_said(problem)}",))
+            self._refusal = f"clocks and utilisation: {_said(problem)}"
+            return
         try:
-            calls = _Calls(pynvml, _handle(pynvml, self._uuid, self._index))
-            return replace(collect(calls), missing=tuple(calls.missing))
+            self._calls = _Calls(pynvml, _handle(pynvml, self._uuid, self._index))
         except Exception as problem:
-            return DeviceReadings(missing=(f"clocks and utilisation: {_said(problem)}",))
-        finally:
+            self._refusal = f"clocks and utilisation: {_said(problem)}"
             _shut(pynvml)
 
 

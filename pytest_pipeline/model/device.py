@@ -153,7 +153,7 @@ class DeviceRun:
 
     @property
     def efficiency(self) -> float | None:
-        """Return bound / makespan, 0-1; None when one of them is unknown."""
+        """Return bound / makespan ("device efficiency" in words), 0-1; None when one of them is unknown."""
         if self.bound_s is None or self.makespan_s <= 0:
             return None
         return self.bound_s / self.makespan_s

@@ -41,7 +41,7 @@ def device_sentence(run: Json) -> str:
         return f"{text}; its parts were not measured alone, so there is no bound"
     longest = max(run["parts"], key=lambda part: part["total_s"] or 0.0)
     return (
-        f"{text}, the bound is {units.seconds(run['bound_s'])} (efficiency {units.percent(run['efficiency'])});"
+        f"{text}, the bound is {units.seconds(run['bound_s'])} (device efficiency {units.percent(run['efficiency'])});"
         f" {one_line(longest['name'])} limit{'' if longest['name'] == 'kernels' else 's'} it"
     )
 

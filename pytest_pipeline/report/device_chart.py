@@ -93,8 +93,10 @@ def _bar(row: tuple[str, float, str], axis: Axis, k: int) -> Bar:
         whisker_path="",
         value=shown,
         range=moved,
-        value_x=round(end + 8, 1),
-        range_x=WIDTH - VALUE_ROOM + 70,
+        value_x=WIDTH
+        - VALUE_ROOM
+        + 12,  # a column: at its bar's end the line of the bound would cross it
+        range_x=WIDTH - VALUE_ROOM + 80,
     )
 
 

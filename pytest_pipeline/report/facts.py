@@ -47,6 +47,10 @@ GLOSSARY = (
         "items in service at once at the fullest moment of a visit, mean over all visits; from the order of starts and ends, no clock",
     ),
     ("efficiency", "speedup / workers"),
+    (
+        "device efficiency",
+        "the shortest makespan that the parts of a device, measured alone, allow / makespan",
+    ),
     ("throughput", "items / makespan"),
     ("first result", "seconds from the first item's entry to the first output"),
     ("error rate", "failed items / items, over every execution of an arm"),

@@ -1,11 +1,13 @@
 """What a diagnosis finds out, on a scripted device with a clock of its own: parts, both ways, and nothing that fails a run."""
 
+import inspect
 import warnings
 
 import pytest
 
-from pytest_pipeline.executors._device_alone import AloneBackend
-from pytest_pipeline.executors._device_diagnosis import diagnose
+from pytest_pipeline.executors._device.alone import AloneBackend
+from pytest_pipeline.executors._device.backend import Backend as BackendProtocol
+from pytest_pipeline.executors._device.diagnosis import diagnose
 
 NS_PER_BYTE = {"in": 2, "out": 3, "host": 1}
 KERNEL_NS = 5_000
@@ -240,3 +242,15 @@ def test_replays_of_a_graph_are_kernels_too():
     graph.replay(alone.stream("cuda:0"))
     assert [(each.step.label, each.ns) for each in alone.operations] == [("kernels", 700)]
     assert graph.output == [0]
+
+
+def test_a_backend_around_a_backend_is_called_the_same_way():
+    own = {name for name in vars(AloneBackend) if not name.startswith("_")}
+    protocol = {name for name in vars(BackendProtocol) if not name.startswith("_")}
+    assert (
+        {"copy", "launch", "host_copy", "taken_out", "capture", "view", "span"} <= own <= protocol
+    )
+    for name in own:
+        ours = inspect.signature(getattr(AloneBackend, name)).parameters
+        theirs = inspect.signature(getattr(BackendProtocol, name)).parameters
+        assert list(ours) == list(theirs), name

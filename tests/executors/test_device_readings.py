@@ -72,7 +72,10 @@ def library(monkeypatch):
 
 def both(uuid="a1"):
     nvml = Nvml(uuid)
-    return nvml.after(nvml.before())
+    try:
+        return nvml.after(nvml.before())
+    finally:
+        nvml.close()
 
 
 def test_a_willing_library_gives_every_reading_and_is_left_without_users(library):
@@ -156,3 +159,23 @@ def test_the_device_is_found_by_its_uuid_so_that_hidden_devices_do_not_shift_it(
     library(uuids=("GPU-a1", "GPU-b2"))
     assert both("GPU-b2").driver == "580.65.06"
     assert "Not Found" in both("c3").missing[0]
+
+
+def test_the_library_is_opened_once_and_left_once(library):
+    scripted = library()
+    nvml = Nvml("a1")
+    for _ in range(3):
+        nvml.after(nvml.before())
+    assert scripted.users == 1
+    nvml.close()
+    nvml.close()
+    assert scripted.users == 0
+
+
+def test_a_refusal_of_one_reading_is_not_carried_into_the_next(library):
+    scripted = library(refused=("clocks",))
+    nvml = Nvml("a1")
+    assert nvml.before().missing
+    scripted.refused = ()
+    assert nvml.before().missing == ()
+    nvml.close()

@@ -4,8 +4,10 @@ import inspect
 import threading
 import warnings
 
+import numpy as np
 import pytest
 
+from pytest_pipeline.executors import _sync_calls
 from pytest_pipeline.executors._sync_calls import SyncWatch
 
 TEXT = "called a synchronizing CUDA operation (Triggered internally at CUDAFunctions.cpp:143.)"
@@ -122,3 +124,28 @@ def test_a_mode_that_cannot_be_switched_leaves_the_filters_alone(cuda):
     with pytest.raises(RuntimeError, match="no device"), SyncWatch(cuda):
         pass
     assert warnings.showwarning == show
+
+
+def test_a_warning_that_torch_raises_in_compiled_code_is_named_by_the_users_line(monkeypatch):
+    """The CPU build never waits for a device; another warning of its compiled code stands in, same way, other text."""
+    torch = pytest.importorskip("torch")
+    monkeypatch.setattr(_sync_calls, "_MESSAGE", "not writable")
+    frozen = np.zeros(3)
+    frozen.flags.writeable = False
+
+    class WarnAlways:
+        def get_sync_debug_mode(self):
+            return 0
+
+        def set_sync_debug_mode(self, mode):
+            torch.set_warn_always(mode == "warn")
+
+    def read(item):
+        return torch.from_numpy(item)
+
+    with SyncWatch(WarnAlways()) as watch:
+        for _ in range(2):
+            with watch.stage("read"):
+                read(frozen)
+    (found,) = watch.found()
+    assert (found.stage, found.code, found.count) == ("read", "return torch.from_numpy(item)", 2)

@@ -596,10 +596,18 @@ def on_device(
 ) -> dict[str, Any]:
     value = speedup_estimate(1.9, 9)
     arm = dataclasses.replace(
-        make_arm("cuda", value, makespan_s=0.0535, workers=3), devices=(device_run(**changes),)
+        make_arm("cuda", value, makespan_s=0.0535, workers=3, trace=False),
+        stages=(),
+        ledger=None,
+        item_ledger=None,
+        bottleneck=None,
+        what_ifs=(),
+        devices=(device_run(**changes),),
     )
     gate = finding("cuda", 1.8, Verdict.MET, value, clean=9, dirty=0)
-    run = comparison([serial_arm(), arm], [gate], rounds=make_rounds({"cuda": 1.9}, 9, 0))
+    baseline = make_arm("serial", None, makespan_s=0.1017, is_baseline=True, trace=False)
+    arms = [dataclasses.replace(baseline, stages=()), arm]
+    run = comparison(arms, [gate], rounds=make_rounds({"cuda": 1.9}, 9, 0))
     return test_entry(nodeid, "met", [run])
 
 

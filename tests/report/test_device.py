@@ -31,7 +31,7 @@ def test_the_card_shows_bound_efficiency_source_bytes_memory_clocks_and_throttli
     run = run_of()
     for text in (
         "Device cuda:0 (Example GPU 141GB)",
-        f"the bound is {units.seconds(run['bound_s'])} (efficiency {units.percent(run['efficiency'])})",
+        f"the bound is {units.seconds(run['bound_s'])} (device efficiency {units.percent(run['efficiency'])})",
         "H2D limits it",
         "pinned (page-locked) memory",
         "2.56 GB",
@@ -68,7 +68,8 @@ def test_every_part_is_a_bar_and_the_bound_is_a_line_at_its_own_value():
     reach = (line.x - chart.left) / makespan.width
     assert reach == pytest.approx(run["bound_s"] / run["makespan_s"], abs=0.01)
     for bar in chart.bars:
-        assert chart.left + bar.width <= chart.right + 0.1
+        assert chart.left + bar.width <= chart.right < bar.value_x < bar.range_x
+    assert line.x <= chart.right
 
 
 def test_a_bandwidth_stands_beside_what_was_moved():
@@ -127,7 +128,7 @@ def test_pageable_sources_are_named_as_such():
 def test_markdown_has_one_line_per_device():
     text = markdown.render(documents.document(documents.on_device()))
     (line,) = [each for each in text.splitlines() if each.startswith("- ")]
-    assert "the bound is 51.0 ms (efficiency 95 %); H2D limits it" in line
+    assert "the bound is 51.0 ms (device efficiency 95 %); H2D limits it" in line
 
 
 def test_names_from_outside_cannot_break_out_of_the_block():

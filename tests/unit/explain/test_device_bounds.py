@@ -47,6 +47,15 @@ def test_devices_are_joined_by_name():
     assert (first.bound_s, second.bound_s) == (None, pytest.approx(4.0))
 
 
+def test_a_bound_above_the_makespan_is_called_a_hint():
+    slow = DeviceDiagnosis("cuda:0", 10, (part("kernels", 0.6),))
+    (run,) = with_bounds([run_of()], [slow])
+    assert run.efficiency > 1
+    assert "slower alone than together" in run.notes[-1]
+    (fair,) = with_bounds([run_of()], [DeviceDiagnosis("cuda:0", 10, (part("kernels", 0.55),))])
+    assert fair.notes == ("own",)
+
+
 def test_a_diagnosis_that_failed_gives_no_bound_but_its_note():
     (run,) = with_bounds([run_of()], [DeviceDiagnosis("cuda:0", 0, notes=("why",))])
     assert (run.bound_s, run.efficiency, run.notes) == (None, None, ("own", "why"))

@@ -7,7 +7,7 @@ from dataclasses import replace
 from itertools import groupby
 from statistics import median
 
-from pytest_pipeline.executors._device_alone import Operation, Step
+from pytest_pipeline.executors._device.alone import Operation, Step
 from pytest_pipeline.model.device import DeviceDiagnosis, DevicePart
 
 

@@ -8,8 +8,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
-from pytest_pipeline.executors._device_alone import AloneBackend
-from pytest_pipeline.executors._device_parts import diagnosed
+from pytest_pipeline.executors._device.alone import AloneBackend
+from pytest_pipeline.executors._device.parts import diagnosed
 from pytest_pipeline.executors._summary import summary
 from pytest_pipeline.executors._sync_calls import SyncDebug, SyncWatch
 from pytest_pipeline.model.device import DeviceDiagnosis, DevicePart

@@ -1,0 +1,1 @@
+"""Stages on devices: the ring of slots, the streams and events, and the backends they stand on."""
