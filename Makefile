@@ -32,6 +32,8 @@ test: $(VENV)/.test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	for platform in win32 darwin; do \
+		$(BIN)/mypy --platform $$platform --no-warn-unreachable --cache-dir .mypy_cache/$$platform || exit 1; done
 	scripts/smoke_wheel.sh $(BIN)/python
 	$(BIN)/python -m pytest tests/calibration -m "not quiet"
 	$(BIN)/python -m pytest -n 2 --dist loadfile --ignore tests/calibration

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import argparse
+import time
+from collections.abc import Callable, Iterable, Sequence
 from statistics import median, quantiles
 
 
@@ -22,3 +24,14 @@ def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
         "| " + " | ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) + " |"
         for row in [header, rule, *rows]
     )
+
+
+def print_all(tables: Callable[[bool], Iterable[str]]) -> None:
+    """Print tables as they come; `--quick` asks for fewer rounds and items."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--quick", action="store_true", help="fewer rounds and items")
+    is_quick = parser.parse_args().quick
+    began = time.monotonic()
+    for text in tables(is_quick):
+        print(f"{text}\n\n({time.monotonic() - began:.0f} s)\n", flush=True)
+        began = time.monotonic()

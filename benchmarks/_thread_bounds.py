@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from _rounds import OpenExecutor, Run, interleave
 from _tables import spread, table
-from _thread_peers import BUILT_IN, INSTALLED, Stages, drained, wait, with_missing
+from _thread_peers import BUILT_IN, INSTALLED, Stages, drained, wait, with_peers
 
 from pytest_pipeline import Serial, Stage, Threads
 from pytest_pipeline.cores import usable_cores
@@ -59,17 +59,20 @@ def bound_table(
     serial.close()
     ours.close()
     bound = sum(services) * len(items) / bound_s(services, len(items), workers, cpu_share=cpu_share)
+    required = ">= 0.95" if cpu_share else ">= 0.97"
     rows = [
         [
             name,
             spread(found.ratios(name), "x"),
             spread([each / bound for each in found.ratios(name)], digits=3),
+            required if name == "threads" else "",
         ]
         for name in arms
         if name != "serial"
     ]
     head = f"{title}, {workers} worker{'s' * (workers > 1)} per stage, {len(items)} items."
-    return table([with_missing(head), "speedup", f"share of the finite bound {bound:.2f}x"], rows)
+    names = [title, "speedup", f"share of the finite bound {bound:.2f}x", "required"]
+    return f"{with_peers(head)}\n\n" + table(names, rows)
 
 
 def waits_tables(rounds: int = 5, items: int = 200) -> list[str]:

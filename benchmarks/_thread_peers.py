@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.util
+import itertools
 import queue
 import threading
 import time
@@ -13,6 +13,7 @@ from contextlib import ExitStack
 from multiprocessing.pool import ThreadPool
 from typing import Any
 
+from _installed import is_installed, with_versions
 from _rounds import Run, timed
 
 Stages = Sequence[Callable[[Any], Any]]
@@ -32,26 +33,25 @@ def queue_pipeline(stages: Stages, items: Iterable[Any], workers: int = 1) -> It
             queues[0].put(item)
         queues[0].put(_END)
 
-    def work(stage: Callable[[Any], Any], here: queue.Queue[Any], there: queue.Queue[Any]) -> None:
+    left = [itertools.count(1) for _ in stages]
+
+    def work(number: int) -> None:
+        stage, here, there = stages[number], queues[number], queues[number + 1]
         while (item := here.get()) is not _END:
             there.put(stage(item))
-        here.put(_END)
-        there.put(_END)
+        # The last worker of a stage passes the sentinel on: an earlier one could overtake items.
+        (there if next(left[number]) == workers else here).put(_END)
 
     threads = [threading.Thread(target=feed)]
     threads += [
-        threading.Thread(target=work, args=(stage, queues[k], queues[k + 1]))
-        for k, stage in enumerate(stages)
+        threading.Thread(target=work, args=(number,))
+        for number in range(len(stages))
         for _ in range(workers)
     ]
     for thread in threads:
         thread.daemon = True
         thread.start()
-    if workers == 1:
-        yield from iter(queues[-1].get, _END)
-        return
-    for _ in items:  # sized where it matters: the first sentinel may overtake an item
-        yield queues[-1].get()
+    yield from iter(queues[-1].get, _END)
 
 
 def stamped(stages: Stages) -> Stages:
@@ -152,11 +152,11 @@ def spdl_pipeline(stages: Stages, items: Iterable[Any], workers: int = 1) -> Ite
         yield from pipeline
 
 
-_OPTIONAL: dict[str, tuple[str, Peer]] = {
-    "pypeln.thread": ("pypeln", pypeln_threads),
-    "torchdata.nodes": ("torchdata", torchdata_nodes),
-    "SPDL": ("spdl", spdl_pipeline),
-    "mpire, threading": ("mpire", mpire_threads),
+_OPTIONAL: dict[str, tuple[str, str, Peer]] = {
+    "pypeln.thread": ("pypeln", "pypeln", pypeln_threads),
+    "torchdata.nodes": ("torchdata.nodes", "torchdata", torchdata_nodes),
+    "SPDL": ("spdl.pipeline", "spdl_core", spdl_pipeline),
+    "mpire, threading": ("mpire", "mpire", mpire_threads),
 }
 
 BUILT_IN: dict[str, Peer] = {
@@ -165,10 +165,8 @@ BUILT_IN: dict[str, Peer] = {
     "chained submit (unbounded)": chained_submit,
 }
 INSTALLED: dict[str, Peer] = {
-    name: peer for name, (module, peer) in _OPTIONAL.items() if importlib.util.find_spec(module)
+    name: peer for name, (module, _, peer) in _OPTIONAL.items() if is_installed(module)
 }
-MISSING = [name for name in _OPTIONAL if name not in INSTALLED]
-"""Named under the tables, so that a short table does not read as a complete one."""
 
 
 def drained(
@@ -178,10 +176,9 @@ def drained(
     return timed(lambda: [None for _ in peer(stages, items, workers)])
 
 
-def with_missing(text: str) -> str:
-    """Add the peers that are not installed to the head of a table."""
-    missing = f" Not installed here: {', '.join(MISSING)}." if MISSING else ""
-    return f"{text}{missing}"
+def with_peers(text: str) -> str:
+    """Add versions, and what is not installed, to what stands above a table."""
+    return with_versions(text, {name: each[:2] for name, each in _OPTIONAL.items()})
 
 
 def wait(seconds: float) -> Callable[[Any], Any]:

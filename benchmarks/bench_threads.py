@@ -1,25 +1,20 @@
-"""The threads executor against its limits and its peers: hops, start-up, waits, computing, early stop, growth."""
+"""The threads executor against its limits and its peers: hops, start-up, waits, computing."""
 
 from __future__ import annotations
 
-import threading
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import closing
-from statistics import median
 from typing import Any
 
 from _rounds import OpenExecutor, Run, interleave, timed
-from _tables import spread, table
+from _tables import print_all, spread, table
 from _thread_bounds import computing_table, waits_tables
 from _thread_peers import (
     BUILT_IN,
     INSTALLED,
-    Peer,
     drained,
     stamped_queue_pipeline,
-    wait,
-    with_missing,
+    with_peers,
 )
 
 from pytest_pipeline import Serial, Stage, Threads
@@ -93,10 +88,8 @@ def hop_table(rounds: int = 15, items: int = 10_000) -> str:
                 limits.get(name, ""),
             ]
         )
-    return table(
-        [with_missing("null stages, per item and hop."), "time", f"ratio to {QUEUE}", "required"],
-        rows,
-    )
+    head = with_peers("Null stages, per item and hop.")
+    return f"{head}\n\n" + table(["null stages", "time", f"ratio to {QUEUE}", "required"], rows)
 
 
 def start_table(rounds: int = 30) -> str:
@@ -131,132 +124,16 @@ def start_table(rounds: int = 30) -> str:
         ]
         for name, makespans in found.makespans_s.items()
     ]
-    return table([with_missing("three stages."), "time", "required"], rows)
+    head = with_peers("Start and stop of three stages.")
+    return f"{head}\n\n" + table(["three stages", "time", "required"], rows)
 
 
-class StopEarlyError(Exception):
-    """Ends our run where a peer's consumer would stop."""
-
-
-def stop_table(rounds: int = 9, taken: int = 5) -> str:
-    """Print what is pulled from the source, and how long it takes to end, when the consumer wants five outputs.
-
-    Our executor has no consumer: a stage that raises ends its run.
-    """
-    depths_and_workers = 3 * 16 + 3
-    rows = []
-    pulls, ends = [], []
-    for _ in range(rounds):
-        pulled, ended = _stop_ours(taken)
-        pulls.append(float(pulled))
-        ends.append(ended * 1e3)
-    rows.append(
-        [
-            "threads",
-            spread(pulls, digits=0),
-            f"<= {taken + depths_and_workers}",
-            spread(ends, " ms"),
-            "<= 100 ms",
-        ]
-    )
-    for name, peer in {
-        **{k: BUILT_IN[k] for k in BUILT_IN if "imap" not in k and "submit" not in k},
-        **INSTALLED,
-    }.items():
-        pulled, ended = _stop_peer(peer, taken)
-        rows.append([name, str(pulled), "", f"{ended * 1e3:.1f} ms", ""])
-    return table(
-        [
-            with_missing(f"stopped after {taken} outputs of 3,000."),
-            "source pulls",
-            "required",
-            "closed after",
-            "required",
-        ],
-        rows,
-    )
-
-
-def _counting(count: int, pulls: list[int]) -> Iterator[int]:
-    for item in range(count):
-        pulls.append(item)
-        yield item
-
-
-def _stop_ours(taken: int) -> tuple[int, float]:
-    pulls: list[int] = []
-    raised = [0.0]
-
-    def stop(item: int) -> int:
-        if item == taken:
-            raised[0] = time.perf_counter()
-            raise StopEarlyError
-        return item
-
-    running = Threads().open(make_plan([wait(0.002), same, stop]))
-    try:
-        running.run(Source(lambda: _counting(3000, pulls), is_timed=True))
-    except StopEarlyError:
-        ended = time.perf_counter() - raised[0]
-    running.close()
-    return len(pulls), ended
-
-
-def _stop_peer(peer: Peer, taken: int) -> tuple[int, float]:
-    pulls: list[int] = []
-    outputs = peer([wait(0.002), same, same], _counting(3000, pulls), 1)
-    for _ in range(taken):
-        next(outputs)
-    began = time.perf_counter()
-    closer = threading.Thread(target=outputs.close, daemon=True)
-    closer.start()
-    closer.join(20)
-    return len(pulls), time.perf_counter() - began
-
-
-def growth_table(rounds: int = 5) -> str:
-    """Print the cost per item from a thousand to a million of them, and what the trace still holds."""
-    running = Threads().open(make_plan([Stage(same, name=name, queue_size=64) for name in "abc"]))
-    costs: dict[int, list[float]] = {10**3: [], 10**4: [], 10**5: [], 10**6: []}
-    held: dict[int, int] = {}
-    running.run(Source(lambda: iter(range(1000))))
-    for _ in range(rounds):
-        for count, seconds in costs.items():
-            trace = running.run(Source(lambda count=count: iter(range(count))))
-            seconds.append(trace.makespan_s / count)
-            held[count] = len(trace.visits)
-    running.close()
-    base = median(costs[10**4])
-    rows = [
-        [
-            f"{count:,}",
-            spread([s * 1e6 for s in seconds], " us"),
-            spread([s / base for s in seconds], "x"),
-            f"{held[count]:,} of {3 * count:,}",
-        ]
-        for count, seconds in costs.items()
-    ]
-    return table(
-        [
-            "items, depth 64, recording on",
-            "per item",
-            "ratio to 10,000 (<= 1.2 from there on)",
-            "visits kept",
-        ],
-        rows,
-    )
-
-
-def tables() -> list[str]:
-    return [
-        hop_table(),
-        start_table(),
-        *waits_tables(),
-        computing_table(),
-        stop_table(),
-        growth_table(),
-    ]
+def tables(is_quick: bool = False) -> Iterator[str]:
+    yield hop_table(5, 2_000) if is_quick else hop_table()
+    yield start_table(5 if is_quick else 30)
+    yield from waits_tables(2, 100) if is_quick else waits_tables()
+    yield computing_table(3, 20) if is_quick else computing_table()
 
 
 if __name__ == "__main__":
-    print(*tables(), sep="\n\n")
+    print_all(tables)

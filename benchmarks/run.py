@@ -1,4 +1,4 @@
-"""Print all the tables (about fifteen minutes); `--write` also puts them into results.md."""
+"""Print all the tables (about twenty minutes); `--write` also puts them into results.md."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import platform
 from pathlib import Path
 
 import bench_decide
+import bench_ends
 import bench_flights
 import bench_lock
 import bench_processes
@@ -22,6 +23,7 @@ BENCHES = (
     bench_seed,
     bench_threads,
     bench_processes,
+    bench_ends,
     bench_flights,
     bench_startup,
     bench_decide,

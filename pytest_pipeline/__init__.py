@@ -31,8 +31,10 @@ _HOMES = {
     "Threads": "pytest_pipeline.executors.threads",
     "Trace": "pytest_pipeline.model.trace",
     "Verdict": "pytest_pipeline.model.finding",
+    "Tuning": "pytest_pipeline.model.tuning",
     "compare": "pytest_pipeline.comparing",
     "sweep": "pytest_pipeline.sweeping",
+    "tune": "pytest_pipeline.tuning",
 }
 
 if TYPE_CHECKING:
@@ -57,8 +59,10 @@ if TYPE_CHECKING:
     )
     from pytest_pipeline.model.sweep import Sweep as Sweep
     from pytest_pipeline.model.trace import Trace as Trace
+    from pytest_pipeline.model.tuning import Tuning as Tuning
     from pytest_pipeline.plugin.fixtures import PipelineFixture as PipelineFixture
     from pytest_pipeline.sweeping import sweep as sweep
+    from pytest_pipeline.tuning import tune as tune
 
 
 def __getattr__(name: str) -> Any:

@@ -1,4 +1,4 @@
-"""One cell of a grid of settings, and how a plan and an executor look in it."""
+"""A setting of a plan: one cell of a grid, or a change that an arm makes by itself."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from pytest_pipeline.errors import UsageError
-from pytest_pipeline.executors.protocol import Executor
+from pytest_pipeline.executors.batches import open_plan
+from pytest_pipeline.executors.protocol import Executor, Running
+from pytest_pipeline.model.change import Change
 from pytest_pipeline.model.plan import Plan, Stage
 
 MOST_SETTINGS = 200
@@ -35,8 +37,7 @@ class Setting:
 
     def executor(self, executor: Executor) -> Executor:
         """Return `executor` with a pool of `workers` when it has a pool of its own."""
-        resize = getattr(executor, "with_workers", None)
-        return executor if resize is None else resize(self.workers)
+        return with_pool(executor, self.workers)
 
     def _set(self, stage: Stage) -> Stage:
         has_batch = stage.batch is not None and self.batch_size is not None
@@ -48,6 +49,46 @@ class Setting:
         )
 
 
+class InSetting:
+    """An arm that runs every plan with a change of its own: arms of one comparison can differ in their settings."""
+
+    makes_batches = True
+    """A batch size may change: what travels is cut behind this executor, not before it."""
+
+    def __init__(self, executor: Executor, change: Change, name: str) -> None:
+        self._inner = executor if change.pool is None else with_pool(executor, change.pool)
+        self._change = change
+        self._name = name
+
+    @property
+    def name(self) -> str:
+        """The arm's name."""
+        return self._name
+
+    @property
+    def kind(self) -> str:
+        """Name of the executor inside: arms of one kind share a control kernel."""
+        return self._inner.name
+
+    def workers(self, plan: Plan) -> int:
+        """Return the worker slots after the change."""
+        return self._inner.workers(self._change.applied(plan))
+
+    def unavailable(self) -> str | None:
+        """Return why the executor inside cannot run here."""
+        return self._inner.unavailable()
+
+    def open(self, plan: Plan) -> Running:
+        """Start the workers of the changed plan."""
+        return open_plan(self._inner, self._change.applied(plan))
+
+
+def with_pool(executor: Executor, workers: int) -> Executor:
+    """Return `executor` with a pool of `workers` when it has a pool of its own."""
+    resize = getattr(executor, "with_workers", None)
+    return executor if resize is None else resize(workers)
+
+
 def make_grid(
     plan: Plan,
     workers: Sequence[int],
@@ -55,11 +96,11 @@ def make_grid(
     batch_size: Sequence[int] | None,
 ) -> list[Setting]:
     """Return every combination once; raises `UsageError` for values that are no counts, or too many."""
-    _check_counts("workers", workers)
+    check_counts("workers", workers)
     if queue_size is not None:
-        _check_counts("queue_size", queue_size)
+        check_counts("queue_size", queue_size)
     if batch_size is not None:
-        _check_counts("batch_size", batch_size)
+        check_counts("batch_size", batch_size)
         if not plan.is_batched:
             raise UsageError(
                 f"sweep(batch_size={batch_size!r}): no stage takes batches; "
@@ -74,9 +115,10 @@ def make_grid(
     return made
 
 
-def _check_counts(what: str, values: object) -> None:
+def check_counts(what: str, values: object, study: str = "sweep") -> None:
+    """Raise `UsageError` unless `values` is a list of whole numbers from 1."""
     if not (isinstance(values, list | tuple | range) and values and all(map(_is_count, values))):
-        raise UsageError(f"sweep({what}={values!r}): expected a list of whole numbers from 1")
+        raise UsageError(f"{study}({what}={values!r}): expected a list of whole numbers from 1")
 
 
 def _is_count(value: object) -> bool:

@@ -64,7 +64,7 @@ def sweep(
             budget_s=_UNGATED_SHARE * budget_s / len(settings),
             extra_executors=extra_executors,
             predicts=False,  # a point has no what-ifs: nobody would read them
-            observer=_Numbered(hears, f"sweep {number} of {len(settings)} ({setting})"),
+            observer=Numbered(hears, f"sweep {number} of {len(settings)} ({setting})"),
             **options,
         )
         _raise_wrong(comparison, setting)
@@ -183,7 +183,7 @@ def _share(ends: Mapping[int, float], values: Mapping[int, float]) -> float | No
     return None if fit is None else fit.serial_share
 
 
-class _Numbered:
+class Numbered:
     """Shows which setting a line of progress belongs to; results of single settings are not kept."""
 
     def __init__(self, observer: Observer, prefix: str) -> None:

@@ -20,6 +20,16 @@ def test_threads_beat_the_published_figure(pipeline, rows: int) -> None:
     assert sum(batch.rows for batch in result.outputs) == rows
 
 
+@pytest.mark.executors("threads", "processes")
+@pytest.mark.measure(budget="15s")
+@pytest.mark.parametrize("rows", [25_000, 50_000, 100_000])
+def test_what_the_data_size_does_to_every_executor(pipeline, rows: int) -> None:
+    """A study, not a gate: the report draws all three executors over the number of rows."""
+    result = pipeline.run(STAGES, batches(rows, count=10))
+
+    assert sum(batch.rows for batch in result.outputs) == rows
+
+
 @pytest.mark.speedup(min=2.7)
 def test_a_second_worker_on_the_slowest_stage(pipeline) -> None:
     pipeline.run(

@@ -143,6 +143,7 @@ class Worker:
         if self._cells[0] == self._run:
             self._channel.send(Frame(Kind.SKIPPED, first, count=count))
             return
+        self._runner.receive(first)
         try:
             values = self._unpack(frame)
         except BaseException as error:

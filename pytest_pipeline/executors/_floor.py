@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from time import perf_counter_ns
 from typing import TYPE_CHECKING, Protocol
 
 from pytest_pipeline.executors._accounts import IDLE, Account
+from pytest_pipeline.executors._hops import Inlet
+from pytest_pipeline.executors._intake import ListInlet
 from pytest_pipeline.executors._sink import Dropped
 from pytest_pipeline.executors._summary import summary
 
@@ -14,8 +17,10 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from pytest_pipeline.executors._crew import Job
-    from pytest_pipeline.executors._hops import Outgoing, Putter
+    from pytest_pipeline.executors._hops import Hop, Outgoing, Putter
+    from pytest_pipeline.executors._intake import Intake, ListFeed
     from pytest_pipeline.executors._run import Run
+    from pytest_pipeline.model.plan import Plan
     from pytest_pipeline.model.trace import Floats, LedgerRow
 
 
@@ -39,6 +44,41 @@ class Floor(Protocol):
     def rows(self, service: Floats, run: Run) -> Sequence[LedgerRow]:
         """Return the stages' part of the ledger; `service` is in seconds, by index of the trace."""
         ...
+
+
+class Hall:
+    """What a floor of either layout knows: its stages' names, its run, and where items come in."""
+
+    def __init__(self, plan: Plan, names: tuple[str, ...], run: Run, feed: ListFeed | None) -> None:
+        self._names = names
+        self._run = run
+        self._feed = feed
+        self._first = len(names) - len(plan.stages)
+
+    def _intake(self, hop: Hop, account: Account, *, is_entry: bool = True) -> Intake:
+        """Return one worker's end of the hop, or of the list that stands in front of the first one."""
+        if is_entry and self._feed is not None:
+            return ListInlet(self._feed, account)
+        return Inlet(hop, self._run, account)
+
+
+class Loop(ABC):
+    """What one worker thread does in a run, with its presence stamped."""
+
+    def __init__(self, run: Run, account: Account, intake: Intake) -> None:
+        self._run = run
+        self._account = account
+        self._intake = intake
+
+    def __call__(self) -> None:
+        """Work until the run is over."""
+        self._account.enter()
+        self._work()
+        self._account.leave()
+
+    @abstractmethod
+    def _work(self) -> None:
+        """Take items until there are no more."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ import multiprocessing.connection
 import os
 import signal
 import socket
+import sys
 import threading
 
 STACK_SIGNAL: int | None = getattr(signal, "SIGRTMAX", None) or getattr(signal, "SIGUSR2", None)
@@ -39,5 +40,5 @@ def follow_parent() -> None:
 def dump_stacks_to(stacks: socket.socket) -> None:
     """Write the stacks of this process to `stacks` when it crashes, and whenever it is asked."""
     faulthandler.enable(stacks.fileno())  # the stack of a crash
-    if STACK_SIGNAL is not None:
+    if sys.platform != "win32" and STACK_SIGNAL is not None:
         faulthandler.register(STACK_SIGNAL, file=stacks.fileno(), all_threads=True)

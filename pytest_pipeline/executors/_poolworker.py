@@ -137,6 +137,13 @@ class PoolWorker:
             patience_s = 0.02
         return b"".join(parts).decode(errors="replace")
 
+    def _in_hand(self, item: int, items_each: int) -> str:
+        """Return what it was at, by the board: answers of earlier items may be finished and not yet sent."""
+        covers = [s for s in self.window if s.item <= item < s.item + s.count]
+        sent = covers[0] if covers else self.window[0]
+        first, count = sent.item * items_each, sent.count * items_each
+        return f"item {first}" if count == 1 else f"items {first} to {first + count - 1}"
+
     def death(self, board: Board, names: tuple[str, ...], items_each: int = 1) -> WorkerDiedError:
         """Return the error that says how the process ended, and at what."""
         self.process.join(_DEATH_S)
@@ -144,7 +151,7 @@ class PoolWorker:
         if stage != IDLE:
             where = f"stage {names[stage]!r}, {named(item, items_each)}"
         elif self.window:
-            where = f"between stages, {named(self.window[0].item, items_each)}"
+            where = f"between stages, {self._in_hand(item, items_each)}"
         else:
             where = "no item in hand"
         pid, stacks = self.process.pid, self.read_stacks(0.0)

@@ -199,8 +199,7 @@ def _hash(items: Ints) -> npt.NDArray[np.uint64]:
 
 def added(left: Ints, right: Ints) -> Ints:
     """Return the sum of two arrays, the shorter one filled up with zeros."""
-    length = max(len(left), len(right))
-    return np.asarray(
-        np.pad(left, (0, length - len(left))) + np.pad(right, (0, length - len(right))),
-        dtype=np.int64,
-    )
+    total = np.zeros(max(len(left), len(right)), dtype=np.int64)
+    total[: len(left)] += left
+    total[: len(right)] += right
+    return total

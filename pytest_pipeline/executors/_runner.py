@@ -40,6 +40,10 @@ class Runner:
         """Take the functions of all the stages of the plan."""
         self._fns = fns
 
+    def receive(self, item: int) -> None:
+        """Publish which item, or which chunk by its first, is in hand; no stage has it yet."""
+        self._cells[self._at + 1] = item
+
     def begin(self, *, collects_errors: bool, most_visits: int = MOST_VISITS) -> None:
         """Start the report of a run."""
         self._collects_errors = collects_errors

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 from pytest_pipeline.executors._accounts import Account, pooled_rows
 from pytest_pipeline.executors._cpu import CpuSampler
 from pytest_pipeline.executors._depth_first import FAILED, DepthFirst
-from pytest_pipeline.executors._hops import Hop, Inlet, Outlet
-from pytest_pipeline.executors._intake import ListInlet
+from pytest_pipeline.executors._floor import Hall, Loop
+from pytest_pipeline.executors._hops import Hop, Outlet
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from pytest_pipeline.model.trace import Floats, LedgerRow
 
 
-class SharedFloor:
+class SharedFloor(Hall):
     """One pool of threads; each of them runs all the stages."""
 
     def __init__(
@@ -43,10 +43,8 @@ class SharedFloor:
         workers: int,
         pool: str,
     ) -> None:
-        self._names = names
-        self._run = run
+        super().__init__(plan, names, run, feed)
         self._pool = pool
-        self._first = len(names) - len(plan.stages)
         self._hop = Hop(sum(stage.queue_size for stage in plan.stages), 1, workers)
         run.on_stop(self._hop.stop)
         self.accounts = [Account(self._first, slot) for slot in range(workers)]
@@ -55,7 +53,11 @@ class SharedFloor:
         ]
         self.jobs: Sequence[Job] = [
             SharedWorker(
-                run, line.account, intake=self._intake(feed, line.account), line=line, sink=sink
+                run,
+                line.account,
+                intake=self._intake(self._hop, line.account),
+                line=line,
+                sink=sink,
             )
             for line in self._lines
         ]
@@ -71,29 +73,16 @@ class SharedFloor:
             self._names, self._pool, self.accounts, service, run, first=self._first, cpu_s=cpu_s
         )
 
-    def _intake(self, feed: ListFeed | None, account: Account) -> Intake:
-        if feed is not None:
-            return ListInlet(feed, account)
-        return Inlet(self._hop, self._run, account)
 
-
-class SharedWorker:
+class SharedWorker(Loop):
     """The loop of one thread of the shared pool."""
 
     def __init__(
         self, run: Run, account: Account, *, intake: Intake, line: DepthFirst, sink: Sink
     ) -> None:
-        self._run = run
-        self._account = account
-        self._intake = intake
+        super().__init__(run, account, intake)
         self._line = line
         self._sink = sink
-
-    def __call__(self) -> None:
-        """Work until the run is over."""
-        self._account.enter()
-        self._work()
-        self._account.leave()
 
     def _work(self) -> None:
         messages, through, send = self._intake.messages(), self._line.through, self._sink.send

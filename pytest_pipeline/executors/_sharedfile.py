@@ -49,6 +49,8 @@ class SharedFile:
 
     def reserve(self, offset: int, size: int) -> None:
         """Take memory for a part now: `OSError` here, instead of a bus error at the first write."""
+        if sys.platform == "win32":
+            return  # there are no slots there
         if hasattr(os, "posix_fallocate"):
             os.posix_fallocate(self._descriptor, offset, size)
             return
@@ -64,7 +66,7 @@ class SharedFile:
             self._descriptor = -1
 
     def __reduce__(self) -> tuple[Any, ...]:
-        if self._descriptor < 0:
+        if sys.platform == "win32" or self._descriptor < 0:
             return SharedFile, (-1, self._size, self._name)
         return _received, (reduction.DupFd(self._descriptor), self._size)
 
@@ -74,7 +76,7 @@ def _received(duplicate: Any, size: int) -> SharedFile:
 
 
 def _nameless() -> int:
-    if hasattr(os, "memfd_create"):
+    if sys.platform == "linux" and hasattr(os, "memfd_create"):
         return os.memfd_create("pytest-pipeline", os.MFD_CLOEXEC)
     descriptor, path = tempfile.mkstemp(prefix="pytest-pipeline-")
     Path(path).unlink()

@@ -5,15 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pytest_pipeline.executors._accounts import Account, stage_row
-from pytest_pipeline.executors._hops import Hop, Inlet, Outlet
-from pytest_pipeline.executors._intake import ListInlet
+from pytest_pipeline.executors._floor import Hall
+from pytest_pipeline.executors._hops import Hop, Outlet
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from pytest_pipeline.executors._crew import Job
     from pytest_pipeline.executors._hops import Outgoing
-    from pytest_pipeline.executors._intake import Intake, ListFeed
+    from pytest_pipeline.executors._intake import ListFeed
     from pytest_pipeline.executors._run import Run
     from pytest_pipeline.executors._sink import Sink
     from pytest_pipeline.executors._worker import Worker
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from pytest_pipeline.model.trace import Floats, LedgerRow
 
 
-class StagedFloor:
+class StagedFloor(Hall):
     """Workers pinned to their stage; neighbours joined by bounded hops."""
 
     def __init__(
@@ -34,12 +34,9 @@ class StagedFloor:
         feed: ListFeed | None,
         worker: type[Worker],
     ) -> None:
+        super().__init__(plan, names, run, feed)
         self._plan = plan
-        self._names = names
-        self._run = run
         self._sink = sink
-        self._feed = feed
-        self._first = len(names) - len(plan.stages)
         widths = [1, *(stage.workers for stage in plan.stages)]
         self._hops = [
             Hop(stage.queue_size, widths[k], stage.workers) for k, stage in enumerate(plan.stages)
@@ -74,15 +71,10 @@ class StagedFloor:
             self._names[account.stage],
             self._run,
             account,
-            intake=self._intake(number, account),
+            intake=self._intake(self._hops[number], account, is_entry=number == 0),
             outlet=self._outlet(number + 1, account),
             sink=self._sink,
         )
-
-    def _intake(self, number: int, account: Account) -> Intake:
-        if number == 0 and self._feed is not None:
-            return ListInlet(self._feed, account)
-        return Inlet(self._hops[number], self._run, account)
 
     def _outlet(self, number: int, account: Account) -> Outgoing:
         if number == len(self._hops):

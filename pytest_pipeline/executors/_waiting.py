@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import select
 import socket
+import sys
 from collections import deque
 from collections.abc import Hashable, Mapping
 from multiprocessing.connection import wait as wait_for
@@ -55,7 +56,7 @@ class Waiter:
     def __init__(self, watched: Mapping[Any, Hashable]) -> None:
         self._watched = watched
         self._poll = None
-        if hasattr(select, "poll"):
+        if sys.platform != "win32" and hasattr(select, "poll"):
             self._poll = select.poll()
             self._keys = {_descriptor(thing): key for thing, key in watched.items()}
             for descriptor in self._keys:

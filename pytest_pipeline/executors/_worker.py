@@ -7,7 +7,7 @@ from time import perf_counter_ns
 from typing import TYPE_CHECKING, Any
 
 from pytest_pipeline.executors._accounts import IDLE
-from pytest_pipeline.executors._floor import Place, raised
+from pytest_pipeline.executors._floor import Loop, Place, raised
 from pytest_pipeline.executors._recorder import FOLD_EVERY
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pytest_pipeline.executors._sink import Sink
 
 
-class Worker:
+class Worker(Loop):
     """Takes items, runs the stage on them, hands them on, and records each visit."""
 
     def __init__(
@@ -34,19 +34,11 @@ class Worker:
         outlet: Outgoing,
         sink: Sink,
     ) -> None:
+        super().__init__(run, account, intake)
         self._fn = fn
         self._name = name
-        self._run = run
-        self._account = account
-        self._intake = intake
         self._outlet = outlet
         self._sink = sink
-
-    def __call__(self) -> None:
-        """Work until the run is over."""
-        self._account.enter()
-        self._work()
-        self._account.leave()
 
     def _work(self) -> None:
         fn, account, send = self._fn, self._account, self._outlet.send

@@ -29,8 +29,11 @@ if TYPE_CHECKING:
 
 
 def open_plan(executor: Executor, plan: Plan) -> Running:
-    """Start the workers of `executor` on `plan`, batched or not; raises what its `open` raises."""
-    if not plan.is_batched:
+    """Start the workers of `executor` on `plan`, batched or not; raises what its `open` raises.
+
+    An executor with a true `makes_batches` opens a batched plan by itself.
+    """
+    if not plan.is_batched or getattr(executor, "makes_batches", False):
         return executor.open(plan)
     return RunningBatches(executor.open(_in_chunks(plan)), plan.full_batch)
 

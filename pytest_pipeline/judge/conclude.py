@@ -85,10 +85,10 @@ def _timed(gate: Gate, around: Circumstances) -> tuple[Verdict, Reason]:
 
 def _untimed(gate: Gate, around: Circumstances) -> tuple[Verdict, Reason]:
     """Decide without a clock: neither neighbours nor tracers change what was counted."""
-    if gate.status is Status.MET and around.shortfall:
-        return Verdict.INCONCLUSIVE, Reason.CAPACITY
     if gate.status is Status.MET:
-        return Verdict.MET, Reason.NONE
+        # Where memory cannot be seen whole, too little of it proves nothing; counting needs no cores.
+        is_blind = bool(around.shortfall) and gate.requirement.quantity is Quantity.PEAK_MEMORY
+        return (Verdict.INCONCLUSIVE, Reason.CAPACITY) if is_blind else (Verdict.MET, Reason.NONE)
     if gate.status is Status.MISSED:
         return Verdict.MISSED, Reason.NONE
     if gate.status is Status.DISAGREED:

@@ -53,8 +53,8 @@ _ALWAYS_SAID = 3
 """Leading shares that are said even when they are zero: "steal 0 %" rules a cause out."""
 
 
-def summarise(observed: Sequence[Observed]) -> str:
-    """Return medians over the disturbed rounds, against the clean ones where both were seen; empty when unreadable."""
+def summarise(observed: Sequence[Observed], noun: str = "rounds") -> str:
+    """Return medians over the disturbed rounds or blocks, against the clean ones where both were seen; empty when unreadable."""
     seen = [each for each in observed if each.phase is not Phase.WARM_UP]
     dirty = [each.evidence for each in seen if not each.is_clean and each.evidence is not None]
     clean = [each.evidence for each in seen if each.is_clean and each.evidence is not None]
@@ -64,7 +64,7 @@ def summarise(observed: Sequence[Observed]) -> str:
         if value is None or (position >= _ALWAYS_SAID and value < 0.005):
             continue
         usual = _median(clean, share)
-        against = "" if usual is None else f", {_percent(usual)} in clean rounds"
+        against = "" if usual is None else f", {_percent(usual)} in clean {noun}"
         parts.append(words.format(_percent(value)) + (against if position == 0 else ""))
     throttled = sum(evidence.throttled_s or 0.0 for evidence in dirty)
     if throttled > 0:

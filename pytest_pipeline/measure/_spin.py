@@ -12,6 +12,8 @@ import select
 import sys
 import zlib
 
+assert sys.platform == "linux"
+
 WATCH_S = 0.5
 """How often a resting spinner looks whether its parent still lives."""
 

@@ -23,8 +23,12 @@ _SWITCHES = re.compile(rb"^(non)?voluntary_ctxt_switches:\s*(\d+)$", re.MULTILIN
 class Gauges(Protocol):
     """Readings of this moment; counters only grow, but for descendants that end."""
 
-    def memory(self) -> tuple[int, int]:
-        """Return the resident bytes of this process, and of all its descendants."""
+    def memory(self) -> tuple[int, Mapping[int, int]]:
+        """Return the resident bytes of this process, and of each of its descendants by process id."""
+        ...
+
+    def alive(self) -> frozenset[int]:
+        """Return the process ids of all living descendants."""
         ...
 
     def core_seconds(self) -> Mapping[int, float]:
@@ -41,22 +45,32 @@ class Gauges(Protocol):
 
 
 class SystemGauges:
-    """The gauges of the machine we run on."""
+    """The gauges of the machine we run on; what a sandbox hides is 0 or missing, never an error."""
 
-    def memory(self) -> tuple[int, int]:
-        """Return the resident bytes of this process, and of all its descendants; one that ended counts nothing."""
-        children = 0
+    def memory(self) -> tuple[int, Mapping[int, int]]:
+        """Return the resident bytes of this process, and of each of its descendants that lives."""
+        own, children = 0, {}
+        with contextlib.suppress(OSError):
+            own = resident_bytes(os.getpid())
         for process in descendants(os.getpid()):
             with contextlib.suppress(OSError):
-                children += resident_bytes(process)
-        return resident_bytes(os.getpid()), children
+                children[process] = resident_bytes(process)
+        return own, children
+
+    def alive(self) -> frozenset[int]:
+        """Return the process ids of all living descendants."""
+        return frozenset(descendants(os.getpid()))
 
     def core_seconds(self) -> Mapping[int, float]:
         """Return the busy seconds so far of each core that we may use, whoever used it."""
+        try:
+            counted = psutil.cpu_times(percpu=True)
+        except (OSError, ValueError, RuntimeError, psutil.Error):
+            return {}
         usable = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else None
         return {
             core: sum(getattr(times, field, 0.0) for field in _WORK)
-            for core, times in enumerate(psutil.cpu_times(percpu=True))
+            for core, times in enumerate(counted)
             if usable is None or core in usable
         }
 

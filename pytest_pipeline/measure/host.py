@@ -17,11 +17,13 @@ from pytest_pipeline.model.environment import Environment
 
 _PACKAGES = ("pytest", "numpy", "pandas", "torch", "cloudpickle")
 
+_X86 = ("x86_64", "amd64", "i686", "i386")
+
 
 def machine_cpu_s() -> float | None:
     """Return CPU seconds that everybody used on the CPUs we may use so far, steal included (Linux)."""
     rows = cpu_ticks()
-    if not rows:
+    if sys.platform == "win32" or not rows:
         return None
     # user nice system idle iowait irq softirq steal
     used = sum(sum(ticks) - ticks[3] - ticks[4] for ticks in rows)
@@ -63,6 +65,26 @@ def in_container() -> bool:
     return cpu_quota() is not None or any(mark.exists() for mark in marks)
 
 
+def sees_others() -> bool:
+    """Whether the CPU counters of the machine show everybody who takes our cores from us (Linux).
+
+    In a container they do, unless its `/proc/stat` is replaced by one that counts the container alone
+    (lxcfs). In a virtual machine they do when the hypervisor reports steal.
+    """
+    rows = cpu_ticks()
+    if not rows or any(line.split()[1:2] == ["/proc/stat"] for line in _mounts()):
+        return False
+    return not may_be_virtual(_read("/proc/cpuinfo")) or any(sum(row[7:8]) for row in rows)
+
+
+def may_be_virtual(cpuinfo: str) -> bool:
+    """Whether a hypervisor may take cores unseen; only x86 says clearly, in `/proc/cpuinfo`, that there is none."""
+    if platform.machine().lower() not in _X86:
+        return True
+    flags = [line for line in cpuinfo.splitlines() if line.startswith("flags")]
+    return not flags or any("hypervisor" in line.split() for line in flags)
+
+
 def waited_s() -> float:
     """Return the run-queue wait of this process's living threads so far (Linux `schedstat`, second field)."""
     waited_ns = 0
@@ -86,6 +108,10 @@ def describe(instruments: tuple[str, ...] = ()) -> Environment:
         packages={name: metadata.version(name) for name in _PACKAGES if name in sys.modules},
         instruments=instruments,
     )
+
+
+def _mounts() -> list[str]:
+    return _read("/proc/self/mounts").splitlines()
 
 
 def _cpu_name() -> str:

@@ -16,13 +16,13 @@ our own threads waited for a core meanwhile, somebody is there, whatever the rat
 from __future__ import annotations
 
 import os
-import platform
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 
 from pytest_pipeline.measure.helper import HelperProcess, start_helper
+from pytest_pipeline.measure.host import may_be_virtual
 from pytest_pipeline.measure.pressure import Counters, evidence_between, read_counters
 
 MOST_STEAL = 0.02
@@ -32,8 +32,6 @@ MOST_WAIT = 0.1
 """Share of the time that the control's threads may have waited for a core; beside one neighbour on two it is 0.3."""
 
 _UNTELLABLE = "or boosts lone cores (turbo, hyperthreads), which cannot be told here: {}"
-
-_X86 = ("x86_64", "amd64", "i686", "i386")
 
 
 class Load(Protocol):
@@ -114,11 +112,7 @@ class IdleLoad:
 
     @property
     def _may_be_virtual(self) -> bool:
-        """Whether a hypervisor may take cores unseen; only x86 says clearly that there is none."""
-        if platform.machine().lower() not in _X86:
-            return True
-        flags = [line for line in self._cpuinfo.splitlines() if line.startswith("flags")]
-        return not flags or any("hypervisor" in line.split() for line in flags)
+        return may_be_virtual(self._cpuinfo)
 
     def _end(self) -> None:
         for each in self._spinners:

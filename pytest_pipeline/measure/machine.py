@@ -53,6 +53,8 @@ class Usage:
     """Whether the machine's counters may hide who takes our cores (A9.2)."""
     children_cpu_s: float = 0.0
     """The part of `own_cpu_s` that its children used, living and ended."""
+    sees_others: bool = False
+    """Whether `machine_cpu_s` shows everybody who takes our cores: a hypervisor or container may hide some."""
 
 
 class Machine(Protocol):
@@ -113,6 +115,7 @@ class RealMachine:
         self._clock = MonotonicClock()
         self._loops = 0
         self._in_container = host.in_container()
+        self._sees_others = host.sees_others()
         self._environment: Environment | None = None
         self._monitors: dict[tuple[str, int], ControlMonitor] = {}
 
@@ -123,7 +126,7 @@ class RealMachine:
 
     def monitor(self, executor: Executor, width: int) -> ControlMonitor:
         """Return the session's control monitor for this executor kind and width."""
-        key = (executor.name, width)
+        key = (getattr(executor, "kind", executor.name), width)
         if key not in self._monitors:
             self._loops = self._loops or calibrate_loops()
             parallel = executor if control_workers(executor, width) >= width else self._wide()
@@ -142,6 +145,7 @@ class RealMachine:
             counters=read_counters(),
             in_container=self._in_container,
             children_cpu_s=children_cpu_s,
+            sees_others=self._sees_others,
         )
 
     def heartbeat(self, threshold_s: float) -> Heartbeat | None:

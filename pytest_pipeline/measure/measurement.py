@@ -15,11 +15,11 @@ from pytest_pipeline.measure.lane import Lane
 from pytest_pipeline.measure.latencies import LatencyPhase
 from pytest_pipeline.measure.machine import Usage
 from pytest_pipeline.measure.memory import MemoryPhase
-from pytest_pipeline.measure.ratios import RatioPhase, largest_speedup
+from pytest_pipeline.measure.ratios import RatioPhase
 from pytest_pipeline.measure.resources import ResourcePhase
 from pytest_pipeline.measure.rounds import LONG_PAIR_S, RoundRunner, choose_shape
 from pytest_pipeline.measure.shipping import sample_shipping
-from pytest_pipeline.measure.trial import Measured, Trial, Wrong
+from pytest_pipeline.measure.trial import Measured, Trial, Wrong, largest_speedup
 from pytest_pipeline.measure.watch import ItemWatch, median_services_s, modified_since
 from pytest_pipeline.model.rounds import Phase
 from pytest_pipeline.model.trace import Trace
@@ -118,8 +118,11 @@ def _watched_baseline(trial: Trial, measured: Measured) -> list[bytes | None]:
 
 def _learn_reference(trial: Trial) -> ControlMonitor:
     trial.progress("learning what this machine gives")
-    first = trial.candidates[0] if trial.candidates else trial.baseline
-    monitor = trial.machine.monitor(first.executor, _control_width(trial, first))
+    # A narrower control would not feel who takes a core from the widest arm; the first of equals is asked.
+    widest = max(
+        trial.candidates, key=lambda lane: _control_width(trial, lane), default=trial.baseline
+    )
+    monitor = trial.machine.monitor(widest.executor, _control_width(trial, widest))
     monitor.learn()
     return monitor
 

@@ -8,6 +8,7 @@ What cannot be read is None.
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -133,7 +134,9 @@ def _texts(tasks: Path, name: str) -> Iterator[tuple[int, str]]:
 
 def _steal_s(proc: Path) -> float | None:
     ticks = [fields[7] for fields in cpu_ticks(proc) if len(fields) > 7]
-    return sum(ticks) / os.sysconf("SC_CLK_TCK") if ticks else None
+    if sys.platform == "win32" or not ticks:
+        return None
+    return sum(ticks) / os.sysconf("SC_CLK_TCK")
 
 
 def cpu_ticks(proc: Path = _PROC) -> list[list[int]]:

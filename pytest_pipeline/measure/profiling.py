@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from itertools import pairwise
 from typing import Generic, Protocol, TypeVar
 
@@ -21,12 +22,21 @@ LEAST_SPAN_S = 0.1
 T = TypeVar("T")
 Row = TypeVar("Row")
 
+_Memory = tuple[float, int, Mapping[int, int]]
+"""Seconds since the beginning, own bytes, bytes of each child by process id."""
+
 
 class ResourceMeter(Protocol):
     """Runs something and says what it used of the machine."""
 
-    def __call__(self, execute: Callable[[], T], expected_s: float, /) -> tuple[T, Resources]:
-        """Return what `execute` returns, which takes about `expected_s` seconds, and what it used."""
+    def __call__(
+        self, execute: Callable[[], T], expected_s: float, /
+    ) -> tuple[T, Callable[[], Resources]]:
+        """Return what `execute` returns, which takes about `expected_s` seconds, and a way to ask what it used.
+
+        Ask once its workers are gone: only children that have gone by then were its own, others are
+        those of other arms, of the control kernels or of the test.
+        """
         ...
 
 
@@ -56,7 +66,7 @@ class _Readings:
         self._gauges = gauges
         self._clock = clock
         self._span_s = max(LEAST_SPAN_S, expected_s / MOST_SAMPLES)
-        self.memory = Thinned[tuple[float, int, int]](MOST_SAMPLES)
+        self.memory = Thinned[_Memory](MOST_SAMPLES)
         self.cores = Thinned[tuple[float, Mapping[int, float]]](MOST_SAMPLES)
         self._began_ns = clock.now_ns()
         self._cores_at_s = 0.0
@@ -74,7 +84,7 @@ class _Readings:
         if cores or now_s - self._cores_at_s >= self._span_s:
             self.cores.add((now_s, self._gauges.core_seconds()))
             self._cores_at_s = now_s
-        return own + children
+        return own + sum(children.values())
 
 
 class Profiling:
@@ -84,8 +94,10 @@ class Profiling:
         self._gauges = gauges
         self._clock = clock
 
-    def __call__(self, execute: Callable[[], T], expected_s: float, /) -> tuple[T, Resources]:
-        """Return what `execute` returns, and what this process and its descendants used meanwhile."""
+    def __call__(
+        self, execute: Callable[[], T], expected_s: float, /
+    ) -> tuple[T, Callable[[], Resources]]:
+        """Return what `execute` returns, and a way to ask what it used once its workers are gone."""
         token = StopToken()
         cpu_s, switches = self._gauges.cpu_s(), self._gauges.switches()
         readings = _Readings(self._gauges, self._clock, expected_s)
@@ -99,21 +111,28 @@ class Profiling:
         finally:
             token.stop()
             thread.join(JOIN_S)
-        last = (seconds, *self._gauges.memory())
         voluntary, involuntary = _grown(switches, self._gauges.switches())
-        memory = [*readings.memory.rows, last]
+        memory = [*readings.memory.rows, (seconds, *self._gauges.memory())]
         until_s, cores = _core_use([*readings.cores.rows, (seconds, self._gauges.core_seconds())])
-        return result, Resources(
+        used = Resources(
             seconds=seconds,
             at_s=tuple(round(at_s, 4) for at_s, _, _ in memory),
             own_bytes=tuple(own for _, own, _ in memory),
-            children_bytes=tuple(children for _, _, children in memory),
             until_s=until_s,
             cores=cores,
             cpu_s=round(max(0.0, self._gauges.cpu_s() - cpu_s), 4),
             voluntary_switches=voluntary,
             involuntary_switches=involuntary,
         )
+        return result, lambda: replace(used, children_bytes=_gone(memory, self._gauges.alive()))
+
+
+def _gone(memory: Sequence[_Memory], alive: frozenset[int]) -> tuple[int, ...]:
+    """Return the bytes of those children that live no more, sample by sample."""
+    return tuple(
+        sum(size for process, size in children.items() if process not in alive)
+        for _, _, children in memory
+    )
 
 
 def _core_use(

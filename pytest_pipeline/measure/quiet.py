@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pytest_pipeline.measure.control import ControlMonitor
 from pytest_pipeline.measure.rounds import RoundRunner
 from pytest_pipeline.measure.trial import Trial
+from pytest_pipeline.measure.usage import UsageWatch
 
 PATIENCE = 8
 """Times that a machine without a valid reference is asked again before it is called too small."""
@@ -31,12 +32,23 @@ CHANCE = 1 / 4
 
 def wait_for_quiet(trial: Trial, monitor: ControlMonitor, matters: Callable[[], bool]) -> None:
     """Give a passing neighbour some time while the reference is not valid and that `matters`."""
-    for _ in range(PATIENCE):
-        if monitor.reference.is_valid or not matters():
+    wait_until(trial, monitor, lambda: monitor.reference.is_valid or not matters())
+
+
+def wait_until(trial: Trial, monitor: ControlMonitor, is_enough: Callable[[], bool]) -> None:
+    """Ask the machine again, a second apart and a few times at most, until what it shows `is_enough`.
+
+    While others are seen to keep a core nothing is asked but the last time: that would take as long again.
+    """
+    for left in reversed(range(PATIENCE)):
+        if is_enough():
             return
         trial.progress("waiting for a quiet moment: the machine is shared or busy")
+        watch = UsageWatch(trial.machine)
         trial.machine.clock.sleep(QUIET_S)
-        monitor.recheck()
+        watch.stop()
+        if left == 0 or not watch.had_company:
+            monitor.recheck()
 
 
 def quiet_checks(missed: float) -> int:

@@ -19,9 +19,9 @@ from pytest_pipeline.measure.budget import (
     shortage,
 )
 from pytest_pipeline.measure.control import ControlMonitor
-from pytest_pipeline.measure.quiet import is_self_disturbed, wait_for_quiet
+from pytest_pipeline.measure.quiet import is_self_disturbed, wait_for_quiet, wait_until
 from pytest_pipeline.measure.rounds import RoundRunner
-from pytest_pipeline.measure.trial import Measured, Trial
+from pytest_pipeline.measure.trial import Measured, Trial, largest_speedup
 from pytest_pipeline.model.plan import SOURCE_STAGE
 from pytest_pipeline.model.rounds import Phase
 
@@ -134,6 +134,11 @@ class RatioPhase:
             elif gate.speedup_needed is not None and capacity.shortfall:
                 measured.shortfalls[id(gate)] = capacity.shortfall
 
+    def _has_capacity(self, gates: Sequence[LadderGate]) -> bool:
+        self._check_capacity(gates)
+        short = (self._measured.shortfalls, self._measured.mistrusts)
+        return not any(id(gate) in each for gate in gates for each in short)
+
     def _check_budget(self) -> None:
         """Find out once, from a clean round, whether the budget can hold a verdict.
 
@@ -158,6 +163,8 @@ class RatioPhase:
             return
         self._trial.progress("confirming with fresh workers")
         self._monitor.recheck()
+        # One window may show both threads of the control on one core; the machine gave enough before.
+        wait_until(self._trial, self._monitor, lambda: self._has_capacity(suspects))
         self._check_capacity(suspects)
         for gate in suspects:
             gate.begin_confirmation()
@@ -204,7 +211,10 @@ class RatioPhase:
 
     @property
     def _clean(self) -> int:
-        return sum(each.is_clean and each.phase is Phase.MEASURE for each in self._runner.rounds)
+        """Rounds that every ladder gate could bet on."""
+        divides = all(gate.speedup_needed is not None for gate in self._trial.ladder_gates)
+        measured = [each for each in self._runner.rounds if each.phase is Phase.MEASURE]
+        return sum(each.is_clean if divides else each.is_steady for each in measured)
 
     @property
     def _spent_s(self) -> float:
@@ -241,9 +251,3 @@ class RatioPhase:
             met=errors.met,
             confirm=errors.confirm,
         )
-
-
-def largest_speedup(gate: LadderGate, trial: Trial) -> float:
-    """Return the most that `gate` rests on: the speedup it asks for, or all the workers of its arm."""
-    needed = gate.speedup_needed
-    return float(trial.lane(gate.executor).width) if needed is None else needed

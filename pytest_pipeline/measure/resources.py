@@ -38,10 +38,11 @@ class ResourcePhase:
 
     def _sampled(self, lane: Lane, meter: ResourceMeter) -> Resources:
         expected_s = _makespan_s(lane)
-        sampled = lane.sampled_execution(
+        used = lane.sampled_execution(
             self._trial.source, lambda execute: meter(execute, expected_s)
         )
-        return replace(sampled, shipped_bytes=self._shipped_bytes(lane))
+        lane.close()  # what goes with it was its own
+        return replace(used(), shipped_bytes=self._shipped_bytes(lane))
 
     def _reason(self, lane: Lane) -> str:
         makespan_s, budget_s = _makespan_s(lane), self._trial.budget_s

@@ -136,7 +136,7 @@ class RoundRunner:
         with no_garbage_collection():
             self._all_pairs(taken, controls, foreign)
         watch.stop()
-        disturbance = self._disturbance(controls, foreign, watch.was_throttled)
+        disturbance, is_clean = self._disturbance(controls, foreign, watch)
         each = Round(
             index=len(self.rounds),
             phase=phase,
@@ -147,7 +147,7 @@ class RoundRunner:
             num_items=max(each.num_items for each in taken.values()),
             startups_s=startups,
             controls_s=tuple(controls),
-            is_clean=not disturbance,
+            is_clean=is_clean,
             disturbance=disturbance,
             evidence=watch.evidence,
         )
@@ -225,22 +225,38 @@ class RoundRunner:
         )
 
     def _disturbance(
-        self, controls: Sequence[float], foreign: Sequence[str], was_throttled: bool
+        self, controls: Sequence[float], foreign: Sequence[str], watch: UsageWatch
+    ) -> tuple[str, bool]:
+        """Return what was seen, and whether the round is clean all the same.
+
+        A slow control proves a neighbour only when there was one: with nobody else on the cores it shows
+        where the scheduler put our own threads, or the clock, which both arms share.
+        """
+        certain = self._certain_disturbance(controls, foreign, watch)
+        if certain:
+            return certain, False
+        others = "" if self._capacity.is_waiting_plan else next(filter(None, foreign), "")
+        slow = self._slowness(controls[1 if self._cold else 0 :])
+        if slow and not others and watch.was_alone:
+            return f"{slow}, though nobody else took a core", True
+        return slow or others, not (slow or others)
+
+    def _certain_disturbance(
+        self, controls: Sequence[float], foreign: Sequence[str], watch: UsageWatch
     ) -> str:
-        reference = self._monitor.reference.parallel_s
-        limit = self._capacity.clean_factor * reference
-        if was_throttled:
+        if watch.was_throttled:
             return "throttled: the CPU quota throttled this container during the round"
         over_quota = next((text for text in foreign if text.startswith(QUOTA)), "")
-        if over_quota:
+        if over_quota or not self._cold or self.is_quiet(controls[:2]):
             return over_quota
-        if self._cold and max(controls[:2]) > limit:
-            return f"control kernel slow beside the start-up: {max(controls[:2]) / reference:.2f}x its reference time"
-        if not self._controls_clean(controls[1 if self._cold else 0 :], limit):
-            return f"control kernel slow: {max(controls) / reference:.2f}x its reference time"
-        if not self._capacity.is_waiting_plan:
-            return next((text for text in foreign if text), "")
-        return ""
+        slowest = max(controls[:2]) / self._monitor.reference.parallel_s
+        return f"control kernel slow beside the start-up: {slowest:.2f}x its reference time"
+
+    def _slowness(self, controls: Sequence[float]) -> str:
+        reference = self._monitor.reference.parallel_s
+        if self._controls_clean(controls, self._capacity.clean_factor * reference):
+            return ""
+        return f"control kernel slow: {max(controls) / reference:.2f}x its reference time"
 
     def _controls_clean(self, controls: Sequence[float], limit: float) -> bool:
         if self._shape.is_short or self._capacity.is_waiting_plan:

@@ -169,7 +169,7 @@ class Measured:
             budget_short=self.budget_short.get(id(gate), ""),
             throttled=throttled_share(observed) > QUOTA_SHARE,
             disturbance=most_frequent_disturbance(observed),
-            seen=summarise(observed),
+            seen=summarise(observed, "blocks" if isinstance(gate, LatencyGate) else "rounds"),
             unreachable=self.unreachable.get(id(gate), ""),
         )
 
@@ -188,3 +188,9 @@ def blocks_of(gate: LatencyGate, blocks: Sequence[LatencyBlock]) -> list[Latency
     rate = gate.requirement.rate_per_s
     same = [block for block in own if block.rate_per_s == rate]
     return same if same or rate is not None else own
+
+
+def largest_speedup(gate: LadderGate, trial: Trial) -> float:
+    """Return the most that `gate` rests on: the speedup it asks for, or all the workers of its arm."""
+    needed = gate.speedup_needed
+    return float(trial.lane(gate.executor).width) if needed is None else needed

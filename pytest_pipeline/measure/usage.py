@@ -9,6 +9,18 @@ from pytest_pipeline.model.evidence import Evidence
 FOREIGN_SHARE = 0.05
 """Share of the usable cores that others may use, or keep us waiting for, during a long arm (A9.2)."""
 
+MOST_OTHERS = 0.1
+"""Cores that others may use while we still say that nobody took one: what the 5 % are of two cores."""
+
+COMPANY = 0.5
+"""Cores of others with which asking the control kernel again can only show that they are there."""
+
+LEAST_SECONDS = 0.25
+"""Time from which counters in ticks of 10 ms tell a tenth of a core from none."""
+
+LEAST_COUNTED = 0.8
+"""Share of our own CPU time that the machine's counters must show, or they count something else."""
+
 
 class UsageWatch:
     """Reads the counters when it is made and again at `stop`; the rest speaks about the time between."""
@@ -71,3 +83,31 @@ class UsageWatch:
                 "more than our own threads explain"
             )
         return ""
+
+    @property
+    def was_alone(self) -> bool:
+        """Whether others used less than a tenth of one core; False where that cannot be told."""
+        others_s = self._others_s
+        return (
+            others_s is not None
+            and self.seconds >= LEAST_SECONDS
+            and others_s <= MOST_OTHERS * self.seconds
+        )
+
+    @property
+    def had_company(self) -> bool:
+        """Whether others kept half a core or more; False where that cannot be told."""
+        return (self._others_s or 0.0) >= COMPANY * max(LEAST_SECONDS, self.seconds)
+
+    @property
+    def _others_s(self) -> float | None:
+        """CPU seconds of everybody else, steal included; None where the counters may hide some.
+
+        Child processes are others here: a server that a test started keeps a core busy like any neighbour.
+        """
+        before, after = self._before, self._after
+        if not after.sees_others or before.machine_cpu_s is None or after.machine_cpu_s is None:
+            return None
+        everybody_s = after.machine_cpu_s - before.machine_cpu_s
+        own_s = self.own_cpu_s - (after.children_cpu_s - before.children_cpu_s)
+        return everybody_s - own_s if everybody_s >= LEAST_COUNTED * own_s else None

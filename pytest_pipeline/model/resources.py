@@ -28,7 +28,8 @@ class Resources:
     own_bytes: tuple[int, ...] = ()
     """Resident memory of this process at those moments, bytes."""
     children_bytes: tuple[int, ...] = ()
-    """Resident memory of its descendants, bytes; pages that they share count in each of them."""
+    """Resident memory of the arm's worker processes and of what they started, bytes; pages that they share
+    count in each of them."""
     until_s: tuple[float, ...] = ()
     """Where the spans of the cores end, seconds since the beginning; the first begins at 0."""
     cores: tuple[CoreUse, ...] = ()

@@ -96,11 +96,16 @@ class Round:
     controls_s: tuple[float, ...] = ()
     """Control kernel times: (before cold starts,) before, (between, when arms are long,) after, seconds."""
     is_clean: bool = True
-    """True when the machine gave this round what it gives when idle."""
+    """True when the control was as fast as when idle, or nobody else took a core: ratios may be bet on."""
     disturbance: str = ""
-    """What was seen when it is not clean."""
+    """What was seen when it is not clean; in a clean one, that the control was slow with nobody there."""
     evidence: Evidence | None = None
     """What the operating system saw from the first control to the last; None when it was not asked."""
+
+    @property
+    def is_steady(self) -> bool:
+        """Whether it is clean for values that no baseline divides, too: the control was as fast as when idle."""
+        return self.is_clean and not self.disturbance
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,31 +15,14 @@ import os
 import select
 import stat
 import sys
-from typing import Protocol
 
 assert sys.platform != "win32"
 
 _FLAGS = os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOFOLLOW
 
 
-class Bell(Protocol):
-    """What the waiting need."""
-
-    def hold(self) -> None:
-        """Begin to keep others out: they will hear when that ends."""
-
-    def let_go(self) -> None:
-        """Wake everybody who waits; harmless when it is not held."""
-
-    def wait(self, seconds: float) -> bool:
-        """Wait for the one who keeps others out to end, for `seconds` at most; False when that cannot be heard."""
-
-    def close(self) -> None:
-        """Let go, and stop listening."""
-
-
 class PipeBell:
-    """See `Bell`. Raises `OSError` where there can be no such pipe."""
+    """See `Bell` of `bytelocks`. Raises `OSError` where there can be no such pipe."""
 
     def __init__(self, path: str) -> None:
         self._path = path

@@ -5,11 +5,9 @@ Each file is opened once per process and by nobody else, see `posix_locks`.
 
 from __future__ import annotations
 
+import contextlib
 import sys
-from typing import TYPE_CHECKING, Protocol
-
-if TYPE_CHECKING:
-    from pytest_pipeline.plugin.bell import Bell
+from typing import Protocol
 
 _OPEN: set[str] = set()
 """Files this process holds open: a nested pytest session must not open, and close, one again."""
@@ -37,6 +35,22 @@ class ByteLocks(Protocol):
         """Give everything back."""
 
 
+class Bell(Protocol):
+    """What the waiting need."""
+
+    def hold(self) -> None:
+        """Begin to keep others out: they will hear when that ends."""
+
+    def let_go(self) -> None:
+        """Wake everybody who waits; harmless when it is not held."""
+
+    def wait(self, seconds: float) -> bool:
+        """Wait for the one who keeps others out to end, for `seconds` at most; False when that cannot be heard."""
+
+    def close(self) -> None:
+        """Let go, and stop listening."""
+
+
 def open_locks(path: str) -> ByteLocks:
     """Return the locks of the file at `path`, which is made when it is missing.
 
@@ -60,11 +74,9 @@ def open_locks(path: str) -> ByteLocks:
 
 def open_bell(path: str) -> Bell | None:
     """Return what wakes those who wait at the lock file `path`; None where they have to look by themselves."""
-    if sys.platform != "linux":
-        return None
-    from pytest_pipeline.plugin.bell import PipeBell
+    if sys.platform == "linux":
+        from pytest_pipeline.plugin.bell import PipeBell
 
-    try:
-        return PipeBell(f"{path}.bell")
-    except OSError:
-        return None
+        with contextlib.suppress(OSError):
+            return PipeBell(f"{path}.bell")
+    return None

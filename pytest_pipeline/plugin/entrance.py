@@ -7,12 +7,7 @@ room while holding the gate together with others, so there is no cycle; and a cr
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from pytest_pipeline.plugin.bytelocks import ByteLocks
-
-if TYPE_CHECKING:
-    from pytest_pipeline.plugin.bell import Bell
+from pytest_pipeline.plugin.bytelocks import Bell, ByteLocks
 
 
 class Entrance:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from pytest_pipeline.plugin.fixtures import DirectExecutor, PipelineFixture
+    from pytest_pipeline.plugin.direct import DirectExecutor
+    from pytest_pipeline.plugin.fixtures import PipelineFixture
 
 
 @pytest.fixture
@@ -52,6 +53,6 @@ def cuda_executor(request: pytest.FixtureRequest) -> Iterator[DirectExecutor]:
 
 
 def _direct(request: pytest.FixtureRequest, name: str) -> Iterator[DirectExecutor]:
-    from pytest_pipeline.plugin.fixtures import direct_executor
+    from pytest_pipeline.plugin.direct import direct_executor
 
     return direct_executor(request, name)

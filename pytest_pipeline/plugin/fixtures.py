@@ -1,10 +1,9 @@
-"""What the fixtures hand to a test: `pipeline` compares, `<name>_executor` runs one executor once."""
+"""What the `pipeline` fixture hands to a test: it compares, sweeps and tunes."""
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -25,7 +24,7 @@ if TYPE_CHECKING:
     from pytest_pipeline.executors.protocol import Executor
     from pytest_pipeline.model.comparison import Comparison
     from pytest_pipeline.model.plan import Arrivals, Close
-    from pytest_pipeline.model.trace import Trace
+    from pytest_pipeline.model.tuning import Tuning
     from pytest_pipeline.plugin.spool import Journal
 
 
@@ -114,6 +113,50 @@ class PipelineFixture:
         }
         surroundings = self._surroundings(wanted)
         return run_sweep(self._item, stages, items, grid, {**surroundings, **arguments})
+
+    def tune(
+        self,
+        stages: Sequence[Any],
+        items: Any,
+        *,
+        executors: Sequence[str | Executor] | None = None,
+        queue_size: Sequence[int] = (1, 4, 64),
+        batch_size: Sequence[int] | None = None,
+        most_workers: int = 16,
+        baseline: str | Executor = "serial",
+        check: str | Close | Callable[[Any, Any], None] | None = "equal",
+        setup: Callable[[], object] | None = None,
+        teardown: Callable[[], object] | None = None,
+        timeout: float = 60.0,
+        budget: str | float = 60.0,
+    ) -> Tuning:
+        """Find a good setting of workers, queue size, batch size and executor; nothing is gated.
+
+        The model proposes settings of up to `most_workers` slots from one profile, and the promising ones are measured
+        in interleaved rounds against the setting as declared under the first executor, for about `budget` (seconds
+        or "60s"). The record says what was tried, predicted and measured, and why the search ended; the report has
+        the table. Raises `UsageError` for a search that means nothing, and when outputs differ.
+        """
+        __tracebackhide__ = True
+        from pytest_pipeline.plugin.studies import run_tune
+
+        wanted = self._wanted(executors, baseline, is_gated=False)
+        space = {
+            "queue_size": queue_size,
+            "batch_size": batch_size,
+            "most_workers": most_workers,
+            "budget": budget,
+        }
+        arguments = {
+            "executors": wanted.executors,
+            "baseline": baseline,
+            "check": check,
+            "setup": setup,
+            "teardown": teardown,
+            "timeout": timeout,
+        }
+        surroundings = self._surroundings(wanted)
+        return run_tune(self._item, stages, items, space, {**surroundings, **arguments})
 
     def _wanted(self, executors: Sequence[Any] | None, baseline: Any, *, is_gated: bool) -> Wanted:
         __tracebackhide__ = True
@@ -209,61 +252,3 @@ class PipelineFixture:
             keep_interrupted(self._item, error)
         if journal is not None:
             journal.finished()
-
-
-class DirectExecutor:
-    """One executor for direct use: each `run` opens it, executes once, and closes it."""
-
-    def __init__(self, config: pytest.Config, executor: Executor) -> None:
-        self._config = config
-        self._executor = executor
-        self._open = contextlib.ExitStack()
-
-    @property
-    def name(self) -> str:
-        """The executor's name, as in markers."""
-        return self._executor.name
-
-    def run(self, stages: Sequence[Any], items: Any, *, timeout: float = 60.0) -> Trace:
-        """Execute `stages` once on `items` and return the trace with the outputs.
-
-        Raises the stage's own exception, `StageTimeoutError` after `timeout` seconds, or
-        `UsageError` for stages or items that cannot work.
-        """
-        __tracebackhide__ = True
-        from pytest_pipeline.executors.batches import open_plan
-        from pytest_pipeline.measure.items import make_source
-        from pytest_pipeline.model.plan import make_plan
-
-        source = make_source(items)
-        try:
-            with measuring(self._config):
-                running = open_plan(self._executor, make_plan(stages, timeout_s=timeout))
-                self._open.callback(running.close)
-                return running.run(source)
-        except BaseException as error:
-            raise trimmed(error)  # noqa: B904 - the same exception
-        finally:
-            self._open.close()
-
-    def close(self) -> None:
-        """End the workers that an interrupted `run` may have left; harmless when repeated."""
-        self._open.close()
-
-
-def direct_executor(request: pytest.FixtureRequest, name: str) -> Iterator[DirectExecutor]:
-    """Yield the executor `name`; skip with the cause, or fail when it is required, where it cannot run."""
-    from pytest_pipeline.executors.registry import resolve
-
-    executor = resolve(name)
-    cause = executor.unavailable()
-    if cause:
-        text = f"executor {name!r} cannot run here: {cause}"
-        if name in settings_of(request.config).require:
-            pytest.fail(f"{text} (and --pipeline-require names it)", pytrace=False)
-        pytest.skip(text)
-    direct = DirectExecutor(request.config, executor)
-    try:
-        yield direct
-    finally:
-        direct.close()

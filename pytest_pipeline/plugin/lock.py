@@ -15,13 +15,10 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
-from pytest_pipeline.plugin.bytelocks import ByteLocks
+from pytest_pipeline.plugin.bytelocks import Bell, ByteLocks
 from pytest_pipeline.plugin.entrance import Entrance
-
-if TYPE_CHECKING:
-    from pytest_pipeline.plugin.bell import Bell
 
 HALL, FLOOR = 0, 2
 """First bytes of the two entrances."""

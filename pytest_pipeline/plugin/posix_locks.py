@@ -8,7 +8,10 @@ from __future__ import annotations
 
 import fcntl
 import os
+import sys
 from collections.abc import Callable
+
+assert sys.platform != "win32"
 
 _FLAGS = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
 """Children do not get the descriptor; a link that somebody put at a known path is not followed."""

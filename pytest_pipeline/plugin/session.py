@@ -69,7 +69,7 @@ def attach_result(item: pytest.Item, report: pytest.TestReport) -> None:
     is_last_phase = report.when == "call" or (report.when == "setup" and not report.passed)
     if not is_last_phase:
         return
-    if report.failed and state.runs and not state.error:
+    if report.failed and (state.runs or state.declared.gate_names) and not state.error:
         state.error = _own_error(state, report)
     if state.is_relevant:
         import json
@@ -83,7 +83,7 @@ def attach_result(item: pytest.Item, report: pytest.TestReport) -> None:
 def keep_interrupted(item: pytest.Item, error: BaseException) -> None:
     """Keep what an interrupted test has measured: pytest makes no report of it any more."""
     state = state_of(item)
-    if not (state.runs or state.sweeps):
+    if not (state.runs or state.sweeps or state.tunings):
         return
     state.error = f"interrupted ({type(error).__name__})"
     results_of(item.config).add(result_of(item, state, seconds=0.0))
@@ -106,6 +106,7 @@ def result_of(item: pytest.Item, state: ItemState, *, seconds: float) -> dict[st
             "error": state.error,
             "runs": [each.to_dict() for each in comparisons],
             "sweeps": state.sweeps,
+            "tunings": state.tunings,
             "environment": environments[0] if environments else None,
         }
     )

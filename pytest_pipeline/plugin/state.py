@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from pytest_pipeline.model.comparison import Comparison
     from pytest_pipeline.model.finding import Finding
     from pytest_pipeline.model.sweep import Sweep
+    from pytest_pipeline.model.tuning import Tuning
 
 
 @dataclass(slots=True)
@@ -45,6 +46,8 @@ class ItemState:
     """In order of execution."""
     sweeps: list[Sweep] = field(default_factory=list)
     """Ungated studies, in order of execution."""
+    tunings: list[Tuning] = field(default_factory=list)
+    """Searches for a setting, in order of execution."""
     error: str = ""
     """Why the test failed when it was not a finding."""
 
@@ -61,7 +64,7 @@ class ItemState:
     @property
     def is_relevant(self) -> bool:
         """True when the session's report has something to say about this test."""
-        return bool(self.runs or self.sweeps or self.error)
+        return bool(self.runs or self.sweeps or self.tunings or self.error)
 
 
 _ATTEMPTS = pytest.StashKey[int]()

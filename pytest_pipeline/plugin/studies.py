@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import pytest
 
@@ -17,8 +17,11 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from pytest_pipeline.model.sweep import Sweep
+    from pytest_pipeline.model.tuning import Tuning
 
-_OF_GATES = {"requirements", "budget_s"}
+T = TypeVar("T")
+
+_OF_GATES = {"requirements", "budget"}
 """What `compare` takes and a study does not."""
 
 
@@ -27,26 +30,53 @@ def run_sweep(
 ) -> pd.DataFrame:
     """Return the frame of a sweep; what was measured before an error stays in the report."""
     __tracebackhide__ = True
-    from pytest_pipeline.model.units import parse_seconds
-    from pytest_pipeline.plugin.progress import LiveLine, RunObserver
     from pytest_pipeline.sweeping import sweep
 
     _require_pandas()
+    grid = {**grid, "budget_s": _budget_s(grid, "sweep")}
+    made: Sweep = _study(item, state_of(item).sweeps, sweep, (stages, items), {**options, **grid})
+    return made.to_frame()
+
+
+def run_tune(
+    item: pytest.Item, stages: Any, items: Any, space: Mapping[str, Any], options: Mapping[str, Any]
+) -> Tuning:
+    """Return the record of a search; what was measured before an error stays in the report."""
+    __tracebackhide__ = True
+    from pytest_pipeline.tuning import tune
+
+    space = {**space, "budget_s": _budget_s(space, "tune")}
+    return _study(item, state_of(item).tunings, tune, (stages, items), {**options, **space})
+
+
+def _budget_s(declared: Mapping[str, Any], study: str) -> float:
+    from pytest_pipeline.model.units import parse_seconds
+
+    return parse_seconds(declared["budget"], what=f"{study}(budget)")
+
+
+def _study(
+    item: pytest.Item,
+    studies: list[T],
+    measure: Callable[..., T],
+    measured: tuple[Any, Any],
+    options: Mapping[str, Any],
+) -> T:
+    """Return what `measure` makes of stages and items, kept among `studies` as far as it came."""
+    __tracebackhide__ = True
+    from pytest_pipeline.plugin.progress import LiveLine, RunObserver
+
     live = LiveLine(item.config)
-    kept = _Kept(item)
+    kept = _Kept(studies)
+    passed = {name: value for name, value in options.items() if name not in _OF_GATES}
     try:
         with measuring(item.config) as company:
-            made = sweep(
-                stages,
-                items,
-                workers=grid["workers"],
-                queue_size=grid["queue_size"],
-                batch_size=grid["batch_size"],
-                budget_s=parse_seconds(grid["budget"], what="sweep(budget)"),
+            made = measure(
+                *measured,
                 observer=RunObserver(live),
                 so_far=kept.take,
                 company=company,
-                **{name: value for name, value in options.items() if name not in _OF_GATES},
+                **passed,
             )
     except UsageError as error:
         raise error.with_traceback(None)  # noqa: B904 - the user's own line is what is wrong
@@ -56,19 +86,20 @@ def run_sweep(
         raise trimmed(error)  # noqa: B904 - the same exception
     finally:
         live.erase()
-    return made.to_frame()
+    kept.take(made)
+    return made
 
 
 class _Kept:
-    """The latest state of one study in the state of its test."""
+    """The latest state of one study among those of its test."""
 
-    def __init__(self, item: pytest.Item) -> None:
-        self._sweeps = state_of(item).sweeps
-        self._index = len(self._sweeps)
+    def __init__(self, studies: list[Any]) -> None:
+        self._studies = studies
+        self._index = len(studies)
 
-    def take(self, sweep: Sweep) -> None:
-        """Put `sweep` in the place of what it continues."""
-        self._sweeps[self._index :] = [sweep]
+    def take(self, study: object) -> None:
+        """Put `study` in the place of what it continues."""
+        self._studies[self._index :] = [study]
 
 
 def _require_pandas() -> None:

@@ -14,13 +14,15 @@ from pytest_pipeline.report.arms import (
     bottleneck_sentence,
     fastest_sentence,
 )
-from pytest_pipeline.report.bars import BarChart, gated_charts, latency_chart, speedup_chart
+from pytest_pipeline.report.barchart import BarChart
+from pytest_pipeline.report.bars import gated_charts, latency_chart, speedup_chart
 from pytest_pipeline.report.curve import LatencyChart, latency_curves
 from pytest_pipeline.report.gates import Gate, gate_order, make_gate, margin
 from pytest_pipeline.report.rounds import RoundChart, round_charts
 from pytest_pipeline.report.sweeps import SweepView, make_sweep
 from pytest_pipeline.report.table import Table
 from pytest_pipeline.report.text import one_line
+from pytest_pipeline.report.tunings import TuningView, make_tuning
 from pytest_pipeline.report.words import Json, Outcome, outcome_of
 
 NEXT = "Do next"
@@ -68,6 +70,8 @@ class Card:
     runs: tuple[RunView, ...]
     sweeps: tuple[SweepView, ...]
     """Ungated studies of the test."""
+    tunings: tuple[TuningView, ...]
+    """Searches for a setting."""
     brief: str
     """First sentence, for cards that start closed."""
     is_open: bool
@@ -95,7 +99,8 @@ def make_card(
     )
     sweeps = tuple(make_sweep(each) for each in test.get("sweeps", ()))
     sentences = [gate.sentence for view in views for gate in view.gates]
-    sentences += [each.lead for each in sweeps]
+    tunings = tuple(make_tuning(each) for each in test.get("tunings", ()))
+    sentences += [each.lead for each in sweeps] + [each.lead for each in tunings]
     return Card(
         anchor=anchor,
         nodeid=test["nodeid"],
@@ -106,6 +111,7 @@ def make_card(
         rerun=f"pytest {shlex.quote(test['nodeid'])}",
         runs=views,
         sweeps=sweeps,
+        tunings=tunings,
         brief="" if outcome.has_card else " ".join(sentences[:1]),
         is_open=outcome.has_card,
         omitted=""

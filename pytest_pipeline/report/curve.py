@@ -8,17 +8,13 @@ from dataclasses import dataclass
 
 from pytest_pipeline.report import units
 from pytest_pipeline.report.axis import Axis, Tick, make_axis
+from pytest_pipeline.report.frame import Box, Frame, LimitMark, make_frame
 from pytest_pipeline.report.palette import SERIES
 from pytest_pipeline.report.text import shorten
 from pytest_pipeline.report.words import Json
 
-WIDTH = 760
-HEIGHT = 230
-LEFT = 64
-RIGHT = 640
-"""Curve names stand right of it."""
-TOP = 22
-BOTTOM = 196
+BOX = Box(width=760, height=230, left=64, right=640, top=22, bottom=196)
+"""Curve names stand right of the area."""
 ENOUGH_BEYOND = 10
 """A percentile with fewer samples beyond it is drawn dotted: it is mostly luck."""
 _MARKS = ((0.5, "p50"), (0.9, "p90"), (0.99, "p99"), (0.999, "p99.9"), (0.9999, "p99.99"))
@@ -43,25 +39,11 @@ class Curve:
 class LatencyChart:
     """Percentile curves of one run."""
 
-    title: str
-    summary: str
-    width: float
-    height: float
-    left: float
-    tick_x: float
-    right: float
-    top: float
-    bottom: float
+    frame: Frame
     tick_y: float
     label_x: float
     curves: tuple[Curve, ...]
     x_ticks: tuple[Tick, ...]
-    y_ticks: tuple[Tick, ...]
-    limit_y: float | None
-    limit_label: str
-    limit_label_x: float
-    limit_label_y: float
-    p99_x: float
     notes: tuple[str, ...]
     """What is missing and why."""
 
@@ -76,36 +58,29 @@ def latency_curves(run: Json) -> LatencyChart | None:
     reach = max(2.0, math.log10(deepest))
     y_axis = make_axis(
         [*(values[-1] for values in samples.values()), limit],
-        start=BOTTOM,
-        length=TOP - BOTTOM,
+        start=BOX.bottom,
+        length=BOX.top - BOX.bottom,
         unit="s",
         most_ticks=4,
     )
-    limit_y = None if limit is None else y_axis.at(limit)
+    mark = _limit_mark(limit, y_axis)
     return LatencyChart(
-        title="Latency percentiles",
-        summary=_summary(samples, limit),
-        width=WIDTH,
-        height=HEIGHT,
-        left=LEFT,
-        tick_x=LEFT - 8,
-        right=RIGHT,
-        top=TOP,
-        bottom=BOTTOM,
-        tick_y=BOTTOM + 16,
-        label_x=RIGHT + 8,
+        frame=make_frame("Latency percentiles", _summary(samples, limit), BOX, y_axis, mark),
+        tick_y=BOX.bottom + 16,
+        label_x=BOX.right + 8,
         curves=_spread(_curves(samples, reach, y_axis)),
         x_ticks=tuple(
             Tick(_x(p, reach), name) for p, name in _MARKS if -math.log10(1 - p) <= reach
         ),
-        y_ticks=y_axis.ticks,
-        limit_y=limit_y,
-        limit_label="" if limit is None else f"p99 at most {units.seconds(limit)}",
-        limit_label_x=LEFT + 6,
-        limit_label_y=0.0 if limit_y is None else limit_y - 5,
-        p99_x=_x(0.99, reach),
         notes=tuple(_note(name, values) for name, values in samples.items()),
     )
+
+
+def _limit_mark(limit: float | None, y_axis: Axis) -> LimitMark | None:
+    if limit is None:
+        return None
+    y = y_axis.at(limit)
+    return LimitMark(y, f"p99 at most {units.seconds(limit)}", BOX.left + 6, y - 5)
 
 
 def nearest_rank(ordered: Sequence[float], share: float) -> float:
@@ -127,7 +102,11 @@ def _samples(run: Json) -> dict[str, list[float]]:
 
 def _x(share: float, reach: float) -> float:
     depth = -math.log10(1 - share)
-    return round(LEFT + depth / reach * (RIGHT - LEFT), 1)
+    return _x_at(depth, reach)
+
+
+def _x_at(depth: float, reach: float) -> float:
+    return round(BOX.left + depth / reach * (BOX.right - BOX.left), 1)
 
 
 def _curves(samples: dict[str, list[float]], reach: float, y_axis: Axis) -> list[Curve]:
@@ -136,7 +115,7 @@ def _curves(samples: dict[str, list[float]], reach: float, y_axis: Axis) -> list
         depths = [math.log10(len(values)) * step / _POINTS for step in range(_POINTS + 1)]
         points = [
             (
-                round(LEFT + depth / reach * (RIGHT - LEFT), 1),
+                _x_at(depth, reach),
                 y_axis.at(nearest_rank(values, 1 - 10**-depth)),
             )
             for depth in depths
@@ -159,7 +138,11 @@ def _spread(curves: list[Curve]) -> tuple[Curve, ...]:
     """Move name labels apart so that none covers another."""
     placed: list[Curve] = []
     for curve in sorted(curves, key=lambda each: each.label_y):
-        y = max(curve.label_y, placed[-1].label_y + 14) if placed else max(curve.label_y, TOP + 4)
+        y = (
+            max(curve.label_y, placed[-1].label_y + 14)
+            if placed
+            else max(curve.label_y, BOX.top + 4)
+        )
         placed.append(Curve(curve.label, y, curve.css, curve.solid, curve.dotted))
     return tuple(placed)
 

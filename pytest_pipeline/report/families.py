@@ -82,12 +82,20 @@ def _member(test: Json) -> _Member | None:
 def _series(members: Sequence[_Member]) -> dict[str, list[Sample]]:
     series: dict[str, list[Sample]] = {}
     for member in members:
+        rest = f" {member.rest}" if member.rest else ""
         for arm in _timed(member.test):
-            name = one_line(arm["executor"]) + (f" {member.rest}" if member.rest else "")
             speedup = arm["speedup"]
             sample = (member.x, speedup["value"], speedup["lower"], speedup["upper"])
-            series.setdefault(name, []).append(sample)
+            series.setdefault(one_line(arm["executor"]) + rest, []).append(sample)
+    for member in members if len(series) > 1 else ():
+        for name in _baselines(member.test):
+            series.setdefault(name, []).append((member.x, 1.0, None, None))
     return series
+
+
+def _baselines(test: Json) -> set[str]:
+    """Return the name of the baseline, where something was timed beside it: the curve that the others are over."""
+    return {one_line(run["baseline"]) for run in test["runs"][:1] if _timed(test)}
 
 
 def _timed(test: Json) -> list[Json]:

@@ -92,7 +92,7 @@ def _bare_row(test: Json, anchor: str, search: str) -> GateRow:
         nodeid=one_line(test["nodeid"]),
         outcome=outcome,
         arm=", ".join(one_line(arm["executor"]) for arm in arms),
-        what="speedup" if known else "sweep" if sweeps else "",
+        what="speedup" if known else "sweep" if sweeps else "tuning" if test.get("tunings") else "",
         value=", ".join(units.ratio(arm["speedup"]["value"]) for arm in known),
         range="",
         limit="",

@@ -7,17 +7,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pytest_pipeline.report import units
-from pytest_pipeline.report.axis import Axis, Tick, make_axis
+from pytest_pipeline.report.axis import Axis, make_axis
+from pytest_pipeline.report.frame import Box, Frame, LimitMark, make_frame
 from pytest_pipeline.report.text import one_line, shorten
 from pytest_pipeline.report.words import Json
 
-WIDTH = 760
-HEIGHT = 168
-LEFT = 56
-RIGHT = 660
-"""The limit's label stands right of it, where no dot can be."""
-TOP = 22
-BOTTOM = 138
+BOX = Box(width=760, height=168, left=56, right=660, top=22, bottom=138)
+"""The limit's label stands right of the area, where no dot can be."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,22 +32,9 @@ class Dot:
 class RoundChart:
     """The rounds of one arm in the order in which they ran."""
 
-    title: str
-    summary: str
-    width: float
-    height: float
-    left: float
-    tick_x: float
-    right: float
-    top: float
-    bottom: float
+    frame: Frame
     label_y: float
     dots: tuple[Dot, ...]
-    ticks: tuple[Tick, ...]
-    limit_y: float | None
-    limit_label: str
-    limit_label_x: float
-    limit_label_y: float
     confirm_x: float | None
     """Where confirmation begins; None when there was none."""
     first_label: str
@@ -101,38 +84,32 @@ def _chart(run: Json, executor: str, *, cold: bool) -> RoundChart | None:
     limit = finding["limit"] if finding else None
     axis = make_axis(
         [*(ratio for _, ratio in pairs), limit],
-        start=BOTTOM,
-        length=TOP - BOTTOM,
+        start=BOX.bottom,
+        length=BOX.top - BOX.bottom,
         unit="x",
         most_ticks=4,
     )
     dots = _dots(pairs, axis)
-    limit_y = None if limit is None else axis.at(limit)
     title = f"Rounds of {shorten(executor, 40)}" + (", start-up counted" if cold else "")
     clean = sum(dot.css == "clean" for dot in dots)
     dirty = sum(dot.css == "dirty" for dot in dots)
+    summary = f"{title}: {units.count(clean, 'clean round')}, {dirty} disturbed"
     return RoundChart(
-        title=title,
-        summary=f"{title}: {units.count(clean, 'clean round')}, {dirty} disturbed",
-        width=WIDTH,
-        height=HEIGHT,
-        left=LEFT,
-        tick_x=LEFT - 8,
-        right=RIGHT,
-        top=TOP,
-        bottom=BOTTOM,
-        label_y=BOTTOM + 18,
+        frame=make_frame(title, summary, BOX, axis, _limit_mark(limit, axis)),
+        label_y=BOX.bottom + 18,
         dots=dots,
-        ticks=axis.ticks,
-        limit_y=limit_y,
-        limit_label="" if limit is None else f"limit {units.ratio(limit)}",
-        limit_label_x=RIGHT + 6,
-        limit_label_y=0.0 if limit_y is None else limit_y + 4,
         confirm_x=_confirm_x(pairs, dots),
         first_label=f"round {pairs[0][0]['index'] + 1}",
         last_label=f"round {pairs[-1][0]['index'] + 1}",
         caption=_caption(dots, has_confirmation=_confirm_x(pairs, dots) is not None),
     )
+
+
+def _limit_mark(limit: float | None, axis: Axis) -> LimitMark | None:
+    if limit is None:
+        return None
+    y = axis.at(limit)
+    return LimitMark(y, f"limit {units.ratio(limit)}", BOX.right + 6, y + 4)
 
 
 def _finding(run: Json, executor: str, *, cold: bool) -> Json | None:
@@ -144,10 +121,10 @@ def _finding(run: Json, executor: str, *, cold: bool) -> Json | None:
 
 
 def _dots(pairs: Sequence[tuple[Json, float]], axis: Axis) -> tuple[Dot, ...]:
-    gap = (RIGHT - LEFT - 24) / max(1, len(pairs) - 1)
+    gap = (BOX.right - BOX.left - 24) / max(1, len(pairs) - 1)
     return tuple(
         Dot(
-            x=round(LEFT + 12 + k * gap, 1),
+            x=round(BOX.left + 12 + k * gap, 1),
             y=axis.at(ratio),
             css=_css(each),
             title=_title(each, ratio),

@@ -10,6 +10,7 @@ from pytest_pipeline.report.gate_counts import count_gates
 from pytest_pipeline.report.quantities import SHOWN_FOR_EVERY_ARM
 from pytest_pipeline.report.sweeps import lead_sentence
 from pytest_pipeline.report.text import one_line, shorten
+from pytest_pipeline.report.tunings import tuning_sentence
 from pytest_pipeline.report.words import Json, Outcome, outcome_of, worst
 
 Line = tuple[str, str]
@@ -80,6 +81,10 @@ def _test_rows(test: Json) -> list[_Row]:
     rows += [
         _message_row(name, "", outcome_of("ungated"), lead_sentence(each))
         for each in test.get("sweeps", ())
+    ]
+    rows += [
+        _message_row(name, "", outcome_of("ungated"), tuning_sentence(each))
+        for each in test.get("tunings", ())
     ]
     if rows and not test.get("error"):
         return rows

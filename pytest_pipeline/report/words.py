@@ -82,8 +82,18 @@ def reason_words(reason: object) -> str:
 
 
 def final_indices(tests: Iterable[Json]) -> frozenset[int]:
-    """Return the positions of each test's last attempt: earlier ones are shown but never counted."""
-    return frozenset({identity(test): index for index, test in enumerate(tests)}.values())
+    """Return the positions of each test's last attempt: earlier ones are shown but never counted.
+
+    Of a test that several workers ran (`--dist each`) the worst of their last attempts counts.
+    """
+    last: dict[tuple[str, str], tuple[int, int]] = {}
+    for index, test in enumerate(tests):
+        key = identity(test), str(test.get("worker", ""))
+        last[key] = outcome_of(test["outcome"]).rank, index
+    worst: dict[str, tuple[int, int]] = {}
+    for (name, _), found in last.items():
+        worst[name] = min(worst.get(name, found), found)
+    return frozenset(index for _, index in worst.values())
 
 
 def identity(test: Json) -> str:

@@ -152,7 +152,7 @@ class FakeMachine:
 
     def _resources_during(
         self, execute: Callable[[], T], expected_s: float, /
-    ) -> tuple[T, Resources]:
+    ) -> tuple[T, Callable[[], Resources]]:
         result = execute()
         at_rest = Resources(
             seconds=expected_s,
@@ -163,7 +163,7 @@ class FakeMachine:
             cores=(CoreUse(0, (1.0,)), CoreUse(1, (0.0,))),
             cpu_s=expected_s,
         )
-        return result, at_rest
+        return result, lambda: at_rest
 
     def control_s(self, width: int, *, parallel: bool) -> float:
         """Return the pretended control time now, and let it pass."""

@@ -178,12 +178,11 @@ def test_a_child_that_a_stage_leaves_behind_does_not_hold_anything_up(opened, so
 
 
 ORPHANS = """
-import os, sys, warnings
+import os, sys
 from pytest_pipeline.executors.processes import Processes
 from pytest_pipeline.model.plan import Source, make_plan
 
 def wait(x):
-    warnings.simplefilter("ignore", DeprecationWarning)  # from 3.12 on, since the worker has threads
     if not os.fork():
         os.write(1, f"{os.getpid()}\\n".encode())
         os.execvp("sh", ["sh", "-c", "exec sleep 20 >/dev/null 2>&1"])
@@ -199,7 +198,8 @@ if __name__ == "__main__":
 
 @pytest.mark.parametrize("method", ["forkserver", "spawn", "fork"])
 def test_workers_follow_a_killed_parent_although_their_stages_have_forked(script, fifo, method):
-    process = script(ORPHANS, fifo, method)
+    quiet = (sys.executable, "-W", "ignore::DeprecationWarning")  # 3.12: forked beside threads
+    process = script(ORPHANS, fifo, method, command=quiet)
     workers = [psutil.Process(int(pid)) for pid in process.stdout.readline().split()]
     writer = os.open(fifo, os.O_WRONLY)
     orphans = [int(process.stdout.readline()) for _ in workers]

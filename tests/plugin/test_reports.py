@@ -150,6 +150,25 @@ def test_every_worker_of_dist_each_counts(pytester, run):
     assert [each["worker"] for each in tests] == ["gw0", "gw1"]
 
 
+def test_a_test_that_misses_on_any_worker_of_dist_each_is_counted_as_missed(pytester):
+    pytester.makeconftest("from scripted import pytest_configure")
+    pytester.makepyfile(
+        test_it="""
+        import os
+        import pytest
+
+        @pytest.mark.speedup(min=2.0)
+        def test_gate(pipeline):
+            is_first = os.environ["PYTEST_XDIST_WORKER"] == "gw0"
+            pipeline.run(["missed" if is_first else "met"], [])
+        """
+    )
+    options = ["-p", "pytest_pipeline.plugin", "-p", "xdist.plugin", "--dist=each", "--tx=2*popen"]
+    result = pytester.run(sys.executable, "-m", "pytest", *options)
+    result.assert_outcomes(passed=1, failed=1)
+    result.stdout.fnmatch_lines(["pipeline: 1 gate: 0 met, 1 missed, 0 inconclusive*"])
+
+
 def test_the_document_keeps_to_its_schema(run, pytester):
     jsonschema = pytest.importorskip("jsonschema")
     from pytest_pipeline.report.json_file import SCHEMA_FILE

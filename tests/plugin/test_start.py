@@ -36,11 +36,12 @@ def test_the_entry_point_imports_nothing_heavy_and_little_of_our_own():
     assert done.stdout.strip() == "LOADED []"
 
 
+@pytest.mark.parametrize("options", [(), ("-p", "xdist.plugin", "-n2")])
 @pytest.mark.parametrize("test", ["pass", "assert 1 == 2"])
-def test_a_session_without_measuring_tests_imports_nothing_heavy(pytester, test):
+def test_a_session_without_measuring_tests_imports_nothing_heavy(pytester, test, options):
     pytester.makeconftest(f"import sys\ndef pytest_unconfigure(): {LOADED}")
     pytester.makepyfile(f"def test_ordinary(): {test}")
-    result = pytester.runpytest_subprocess("-p", "pytest_pipeline.plugin", "-s")
+    result = pytester.runpytest_subprocess("-p", "pytest_pipeline.plugin", "-s", *options)
     result.stdout.fnmatch_lines(["LOADED [[][]]"])
 
 

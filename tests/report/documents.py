@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from pytest_pipeline.explain.item_ledger import make_item_ledger
+from pytest_pipeline.model.change import Change
 from pytest_pipeline.model.comparison import Arm, Bottleneck, Comparison, StageSummary
 from pytest_pipeline.model.device import (
     Clocks,
@@ -30,6 +31,7 @@ from pytest_pipeline.model.resources import CoreUse, Resources
 from pytest_pipeline.model.rounds import LatencyBlock, Phase, Reference, Round
 from pytest_pipeline.model.sweep import Point, Scaling, Sweep
 from pytest_pipeline.model.trace import Ledger, LedgerRow, Trace, make_visits
+from pytest_pipeline.model.tuning import Tried, Tuning
 from pytest_pipeline.model.whatif import WhatIf
 
 STAGES = ("generate", "preprocess", "transform", "metrics")
@@ -609,6 +611,50 @@ def on_device(
     return test_entry(nodeid, "met", [run])
 
 
+def tuned(nodeid: str = "tests/test_shop.py::test_good_setting") -> dict[str, Any]:
+    """A search whose promise came true, with a tie and one setting that was only predicted."""
+    start = Tried(Change(), "threads", "", 4, 1.0, None, 1.1)
+    best = Tried(
+        Change("threads", workers={"parse": 2}, queue_size={"parse": 4}),
+        "threads",
+        "Stage(parse, workers=2, queue_size=4)",
+        5,
+        1.9,
+        speedup_estimate(1.8, 9),
+        0.61,
+    )
+    tied = Tried(
+        Change("threads", workers={"parse": 3}),
+        "threads",
+        "Stage(parse, workers=3)",
+        6,
+        1.95,
+        speedup_estimate(1.85, 9),
+        0.6,
+    )
+    guess = Tried(
+        Change("processes", pool=2),
+        "processes",
+        "executors=[Processes(workers=2)]",
+        2,
+        1.2,
+    )
+    tuning = Tuning(
+        stages=STAGES,
+        num_items=40,
+        start=start,
+        best=best,
+        ties=(tied,),
+        tried=(start, best, tied, guess),
+        num_predicted=31,
+        reason="no other setting is predicted to be 5% faster than the fastest one measured",
+        is_complete=True,
+        seconds=42.0,
+        unavailable={"cuda": "no CUDA device"},
+    )
+    return test_entry(nodeid, "ungated", [], tunings=to_plain([tuning]))
+
+
 def family(name: str = "tests/test_shop.py::test_size") -> list[dict[str, Any]]:
     """One test under three sizes and two executors."""
     tests = []
@@ -656,4 +702,4 @@ def full() -> dict[str, Any]:
 
 def studies() -> dict[str, Any]:
     """Tests without gates that vary something."""
-    return document(swept(), *family())
+    return document(swept(), tuned(), *family())

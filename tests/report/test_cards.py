@@ -183,7 +183,7 @@ def test_every_round_is_a_dot_and_disturbed_ones_are_hollow():
     assert len(css) == len(run["rounds"])
     assert css.count("dirty") == sum(not each["is_clean"] for each in run["rounds"])
     assert css[0] == "warm"
-    assert chart.top <= chart.limit_y <= chart.bottom
+    assert chart.frame.box.top <= chart.frame.limit.y <= chart.frame.box.bottom
     assert chart.confirm_x is not None
 
 
@@ -205,7 +205,7 @@ def test_a_round_says_what_the_operating_system_saw_where_that_was_read():
 def test_start_up_counts_in_the_cold_rounds():
     run = first_run(documents.cold_processes())
     warm, cold = round_charts(run)
-    assert cold.title.endswith("start-up counted")
+    assert cold.frame.title.endswith("start-up counted")
     assert min(dot.y for dot in cold.dots) > 0
     assert warm.dots[1].title != cold.dots[1].title
 
@@ -217,7 +217,7 @@ def test_percentiles_without_samples_are_dotted_and_said():
     assert chart.notes == (
         "threads: 1,050 samples, p50 52.0 ms, p90 58.9 ms, p99 564 ms, largest 614 ms; not enough samples for p99.9 (dotted from there)",
     )
-    assert chart.top <= chart.limit_y <= chart.bottom
+    assert chart.frame.box.top <= chart.frame.limit.y <= chart.frame.box.bottom
 
 
 def test_the_timeline_has_a_path_per_lane():

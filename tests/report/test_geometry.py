@@ -3,11 +3,13 @@
 import copy
 
 import documents
+import pytest
 from hypothesis import given, settings, strategies as st
 
 from pytest_pipeline.report.axis import make_axis
 from pytest_pipeline.report.bars import speedup_chart
-from pytest_pipeline.report.rounds import round_charts
+from pytest_pipeline.report.curve import latency_curves
+from pytest_pipeline.report.rounds import round_charts, round_ratio
 
 positive = st.floats(min_value=1e-12, max_value=1e12)
 anything = st.one_of(st.none(), st.floats())
@@ -58,4 +60,19 @@ def test_every_chart_shows_its_limit(limit, value):
     for bar in bars.bars:
         assert bar.value_x < bar.range_x
     dots = round_charts(run)[0]
-    assert dots.top <= dots.limit_y <= dots.bottom
+    box, line = dots.frame.box, dots.frame.limit
+    assert box.top <= line.y <= box.bottom
+    reach = box.bottom - line.y
+    for dot, each in zip(dots.dots, run["rounds"], strict=True):
+        ratio = round_ratio(each, "serial", "threads", cold=False)
+        assert reach * ratio == pytest.approx(
+            limit * (box.bottom - dot.y), abs=0.11 * (ratio + limit)
+        )
+
+
+def test_a_latency_limit_far_above_all_samples_stands_at_its_own_value():
+    run = copy.deepcopy(documents.slow_tail()["runs"][0])
+    run["findings"][0].update(limit=10.0, effective_limit=10.5)
+    chart = latency_curves(run)
+    (tick,) = [each for each in chart.frame.y_ticks if each.label == "10.0 s"]
+    assert chart.frame.limit.y == tick.at

@@ -102,7 +102,10 @@ def test_parameters_of_a_test_become_one_chart_over_their_number():
     (family,) = make_families(documents.family())
     assert family.name == "tests/test_shop.py::test_size"
     assert [tick.label for tick in family.chart.x_ticks] == ["25,000", "50,000", "100,000"]
-    assert {curve.label for curve in family.chart.curves} == {"threads", "processes"}
+    assert {curve.label for curve in family.chart.curves} == {"threads", "processes", "serial"}
+    assert family.chart.summary.endswith(
+        "serial 1.00x at 25,000, 1.00x at 50,000, 1.00x at 100,000"
+    )
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ from unit.virtual import Lab, p99, speedup
 
 from pytest_pipeline.model.finding import Verdict
 from pytest_pipeline.model.plan import Stage
+from pytest_pipeline.testing import VirtualExecutor
 
 
 def embed(lab: Lab, *, batch: int, workers: int = 1) -> Stage:
@@ -62,3 +63,27 @@ def test_the_latency_of_an_item_counts_from_its_own_arrival_while_its_batch_fill
     # The first of four waits 30 ms for the fourth, then all are 12 ms in service.
     assert latency.max_s == pytest.approx(0.042, abs=1e-4)
     assert latency.mean_s == pytest.approx(0.027, abs=1e-4)
+
+
+def test_in_closed_loop_every_worker_may_have_one_batch():
+    seen: list[int | None] = []
+
+    class Watched(VirtualExecutor):
+        def open(self, plan):
+            running = super().open(plan)
+            run = running.run
+
+            def watched(source):
+                seen.append(source.in_flight)
+                return run(source)
+
+            running.run = watched
+            return running
+
+    lab = Lab(cores=4.0)
+    watched = Watched("threads", lab.machine)
+    lab.compare(
+        [embed(lab, batch=4, workers=3)], range(400), requirements=[p99(0.05)], candidates=[watched]
+    )
+    # In batches, which is what the executor inside takes for items.
+    assert {each for each in seen if each} == {3}

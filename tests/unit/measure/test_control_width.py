@@ -1,10 +1,12 @@
 """The control kernel shows what the host gives, also where the arm has too few workers to show it."""
 
 import pytest
+from unit.virtual import Lab, speedup
 
 from pytest_pipeline.executors.serial import Serial
 from pytest_pipeline.executors.threads import Threads
 from pytest_pipeline.measure.machine import RealMachine
+from pytest_pipeline.testing import VirtualExecutor
 
 
 @pytest.mark.parametrize(
@@ -26,3 +28,15 @@ def test_an_executor_with_too_few_workers_of_its_own_does_not_run_the_control(
     finally:
         machine.close()
     assert bool(wide) is is_replaced
+
+
+def test_the_control_is_as_wide_as_the_widest_arm_whichever_comes_first():
+    class Narrow(VirtualExecutor):
+        def workers(self, plan):  # noqa: ARG002 - one worker, whatever the plan
+            return 1
+
+    lab = Lab()
+    narrow = Narrow("narrow", lab.machine)
+    gate = speedup(0.9)
+    result = lab.compare(candidates=[narrow, lab.threads], requirements=[gate], max_rounds=5)
+    assert (result.reference.executor, result.reference.width) == ("threads", 2)

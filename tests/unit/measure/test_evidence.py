@@ -177,3 +177,21 @@ def test_the_threads_of_worker_processes_are_counted_with_ours():
         assert worker.stdin is not None
         worker.stdin.write(b"\n")
     assert {threading.main_thread().native_id, worker.pid} <= set(tasks)
+
+
+def test_what_a_latency_gate_saw_is_said_of_blocks():
+    shares = {True: 0.1, False: 0.5}
+    blocks = [
+        LatencyBlock(
+            executor="threads",
+            rate_per_s=None,
+            latencies_s=(),
+            send_lag_p99_s=0.0,
+            is_clean=is_clean,
+            evidence=Evidence(queue_share=share),
+        )
+        for is_clean, share in shares.items()
+    ]
+    assert "50 % of the time for a core (run queue), 10 % in clean blocks" in summarise(
+        blocks, "blocks"
+    )

@@ -27,7 +27,11 @@ class Scripted:
 
     def memory(self):
         self.was_read.release()
-        return round(self.now_s() * 1000), 7
+        return round(self.now_s() * 1000), {11: 3, 12: 4, 99: 1000}
+
+    def alive(self):
+        """The two workers have gone with their arm; somebody else's child has not."""
+        return frozenset({99})
 
     def core_seconds(self):
         return {0: self.now_s(), 2: 3.0}
@@ -53,7 +57,7 @@ def profile(seconds, *, reads=3, **options):
 
     result, used = Profiling(gauges, clock)(execute, 0.1)
     assert result == "outputs"
-    return used
+    return used()
 
 
 def test_cores_and_memory_are_told_apart_on_one_time_axis():
@@ -119,16 +123,17 @@ def test_a_span_too_short_for_the_kernels_ticks_joins_the_one_before():
 
 def test_a_workers_memory_and_switches_are_counted_apart_from_ours():
     gauges = SystemGauges()
-    _, before = gauges.memory()
     code = "block = bytearray(b'x' * 60_000_000); print('up', flush=True); input()"
     with subprocess.Popen(
         [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as child:
         assert child.stdout.readline() == "up\n"
         own, children = gauges.memory()
+        assert child.pid in gauges.alive()
         child.communicate("\n")
-    assert children - before > 60_000_000
+    assert children[child.pid] > 60_000_000
     assert own > 1_000_000
+    assert child.pid not in gauges.alive()
 
 
 def test_every_usable_core_is_read():
@@ -136,6 +141,18 @@ def test_every_usable_core_is_read():
     assert all(seconds > 0 for seconds in cores.values())
     if hasattr(os, "sched_getaffinity"):
         assert set(cores) == os.sched_getaffinity(0)
+
+
+def test_a_sandbox_that_hides_cores_and_memory_breaks_no_measurement(monkeypatch):
+    def hidden(*_, **__):
+        raise FileNotFoundError("/proc/stat")
+
+    monkeypatch.setattr("psutil.cpu_times", hidden)
+    monkeypatch.setattr("pytest_pipeline.measure.gauges.resident_bytes", hidden)
+    result, used = Profiling(SystemGauges(), FakeClock())(lambda: "outputs", 0.1)
+    assert result == "outputs"
+    assert used().cores == ()
+    assert used().peak_bytes == 0
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only Linux counts per thread")

@@ -1,0 +1,219 @@
+"""Other ways to run a function in worker processes. They keep their workers up unless the name says otherwise."""
+
+from __future__ import annotations
+
+import contextlib
+import multiprocessing
+import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from _installed import is_installed, with_versions
+
+WORKERS = 2
+DEPTH = 16
+BASELINE = "mp.Pool.imap"
+
+Stage = Callable[[Any], Any]
+
+
+class Pool(Protocol):
+    """A pool with its workers up."""
+
+    def __call__(self, fn: Stage, items: Sequence[Any], chunk: int) -> Iterable[Any]:
+        """Return the outputs in order."""
+        ...
+
+
+@dataclass(frozen=True)
+class Peer:
+    """One way."""
+
+    open: Callable[[], contextlib.AbstractContextManager[Pool]]
+    module: str = "multiprocessing"
+    distribution: str = ""
+    is_slow: bool = False
+    """Gets a tenth of the items: some need half a millisecond for each."""
+    sends_items: bool = True
+    """False when its workers are forked with the items."""
+
+
+@contextlib.contextmanager
+def mp_pool() -> Iterator[Pool]:
+    with multiprocessing.get_context("fork").Pool(WORKERS) as opened:
+        yield lambda fn, items, chunk: opened.imap(fn, items, chunksize=chunk)
+
+
+@contextlib.contextmanager
+def futures() -> Iterator[Pool]:
+    context = multiprocessing.get_context("fork")
+    with ProcessPoolExecutor(WORKERS, mp_context=context) as opened:
+        yield lambda fn, items, chunk: opened.map(fn, items, chunksize=chunk)
+
+
+@contextlib.contextmanager
+def loky() -> Iterator[Pool]:
+    import loky  # type: ignore[import-not-found]
+
+    opened = loky.get_reusable_executor(max_workers=WORKERS)
+    yield lambda fn, items, chunk: opened.map(fn, items, chunksize=chunk)
+    opened.shutdown()
+
+
+@contextlib.contextmanager
+def pebble() -> Iterator[Pool]:
+    import pebble  # type: ignore[import-not-found]
+
+    with pebble.ProcessPool(max_workers=WORKERS) as opened:
+        yield lambda fn, items, chunk: opened.map(fn, items, chunksize=chunk).result()
+
+
+@contextlib.contextmanager
+def mpire() -> Iterator[Pool]:
+    import mpire  # type: ignore[import-not-found]
+
+    with mpire.WorkerPool(n_jobs=WORKERS, keep_alive=True) as opened:
+        yield lambda fn, items, chunk: opened.imap(
+            fn, [(each,) for each in items], chunk_size=chunk
+        )
+
+
+@contextlib.contextmanager
+def joblib() -> Iterator[Pool]:
+    import joblib  # type: ignore[import-not-found,import-untyped]
+
+    with joblib.Parallel(n_jobs=WORKERS, max_nbytes=None) as opened:
+        # Its batches are set when it is made; here it chooses them by itself.
+        yield lambda fn, items, _: opened(joblib.delayed(fn)(each) for each in items)
+
+
+class Mapped:
+    """A data set for `DataLoader`: the function applied to each item, or to a chunk of them."""
+
+    def __init__(self, fn: Stage, items: Sequence[Any]) -> None:
+        self.fn = fn
+        self.items = items
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+    def __getitem__(self, index: int) -> Any:
+        return self.fn(self.items[index])
+
+
+def as_it_is(batch: Any) -> Any:
+    return batch
+
+
+@contextlib.contextmanager
+def data_loader() -> Iterator[Pool]:
+    from torch.utils.data import DataLoader
+
+    made: dict[int, Any] = {}
+
+    def run(fn: Stage, items: Sequence[Any], chunk: int) -> Iterable[Any]:
+        if id(items) not in made:  # its workers hold the items, hence one loader for each list
+            made[id(items)] = DataLoader(
+                Mapped(fn, items),  # type: ignore[arg-type]
+                batch_size=None if chunk == 1 else chunk,
+                collate_fn=as_it_is,
+                num_workers=WORKERS,
+                persistent_workers=True,
+                multiprocessing_context="fork",
+            )
+        return made[id(items)]  # type: ignore[no-any-return]
+
+    yield run
+    made.clear()
+
+
+@contextlib.contextmanager
+def torchdata() -> Iterator[Pool]:
+    from torchdata.nodes import (  # type: ignore[import-not-found]
+        IterableWrapper,
+        Loader,
+        ParallelMapper,
+    )
+
+    yield lambda fn, items, _: Loader(
+        ParallelMapper(
+            IterableWrapper(items),
+            fn,
+            num_workers=WORKERS,
+            in_order=True,
+            method="process",
+            multiprocessing_context="fork",
+        )
+    )
+
+
+@contextlib.contextmanager
+def pypeln() -> Iterator[Pool]:
+    import pypeln  # type: ignore[import-not-found]
+
+    yield lambda fn, items, _: pypeln.process.ordered(
+        pypeln.process.map(fn, items, workers=WORKERS)
+    )
+
+
+@contextlib.contextmanager
+def spdl() -> Iterator[Pool]:
+    from spdl.pipeline import PipelineBuilder  # type: ignore[import-not-found]
+
+    with ProcessPoolExecutor(WORKERS, mp_context=multiprocessing.get_context("fork")) as opened:
+
+        def run(fn: Stage, items: Sequence[Any], _: int) -> Iterator[Any]:
+            builder = PipelineBuilder().add_source(items)
+            builder.pipe(fn, executor=opened, concurrency=WORKERS, output_order="input")
+            pipeline = builder.add_sink(DEPTH).build(num_threads=WORKERS)
+            with pipeline.auto_stop():
+                yield from pipeline
+
+        yield run
+
+
+@contextlib.contextmanager
+def ray() -> Iterator[Pool]:
+    os.environ.update(RAY_USAGE_STATS_ENABLED="0", RAY_AUTH_MODE="disabled")
+    import ray  # type: ignore[import-not-found]
+
+    ray.init(num_cpus=WORKERS, include_dashboard=False, log_to_driver=False, address="local")
+    made: dict[Stage, Any] = {}
+
+    def run(fn: Stage, items: Sequence[Any], chunk: int) -> Iterator[Any]:
+        if fn not in made:
+            made[fn] = ray.remote(lambda several: [fn(each) for each in several])
+        parts = [items[k : k + chunk] for k in range(0, len(items), chunk)]
+        for waiting in [made[fn].remote(part) for part in parts]:
+            yield from ray.get(waiting)
+
+    yield run
+    ray.shutdown()
+
+
+PEERS: dict[str, Peer] = {
+    BASELINE: Peer(mp_pool),
+    "ProcessPoolExecutor.map": Peer(futures),
+    "loky": Peer(loky, "loky", "loky"),
+    "pebble": Peer(pebble, "pebble", "pebble"),
+    "mpire": Peer(mpire, "mpire", "mpire"),
+    "joblib": Peer(joblib, "joblib", "joblib"),
+    "DataLoader": Peer(data_loader, "torch.utils.data", "torch", is_slow=True, sends_items=False),
+    "torchdata.nodes, started each time": Peer(
+        torchdata, "torchdata.nodes", "torchdata", is_slow=True
+    ),
+    "pypeln.process, started each time": Peer(pypeln, "pypeln", "pypeln", is_slow=True),
+    "SPDL, ProcessPoolExecutor": Peer(spdl, "spdl.pipeline", "spdl_core", is_slow=True),
+    "Ray tasks": Peer(ray, "ray", "ray", is_slow=True),
+}
+
+HERE = {name: peer for name, peer in PEERS.items() if is_installed(peer.module)}
+"""Those that are installed."""
+
+
+def with_peers(text: str) -> str:
+    """Add versions, and what is not installed, to the head of a table."""
+    third_party = {name: (p.module, p.distribution) for name, p in PEERS.items() if p.distribution}
+    return with_versions(text, third_party)
