@@ -18,7 +18,7 @@ import weakref
 from collections import Counter, defaultdict
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
-from typing import Any, NoReturn
+from typing import Any
 
 Ticks = dict[Hashable, int]
 
@@ -313,10 +313,6 @@ class SimulatedDevices:
     def as_numpy(self, leaf: Any) -> Any:
         """Return it."""
         return leaf
-
-    def capture(self, stream: Any, fn: Any, value: Any) -> NoReturn:
-        """Raise: graphs are not simulated."""
-        raise NotImplementedError("graphs are not simulated")
 
     def synchronize(self, device: str) -> None:
         """Let the calling thread come after all that the device was given."""
