@@ -104,6 +104,29 @@ def test_arrays_of_numpy_meet_the_stage_as_tensors_and_come_back_as_arrays(stand
         assert isinstance(output, np.ndarray)
 
 
+def test_a_run_outside_inference_mode_may_follow_one_inside(stand_in, opened):
+    items = tensors(5, 3)
+    running = opened(stand_in, [scale])
+    with torch.inference_mode():
+        running.run(Source(lambda: iter(items)))
+    assert_equal(running.run(Source(lambda: iter(items))).outputs, [3 * x for x in items])
+
+
+def test_an_empty_tensor_may_come_first(stand_in):
+    assert_equal(
+        run(stand_in, [scale], [torch.empty(0), torch.ones(2)]).outputs,
+        [torch.empty(0), 3 * torch.ones(2)],
+    )
+
+
+@pytest.mark.parametrize(
+    "item", [np.array(["a", "b"]), np.array([1, None]), np.ones(2, np.longdouble)]
+)
+def test_arrays_that_torch_cannot_hold_pass_as_they_are(stand_in, item):
+    (output,) = run(stand_in, [lambda x: x], [item]).outputs
+    assert output is item
+
+
 def test_tensors_inside_containers_travel_and_the_rest_passes_as_it_is(stand_in):
     def stage(item):
         return {"sum": item["a"] + item["b"][0], "label": item["label"], "n": len(item["b"])}

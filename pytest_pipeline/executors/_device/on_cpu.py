@@ -79,7 +79,7 @@ class CpuBackend(TorchTensors):
 
     def host_buffer(self, nbytes: int) -> Any:
         """Allocate memory."""
-        return self.torch.empty(nbytes, dtype=self.torch.uint8)
+        return self.empty(nbytes)
 
     def device_buffer(self, device: str, nbytes: int, stream: Any) -> Any:  # noqa: ARG002 - as every backend
         """Allocate memory."""

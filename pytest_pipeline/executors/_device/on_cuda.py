@@ -80,12 +80,12 @@ class CudaBackend(TorchTensors):
 
     def host_buffer(self, nbytes: int) -> Any:
         """Allocate page-locked memory."""
-        return self.torch.empty(nbytes, dtype=self.torch.uint8, pin_memory=True)
+        return self.empty(nbytes, pin_memory=True)
 
     def device_buffer(self, device: str, nbytes: int, stream: CudaStream) -> Any:
         """Allocate for the stream, so that what is freed is used again in its order."""
         with self.torch.cuda.stream(stream.stream):
-            return self.torch.empty(nbytes, dtype=self.torch.uint8, device=device)
+            return self.empty(nbytes, device=device)
 
     def copy(self, stream: CudaStream, target: Any, source: Any) -> None:
         """Copy without waiting."""

@@ -51,7 +51,7 @@ class Packing:
         for _, nbytes in specs:
             offsets.append(-(-total // _ALIGNMENT) * _ALIGNMENT)
             total = offsets[-1] + nbytes
-        if total > self._capacity:
+        if self._buffer is None or total > self._capacity:
             self._buffer = None  # before the new one is there: the peak is one buffer, not two
             self._buffer, self._capacity = self._allocate(total), total
         self._views = [
