@@ -183,8 +183,12 @@ def test_branches_of_a_fan_belong_to_its_stage():
     assert [name(fn) for fn in (half, abs, join, len)] == ["shards", "shards", "shards", "len"]
 
 
-@pytest.mark.parametrize("nbytes", [8, 300])
-def test_bytes_are_those_of_the_copies_alignment_included(nbytes):
-    (found,) = look([Step(1, half, "cuda:0")], [Block("host", nbytes)])
+@pytest.mark.parametrize(("blocks", "nbytes"), [((8,), 8), ((300,), 300), ((8, 8), 264)])
+def test_bytes_are_those_of_the_copies_gaps_between_tensors_included(blocks, nbytes):
+    def first(both):
+        return both[0]
+
+    item = [Block("host", each) for each in blocks]
+    (found,) = look([Step(1, first, "cuda:0")], [item])
     h2d = next(part for part in found.parts if part.name == "H2D")
-    assert h2d.bytes == -(-nbytes // 256) * 256
+    assert h2d.bytes == nbytes

@@ -116,3 +116,9 @@ def test_cuda_gives_the_exact_cause(monkeypatch, cuda, available, visible, cause
         monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
     with pytest.raises(UnavailableError, match=f"executor 'cuda': {cause}"):
         Cuda().open(make_plan([abs]))
+
+
+def test_cuda_is_available_where_torch_finds_a_device(monkeypatch):
+    fake_torch(monkeypatch, cuda="12.8", available=True)
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    assert Cuda().unavailable() is None

@@ -50,19 +50,6 @@ class Stream(Protocol):
         ...
 
 
-class Graph(Protocol):
-    """Launches recorded once and issued together, on the addresses they were recorded with."""
-
-    @property
-    def output(self) -> Any:
-        """What the recorded call returned; overwritten by every replay."""
-        ...
-
-    def replay(self, stream: Any) -> None:
-        """Issue the launches on `stream`."""
-        ...
-
-
 class Backend(Protocol):
     """One kind of device. `stream`, `event`, `buffer` and `view` objects come from it and go back to it only."""
 
@@ -149,10 +136,6 @@ class Backend(Protocol):
 
     def as_numpy(self, leaf: Any) -> Any:
         """Return a host tensor as a numpy array that shares its memory."""
-        ...
-
-    def capture(self, stream: Any, fn: Callable[[Any], Any], value: Any) -> Graph:
-        """Warm up and record `fn(value)`; raises whatever keeps it from being recorded."""
         ...
 
     def synchronize(self, device: str) -> None:

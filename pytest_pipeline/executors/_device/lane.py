@@ -197,10 +197,11 @@ class Lane:
         backend = self.backend
         use.slot.out_ready.synchronize()
         outs = [backend.taken_out(view) for view in use.views]
+        value, use.value = use.value, None
         use.kept.clear()
         if use.is_numpy:
             outs = [backend.as_numpy(out) for out in outs]
-        return replaced(use.value, self._goes_out, outs)
+        return replaced(value, self._goes_out, outs)
 
     def release(self) -> None:
         """Grant the slot of the oldest use to the feeder."""

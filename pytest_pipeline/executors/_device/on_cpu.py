@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from time import perf_counter_ns
-from typing import Any, NoReturn
+from typing import Any
 
 from pytest_pipeline.errors import UsageError
 from pytest_pipeline.executors._device.on_torch import TorchTensors
@@ -79,7 +79,7 @@ class CpuBackend(TorchTensors):
 
     def host_buffer(self, nbytes: int) -> Any:
         """Allocate memory."""
-        return self.torch.empty(nbytes, dtype=self.torch.uint8)
+        return self.empty(nbytes)
 
     def device_buffer(self, device: str, nbytes: int, stream: Any) -> Any:  # noqa: ARG002 - as every backend
         """Allocate memory."""
@@ -99,10 +99,6 @@ class CpuBackend(TorchTensors):
 
     def enters_behind(self, stream: Any, leaf: Any) -> None:
         """Do nothing."""
-
-    def capture(self, stream: Any, fn: Callable[[Any], Any], value: Any) -> NoReturn:
-        """Raise: there are no graphs here."""
-        raise NotImplementedError("a CPU has no CUDA graphs")
 
     def synchronize(self, device: str) -> None:
         """Do nothing: everything is done."""

@@ -9,9 +9,6 @@ from pytest_pipeline.errors import UsageError
 from pytest_pipeline.executors._device.on_torch import TorchTensors
 from pytest_pipeline.model.device_memory import DeviceMemory
 
-_WARM_UPS = 3
-"""Calls on a side stream before a capture, as torch's own notes on CUDA graphs ask for."""
-
 
 class CudaStream:
     """A stream of torch, which is ordered with no default stream."""
@@ -42,20 +39,6 @@ class CudaEvent:
     def elapsed_ns(self, earlier: CudaEvent) -> int:
         """Return nanoseconds; the resolution is about 500."""
         return int(earlier.event.elapsed_time(self.event) * 1e6)
-
-
-class CudaGraph:
-    """A graph of torch."""
-
-    def __init__(self, torch: Any, graph: Any, output: Any) -> None:
-        self._torch = torch
-        self._graph = graph
-        self.output = output
-
-    def replay(self, stream: CudaStream) -> None:
-        """Issue the recorded launches."""
-        with self._torch.cuda.stream(stream.stream):
-            self._graph.replay()
 
 
 class CudaBackend(TorchTensors):
@@ -97,12 +80,12 @@ class CudaBackend(TorchTensors):
 
     def host_buffer(self, nbytes: int) -> Any:
         """Allocate page-locked memory."""
-        return self.torch.empty(nbytes, dtype=self.torch.uint8, pin_memory=True)
+        return self.empty(nbytes, pin_memory=True)
 
     def device_buffer(self, device: str, nbytes: int, stream: CudaStream) -> Any:
         """Allocate for the stream, so that what is freed is used again in its order."""
         with self.torch.cuda.stream(stream.stream):
-            return self.torch.empty(nbytes, dtype=self.torch.uint8, device=device)
+            return self.empty(nbytes, device=device)
 
     def copy(self, stream: CudaStream, target: Any, source: Any) -> None:
         """Copy without waiting."""
@@ -122,19 +105,6 @@ class CudaBackend(TorchTensors):
     def enters_behind(self, stream: CudaStream, leaf: Any) -> None:
         """Order the stream behind what the feeder's thread sees as the current stream of the leaf's device."""
         stream.stream.wait_stream(self.torch.cuda.current_stream(leaf.device))
-
-    def capture(self, stream: CudaStream, fn: Callable[[Any], Any], value: Any) -> CudaGraph:
-        """Warm up on the stream, then record into a graph of its own memory pool."""
-        torch = self.torch
-        with torch.cuda.stream(stream.stream):
-            for _ in range(_WARM_UPS):
-                fn(value)
-        stream.stream.synchronize()
-        graph = torch.cuda.CUDAGraph()
-        # Thread-local: the drainer waits for events meanwhile, which a global capture forbids.
-        with torch.cuda.graph(graph, stream=stream.stream, capture_error_mode="thread_local"):
-            output = fn(value)
-        return CudaGraph(torch, graph, output)
 
     def synchronize(self, device: str) -> None:
         """Block until the device is idle."""

@@ -10,8 +10,8 @@ import numpy as np
 if TYPE_CHECKING:
     from types import ModuleType
 
-_KINDS = "biufc"
-"""Kinds of numpy arrays that torch can hold: bool, integers, floats, complex."""
+_WIDEST = {"b": 1, "i": 8, "u": 8, "f": 8, "c": 16}
+"""Bytes of the widest numpy type of each kind that torch can hold (no long doubles)."""
 
 
 class TorchTensors:
@@ -25,7 +25,8 @@ class TorchTensors:
     def is_tensor(self, leaf: Any) -> bool:
         """Tell whether `leaf` is a dense torch tensor or a numpy array of numbers."""
         if isinstance(leaf, np.ndarray):
-            return leaf.dtype.kind in _KINDS and leaf.dtype.isnative
+            is_known = leaf.dtype.itemsize <= _WIDEST.get(leaf.dtype.kind, 0)
+            return bool(is_known and leaf.dtype.isnative)
         return isinstance(leaf, self.torch.Tensor) and leaf.layout is self.torch.strided
 
     def spec(self, leaf: Any) -> tuple[Hashable, int]:
@@ -40,14 +41,21 @@ class TorchTensors:
             leaf = leaf.copy()
         return self.torch.from_numpy(leaf)
 
+    def empty(self, nbytes: int, **where: Any) -> Any:
+        """Allocate bytes that any later run may write to, also when this one is in inference mode."""
+        with self.torch.inference_mode(mode=False):
+            return self.torch.empty(nbytes, dtype=self.torch.uint8, **where)
+
     def view(self, buffer: Any, offset: int, like: Any) -> Any:
         """Return bytes of `buffer` as a tensor like `like`."""
         nbytes = like.numel() * like.element_size()
-        return buffer[offset : offset + nbytes].view(like.dtype).view(like.shape)
+        with self.torch.inference_mode(mode=False):
+            return buffer[offset : offset + nbytes].view(like.dtype).view(like.shape)
 
     def span(self, buffer: Any, nbytes: int) -> Any:
         """Return the first bytes."""
-        return buffer[:nbytes]
+        with self.torch.inference_mode(mode=False):
+            return buffer[:nbytes]
 
     def host_copy(self, target: Any, source: Any) -> None:
         """Copy within host memory."""

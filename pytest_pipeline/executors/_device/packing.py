@@ -49,9 +49,9 @@ class Packing:
             return self._views
         offsets, total = [], 0
         for _, nbytes in specs:
-            offsets.append(total)
-            total += -(-nbytes // _ALIGNMENT) * _ALIGNMENT
-        if total > self._capacity:
+            offsets.append(-(-total // _ALIGNMENT) * _ALIGNMENT)
+            total = offsets[-1] + nbytes
+        if self._buffer is None or total > self._capacity:
             self._buffer = None  # before the new one is there: the peak is one buffer, not two
             self._buffer, self._capacity = self._allocate(total), total
         self._views = [

@@ -47,6 +47,7 @@ class Feeder:
             if use is None:
                 return
             lane.done.put(use)
+            del use  # the drainer lets go of its tensors, once the device is done with them
 
     def _settle(self) -> None:
         # Here and not in the calling thread: a kernel that never ends must not take that one along.

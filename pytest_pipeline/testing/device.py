@@ -1,0 +1,392 @@
+"""A simulated device on a virtual clock: streams, copy engines, events, and races found by vector clocks.
+
+Every stream and every host thread has a vector clock (Fidge 1988, Mattern 1989): an operation is
+ordered behind another exactly when it has seen its tick. Two uses of one memory, one of them a
+write, without that order are a race, whatever the timing happened to be. Times follow from the
+same order: an operation starts when its stream, the events it waits for, its engine and the host
+thread that issued it are all there. Each device has one copy engine per direction, one for copies
+to other devices, and one for kernels.
+
+Memory that a stage's result leaves goes to the next result on the same stream, as torch's caching
+allocator does it: a reference dropped too early is a race here too.
+"""
+
+from __future__ import annotations
+
+import threading
+import weakref
+from collections import Counter, defaultdict
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass, field
+from typing import Any
+
+Ticks = dict[Hashable, int]
+
+
+@dataclass(slots=True)
+class Moment:
+    """What one host thread, stream or event has seen, and when."""
+
+    at_ns: int = 0
+    """Virtual time."""
+    seen: Ticks = field(default_factory=dict)
+    """Operations of each actor that are ordered before."""
+
+    def join(self, other: Moment) -> None:
+        """Come after `other` too."""
+        self.at_ns = max(self.at_ns, other.at_ns)
+        for actor, tick in other.seen.items():
+            self.seen[actor] = max(tick, self.seen.get(actor, 0))
+
+    def copy(self) -> Moment:
+        """Return the same moment, apart."""
+        return Moment(self.at_ns, dict(self.seen))
+
+
+class Memory:
+    """One allocation: what lies at each offset, and who touched it last."""
+
+    def __init__(self, name: str, *, is_pinned: bool = False) -> None:
+        self.name = name
+        self.is_pinned = is_pinned
+        self.cells: dict[int, Any] = {}
+        self.write: tuple[Hashable, int] | None = None
+        self.reads: list[tuple[Hashable, int]] = []
+
+
+@dataclass(eq=False)
+class SimTensor:
+    """A tensor of a simulated device: a value, its bytes, and the memory it lies in."""
+
+    memory: Memory
+    """Where it lies."""
+    offset: int
+    """From the start of the memory, bytes."""
+    nbytes: int
+    """Size."""
+
+    @property
+    def value(self) -> Any:
+        """What lies there now."""
+        return self.memory.cells.get(self.offset)
+
+
+@dataclass(frozen=True, slots=True)
+class Costs:
+    """Nanoseconds per byte of each part."""
+
+    stage_in: int = 0
+    """Host copy into page-locked memory."""
+    h2d: int = 0
+    """Host to device."""
+    d2h: int = 0
+    """Device to host."""
+    stage_out: int = 0
+    """Host copy out of page-locked memory."""
+    peer: int = 0
+    """Device to device."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kernel:
+    """A stage for a simulated device: takes and returns values."""
+
+    fn: Callable[..., Any]
+    """Maps the values of its tensors."""
+    ns: int = 0
+    """Nanoseconds on the compute engine."""
+    is_in_place: bool = False
+    """Writes its result over its first input."""
+
+    def __call__(self, *values: Any) -> Any:
+        """Run on values."""
+        return self.fn(*values)
+
+
+class SimStream:
+    """A stream: work in the order of issue."""
+
+    def __init__(self, sim: SimulatedDevices, device: str) -> None:
+        self.device = device
+        self.moment = Moment()
+        self._sim = sim
+
+    def wait_event(self, event: SimEvent) -> None:
+        """Come after the event."""
+        with self._sim.lock:
+            if event.moment is not None and not self._sim.drops("wait_event"):
+                self.moment.join(event.moment)
+
+
+class SimEvent:
+    """A point of a stream."""
+
+    def __init__(self, sim: SimulatedDevices) -> None:
+        self.moment: Moment | None = None
+        self._sim = sim
+
+    def record(self, stream: SimStream) -> None:
+        """Stand for what the stream holds."""
+        with self._sim.lock:
+            self.moment = stream.moment.copy()
+
+    def synchronize(self) -> None:
+        """Let the calling thread come after it."""
+        with self._sim.lock:
+            self._sim.step("synchronize")
+            if self.moment is not None and not self._sim.drops("synchronize"):
+                self._sim.host.join(self.moment)
+
+    def elapsed_ns(self, earlier: SimEvent) -> int:
+        """Return virtual nanoseconds."""
+        assert self.moment is not None
+        assert earlier.moment is not None
+        return self.moment.at_ns - earlier.moment.at_ns
+
+
+class SimulatedDevices:
+    """A backend of the cuda executor: `Cuda(devices=["sim:0"], backend=SimulatedDevices())`."""
+
+    kind = "simulated"
+
+    def __init__(self, costs: Costs = Costs(), *, names: tuple[str, ...] = ("sim:0",)) -> None:
+        self.costs = costs
+        self.lock = threading.RLock()
+        self.races: list[str] = []
+        """Every pair of uses that nothing orders."""
+        self.counts: Counter[str] = Counter()
+        """Operations so far, by name; events that were never recorded are no edges and not counted."""
+        self.drop: tuple[str, int] | None = None
+        """Leave out the n-th (from 0) `wait_event`, `synchronize` or `take_over`."""
+        self.failure: tuple[str, int, BaseException] | None = None
+        """Raise at the n-th (from 0) operation of a name."""
+        self._names = names
+        self._hosts: dict[int, Moment] = {}
+        self._streams: list[SimStream] = []
+        self._engines: defaultdict[tuple[str, str], int] = defaultdict(int)
+        self._pools: defaultdict[int, list[Memory]] = defaultdict(list)
+
+    @property
+    def host(self) -> Moment:
+        """The moment of the calling thread."""
+        return self._hosts.setdefault(threading.get_ident(), Moment())
+
+    @property
+    def makespan_ns(self) -> int:
+        """Virtual time at which everything is done."""
+        moments = [*self._hosts.values(), *(stream.moment for stream in self._streams)]
+        return max((moment.at_ns for moment in moments), default=0)
+
+    def tensor(self, value: Any, nbytes: int, *, is_pinned: bool = False) -> SimTensor:
+        """Make an item in host memory."""
+        memory = Memory("item", is_pinned=is_pinned)
+        memory.cells[0] = value
+        return SimTensor(memory, 0, nbytes)
+
+    def step(self, name: str) -> None:
+        """Count an operation, and fail where the script says so."""
+        number = self.counts[name]
+        self.counts[name] += 1
+        if self.failure is not None and self.failure[:2] == (name, number):
+            raise self.failure[2]
+
+    def drops(self, name: str) -> bool:
+        """Count an edge, and tell whether the script leaves it out."""
+        number = self.counts[f"{name} edges"]
+        self.counts[f"{name} edges"] += 1
+        return self.drop == (name, number)
+
+    # --- what the scheduler asks for
+
+    def check(self, devices: tuple[str, ...]) -> None:
+        """Raise `ValueError` for an unknown device."""
+        unknown = set(devices) - set(self._names)
+        if unknown:
+            raise ValueError(f"no such simulated device: {sorted(unknown)}")
+
+    def stream(self, device: str) -> SimStream:
+        """Make a stream."""
+        self._streams.append(SimStream(self, device))
+        return self._streams[-1]
+
+    def event(self, device: str, *, is_timed: bool = False) -> SimEvent:  # noqa: ARG002 - as every backend
+        """Make an event."""
+        return SimEvent(self)
+
+    def is_tensor(self, leaf: Any) -> bool:
+        """Tell whether it is ours."""
+        return isinstance(leaf, SimTensor)
+
+    def is_on_device(self, leaf: Any) -> bool:  # noqa: ARG002 - as every backend
+        """Return False: items come from the host."""
+        return False
+
+    def needs_copy_out(self, leaf: Any) -> bool:
+        """Return True for what is ours."""
+        return isinstance(leaf, SimTensor)
+
+    def is_pinned(self, leaf: SimTensor) -> bool:
+        """Tell whether its memory is page-locked."""
+        return leaf.memory.is_pinned
+
+    def spec(self, leaf: SimTensor) -> tuple[Hashable, int]:
+        """Return (size, size)."""
+        return leaf.nbytes, leaf.nbytes
+
+    def adopt(self, leaf: Any) -> Any:
+        """Return it."""
+        return leaf
+
+    def host_buffer(self, nbytes: int) -> Memory:
+        """Allocate."""
+        with self.lock:
+            self.step("allocate")
+            return Memory(f"host buffer of {nbytes}", is_pinned=True)
+
+    def device_buffer(self, device: str, nbytes: int, stream: SimStream) -> Memory:  # noqa: ARG002 - as every backend
+        """Allocate."""
+        with self.lock:
+            self.step("allocate")
+            return Memory(f"buffer of {nbytes} on {device}")
+
+    def view(self, buffer: Memory, offset: int, like: SimTensor) -> SimTensor:
+        """Return a part of the buffer."""
+        return SimTensor(buffer, offset, like.nbytes)
+
+    def span(self, buffer: Memory, nbytes: int) -> SimTensor:
+        """Return all of it."""
+        return SimTensor(buffer, -1, nbytes)
+
+    def host_copy(self, target: SimTensor, source: SimTensor) -> None:
+        """Copy in the calling thread."""
+        with self.lock:
+            self.step("host_copy")
+            self._on_host(source, target, self.costs.stage_in)
+            target.memory.cells[target.offset] = source.value
+
+    def taken_out(self, view: SimTensor) -> SimTensor:
+        """Copy out in the calling thread."""
+        with self.lock:
+            self.step("taken_out")
+            self._on_host(view, None, self.costs.stage_out)
+            return self.tensor(view.value, view.nbytes)
+
+    def copy(self, stream: SimStream, target: SimTensor, source: SimTensor) -> None:
+        """Copy on an engine, by the direction that the names of the memories tell."""
+        with self.lock:
+            to_device, from_device = (" on " in each.memory.name for each in (target, source))
+            kind = "peer" if to_device and from_device else "h2d" if to_device else "d2h"
+            self.step(kind)
+            self._run(stream, kind, source.nbytes * getattr(self.costs, kind))
+            self._touch(stream, stream.moment, reads=[source], writes=[target])
+            if target.offset < 0:
+                target.memory.cells.update(source.memory.cells)
+            else:
+                target.memory.cells[target.offset] = source.value
+
+    def launch(self, stream: SimStream, fn: Callable[..., Any], *values: Any) -> Any:
+        """Run a `Kernel` on values; its result lies in memory of the stream's pool."""
+        with self.lock:
+            self.step("launch")
+            self._run(stream, "compute", getattr(fn, "ns", 0))
+            tensors = [each for each in values if isinstance(each, SimTensor)]
+            made = fn(*(each.value if isinstance(each, SimTensor) else each for each in values))
+            if not tensors:
+                return made
+            first = tensors[0]
+            if getattr(fn, "is_in_place", False):
+                target = first
+            else:
+                target = SimTensor(self._pooled(stream), 0, first.nbytes)
+                weakref.finalize(target, self._free, self._pools[id(stream)], target.memory)
+            self._touch(stream, stream.moment, reads=tensors, writes=[target])
+            target.memory.cells[target.offset] = made
+            return target
+
+    def packed(self, stream: SimStream, leaf: Any) -> Any:  # noqa: ARG002 - as every backend
+        """Return it."""
+        return leaf
+
+    def enters_behind(self, stream: Any, leaf: Any) -> None:
+        """Do nothing: no item begins on a device."""
+
+    def as_numpy(self, leaf: Any) -> Any:
+        """Return it."""
+        return leaf
+
+    def synchronize(self, device: str) -> None:
+        """Let the calling thread come after all that the device was given."""
+        with self.lock:
+            for stream in self._streams:
+                if stream.device == device:
+                    self.host.join(stream.moment)
+
+    def memory(self, device: str) -> None:  # noqa: ARG002 - as every backend
+        """Return None: nobody counts."""
+        return
+
+    def empty_cache(self) -> None:
+        """Count the call."""
+        self.counts["empty_cache"] += 1
+
+    def is_out_of_memory(self, error: BaseException) -> bool:
+        """Tell whether it is a `MemoryError`."""
+        return isinstance(error, MemoryError)
+
+    def hand_over(self) -> Moment:
+        """Return what the calling thread has seen."""
+        with self.lock:
+            return self.host.copy()
+
+    def take_over(self, mark: Moment | None) -> None:
+        """Let the calling thread come after the mark."""
+        with self.lock:
+            if mark is not None and not self.drops("take_over"):
+                self.host.join(mark)
+
+    # --- time and order
+
+    def _run(self, stream: SimStream, engine: str, ns: int) -> None:
+        stream.moment.join(self.host)
+        key = (stream.device, engine)
+        stream.moment.at_ns = max(stream.moment.at_ns, self._engines[key]) + ns
+        self._engines[key] = stream.moment.at_ns
+
+    def _on_host(self, source: SimTensor, target: SimTensor | None, ns_per_byte: int) -> None:
+        self.host.at_ns += source.nbytes * ns_per_byte
+        writes = [] if target is None else [target]
+        self._touch(("host", threading.get_ident()), self.host, reads=[source], writes=writes)
+
+    def _touch(
+        self, actor: Hashable, moment: Moment, *, reads: list[SimTensor], writes: list[SimTensor]
+    ) -> None:
+        tick = moment.seen.get(actor, 0) + 1
+        moment.seen[actor] = tick
+        for tensor in reads:
+            self._expect(moment, tensor.memory, [tensor.memory.write], "read after write")
+            tensor.memory.reads.append((actor, tick))
+        for tensor in writes:
+            memory = tensor.memory
+            earlier = [each for each in memory.reads if each != (actor, tick)]
+            self._expect(moment, memory, [memory.write, *earlier], "write after use")
+            memory.write, memory.reads = (actor, tick), []
+
+    def _expect(
+        self, moment: Moment, memory: Memory, uses: list[tuple[Hashable, int] | None], what: str
+    ) -> None:
+        for use in uses:
+            if use is not None and moment.seen.get(use[0], 0) < use[1]:
+                self.races.append(f"{what} of the {memory.name}: nothing orders the two")
+
+    def _free(self, pool: list[Memory], memory: Memory) -> None:
+        """Return memory; what the freeing thread has seen the end of is over for whoever gets it next."""
+        with self.lock:
+            seen = self.host.seen
+            memory.reads = [each for each in memory.reads if seen.get(each[0], 0) < each[1]]
+            if memory.write is not None and seen.get(memory.write[0], 0) >= memory.write[1]:
+                memory.write = None
+            pool.append(memory)
+
+    def _pooled(self, stream: SimStream) -> Memory:
+        pool = self._pools[id(stream)]
+        return pool.pop() if pool else Memory(f"result on {stream.device}")

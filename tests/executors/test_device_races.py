@@ -1,0 +1,248 @@
+"""The scheduler of devices on a simulated one: order, bounds, time by the closed form, and every edge needed."""
+
+import pytest
+from hypothesis import HealthCheck, given, settings, strategies as st
+
+from pytest_pipeline.executors.cuda import Cuda, CudaSerial
+from pytest_pipeline.model.fan import Fan
+from pytest_pipeline.model.plan import Source, Stage, make_plan
+from pytest_pipeline.testing.device import Costs, Kernel, SimulatedDevices
+
+NAMES = ("sim:0", "sim:1", "sim:2")
+
+
+def double(value):
+    return 2 * value
+
+
+def add_one(value):
+    return value + 1
+
+
+ONE_DEVICE = [Kernel(double, ns=50), Kernel(add_one, ns=20, is_in_place=True)]
+IN_PLACE = [Kernel(double, ns=50, is_in_place=True)]
+ACROSS = [Kernel(double, ns=50), Stage(Kernel(add_one, ns=60), device="sim:1")]
+FANNED = [
+    Kernel(double, ns=10),
+    Fan(
+        [Kernel(add_one, ns=30), Stage(Kernel(double, ns=40), device="sim:1")],
+        join=Kernel(lambda a, b: a + b, ns=5),
+    ),
+]
+PLANS = {"one device": ONE_DEVICE, "in place": IN_PLACE, "across": ACROSS, "fan": FANNED}
+
+
+def run(sim, stages, count, *, slots=3, nbytes=10, executor=None, devices=("sim:0",), **kwargs):
+    executor = executor or Cuda(devices=devices, slots=slots, backend=sim)
+    items = [sim.tensor(k, nbytes, **kwargs) for k in range(count)]
+    running = executor.open(make_plan(stages, timeout_s=30.0))
+    try:
+        return running.run(Source(lambda: iter(items)))
+    finally:
+        running.close()
+
+
+def values(trace):
+    return [each.value for each in trace.outputs]
+
+
+def simulated(**costs):
+    return SimulatedDevices(Costs(**costs), names=NAMES)
+
+
+def expected(stages, count):
+    found = []
+    for item in range(count):
+        value = item
+        for stage in stages:
+            value = (stage.fn if isinstance(stage, Stage) else stage)(value)
+        found.append(value)
+    return found
+
+
+@pytest.mark.parametrize("slots", [1, 2, 3, 5])
+@pytest.mark.parametrize("is_pinned", [True, False], ids=["pinned", "pageable"])
+@pytest.mark.parametrize("plan", PLANS)
+def test_outputs_come_in_order_and_nothing_races(plan, slots, is_pinned):
+    sim = simulated(stage_in=3, h2d=2, d2h=2, stage_out=1, peer=1)
+    trace = run(sim, PLANS[plan], 12, slots=slots, is_pinned=is_pinned)
+    assert values(trace) == expected(PLANS[plan], 12)
+    assert sim.races == []
+
+
+def edges(plan, kind):
+    """Return how many edges of a kind a run without faults has."""
+    sim = simulated()
+    run(sim, PLANS[plan], 8)
+    return sim.counts[f"{kind} edges"]
+
+
+@pytest.mark.parametrize("kind", ["wait_event", "synchronize", "take_over"])
+@pytest.mark.parametrize("plan", PLANS)
+def test_any_one_edge_that_is_left_out_is_caught(plan, kind):
+    count = edges(plan, kind)
+    assert count > 0
+    unnoticed = []
+    for number in range(count):
+        sim = simulated()
+        sim.drop = (kind, number)
+        run(sim, PLANS[plan], 8)
+        if not sim.races:
+            unnoticed.append(number)
+    assert unnoticed == []
+
+
+def tandem(count, costs, *, slots):
+    """Return the makespan of `count` equal items by the recurrence of the ring, and by the closed form."""
+    stage_in, h2d, kernel, d2h, stage_out = costs
+    ends = []
+    free = [0] * 5
+    for item in range(count):
+        old = ends[item - slots] if item >= slots else [0] * 5
+        a = max(free[0], old[1]) + stage_in
+        b = max(free[1], a, old[3]) + h2d
+        granted = max(a, old[4])
+        c = max(free[2], b, granted) + kernel
+        d = max(free[3], c) + d2h
+        e = max(free[4], d) + stage_out
+        free = [granted, b, c, d, e]
+        ends.append([a, b, c, d, e])
+    return ends[-1][4]
+
+
+@pytest.mark.parametrize("slots", [1, 2, 3, 4, 6])
+@pytest.mark.parametrize(
+    "costs",
+    [(3, 5, 70, 4, 2), (1, 9, 30, 2, 1), (2, 2, 20, 2, 2), (1, 2, 10, 9, 3), (9, 1, 5, 1, 1)],
+)
+def test_the_makespan_follows_the_recurrence_of_the_ring(costs, slots):
+    stage_in, h2d, kernel, d2h, stage_out = costs
+    sim = simulated(stage_in=stage_in, h2d=h2d, d2h=d2h, stage_out=stage_out)
+    run(sim, [Kernel(double, ns=kernel)], 20, slots=slots)
+    parts = (10 * stage_in, 10 * h2d, kernel, 10 * d2h, 10 * stage_out)
+    assert sim.makespan_ns == tandem(20, parts, slots=slots)
+
+
+@pytest.mark.parametrize(
+    "costs", [(3, 5, 70, 4, 2), (1, 9, 30, 2, 1), (2, 2, 20, 2, 2), (1, 2, 10, 9, 3)]
+)
+def test_with_slots_enough_the_makespan_is_the_longest_part_and_the_first_and_last_items_way(costs):
+    stage_in, h2d, kernel, d2h, stage_out = costs
+    sim = simulated(stage_in=stage_in, h2d=h2d, d2h=d2h, stage_out=stage_out)
+    run(sim, [Kernel(double, ns=kernel)], 20, slots=6)
+    parts = (10 * stage_in, 10 * h2d, kernel, 10 * d2h, 10 * stage_out)
+    assert sim.makespan_ns == 20 * max(parts) + sum(parts) - max(parts)
+
+
+def test_the_baseline_takes_the_sum_of_all_the_parts():
+    sim = simulated(stage_in=3, h2d=5, d2h=4, stage_out=2)
+    trace = run(
+        sim, [Kernel(double, ns=70)], 10, executor=CudaSerial(devices=["sim:0"], backend=sim)
+    )
+    assert values(trace) == [2 * k for k in range(10)]
+    assert sim.makespan_ns == 10 * (30 + 50 + 70 + 40 + 20)
+
+
+def test_nothing_is_allocated_once_every_slot_has_been_used():
+    sim = simulated()
+    run(sim, ACROSS, 3)
+    few = sim.counts["allocate"]
+    sim = simulated()
+    run(sim, ACROSS, 50)
+    assert sim.counts["allocate"] == few
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(
+    count=st.integers(0, 15),
+    slots=st.integers(1, 4),
+    places=st.lists(st.sampled_from([None, "cpu", *NAMES]), min_size=1, max_size=4),
+    queue_size=st.integers(1, 3),
+    replicas=st.integers(1, 3),
+    sizes=st.lists(st.integers(1, 50), min_size=1, max_size=4),
+)
+def test_any_plan_ends_with_all_its_outputs_in_order(
+    *, count, slots, places, queue_size, replicas, sizes
+):
+    sim = simulated(stage_in=1, h2d=1, d2h=1)
+    stages = [
+        Stage(
+            (lambda item: item) if place == "cpu" else Kernel(add_one, ns=5),
+            device=place,
+            queue_size=queue_size,
+        )
+        for place in places
+    ]
+    items = [sim.tensor(k, sizes[k % len(sizes)]) for k in range(count)]
+    running = Cuda(devices=NAMES[:replicas], slots=slots, backend=sim).open(make_plan(stages))
+    try:
+        trace = running.run(Source(lambda: iter(items)))
+    finally:
+        running.close()
+    on_device = sum(place != "cpu" for place in places)
+    assert values(trace) == [k + on_device for k in range(count)]
+    assert sim.races == []
+
+
+@pytest.mark.parametrize(
+    ("operation", "stage"),
+    [
+        ("host_copy", "first"),
+        ("h2d", "first"),
+        ("launch", "second"),
+        ("d2h", "second"),
+        ("taken_out", "second"),
+    ],
+)
+@pytest.mark.parametrize("number", [0, 5])
+def test_an_error_at_any_step_is_the_original_one_with_its_place_and_the_next_run_works(
+    operation, stage, number
+):
+    sim = simulated()
+    plan = make_plan([Stage(Kernel(double), name="first"), Stage(Kernel(add_one), name="second")])
+    error = RuntimeError("device lost its way")
+    sim.failure = (operation, 2 * number + 1 if operation == "launch" else number, error)
+    items = [sim.tensor(k, 8) for k in range(10)]
+    running = Cuda(devices=["sim:0"], backend=sim).open(plan)
+    try:
+        with pytest.raises(RuntimeError) as caught:
+            running.run(Source(lambda: iter(items)))
+        assert caught.value is error
+        assert caught.value.__notes__ == [f"stage {stage!r}, item {number}"]
+        assert running._lanes == []
+        sim.failure = None
+        again = running.run(Source(lambda: iter(items)))
+        assert values(again) == [2 * k + 1 for k in range(10)]
+        assert sim.races == []
+        assert running.abandoned == ()
+    finally:
+        running.close()
+
+
+def test_used_up_memory_says_what_the_slots_hold_and_what_to_do():
+    sim = simulated()
+    sim.failure = ("launch", 4, MemoryError("device out of memory"))
+    with pytest.raises(MemoryError) as caught:
+        run(sim, [Kernel(double)], 10, nbytes=1_000_000)
+    assert "3 slots x 1 MB of device memory" in caught.value.__notes__[-1]
+    assert "Cuda(slots=2)" in caught.value.__notes__[-1]
+    assert sim.counts["empty_cache"] == 1
+
+
+def test_a_result_that_is_let_go_before_it_was_copied_to_the_next_device_is_a_race(monkeypatch):
+    from pytest_pipeline.executors._device import lane
+
+    class Forgetful(list):
+        def append(self, value):
+            pass
+
+    original = lane.Use.__init__
+
+    def init(self, *args):
+        original(self, *args)
+        self.kept = Forgetful()
+
+    monkeypatch.setattr(lane.Use, "__init__", init)
+    sim = simulated(peer=100)
+    run(sim, ACROSS, 8)
+    assert sim.races
