@@ -228,28 +228,10 @@ def test_without_the_debug_mode_calls_that_wait_are_unknown_and_not_none():
     assert diagnosis(ring_of_one(ITEMS), cuda=Cuda())[0].sync_calls == ()
 
 
-def test_replays_of_a_graph_are_kernels_too():
-    class Graph:
-        output = [0]
-
-        def replay(self, stream):
-            backend.now += 700
-
-    backend = Backend()
-    backend.capture = lambda stream, fn, value: Graph()
-    alone = AloneBackend(backend, now_ns=backend.now_ns)
-    graph = alone.capture(alone.stream("cuda:0"), double, [0])
-    graph.replay(alone.stream("cuda:0"))
-    assert [(each.step.label, each.ns) for each in alone.operations] == [("kernels", 700)]
-    assert graph.output == [0]
-
-
 def test_a_backend_around_a_backend_is_called_the_same_way():
     own = {name for name in vars(AloneBackend) if not name.startswith("_")}
     protocol = {name for name in vars(BackendProtocol) if not name.startswith("_")}
-    assert (
-        {"copy", "launch", "host_copy", "taken_out", "capture", "view", "span"} <= own <= protocol
-    )
+    assert {"copy", "launch", "host_copy", "taken_out", "view", "span"} <= own <= protocol
     for name in own:
         ours = inspect.signature(getattr(AloneBackend, name)).parameters
         theirs = inspect.signature(getattr(BackendProtocol, name)).parameters
