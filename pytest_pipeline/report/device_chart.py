@@ -6,17 +6,8 @@ from collections.abc import Sequence
 
 from pytest_pipeline.report import units
 from pytest_pipeline.report.axis import Axis, make_axis
-from pytest_pipeline.report.bars import (
-    BAR,
-    CHAR,
-    LABEL_LINE,
-    LEFT,
-    ROW,
-    WIDTH,
-    Bar,
-    BarChart,
-    Limit,
-)
+from pytest_pipeline.report.barchart import BAR, LEFT, Bar, BarChart
+from pytest_pipeline.report.limits import CHAR, LABEL_LINE, ROW, WIDTH, Limit
 from pytest_pipeline.report.text import one_line, shorten
 from pytest_pipeline.report.words import Json
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from pytest_pipeline.report import units
-from pytest_pipeline.report.arms import Table
+from pytest_pipeline.report.table import Table
 from pytest_pipeline.report.text import one_line
 from pytest_pipeline.report.words import Json
 
