@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from pytest_pipeline.model.history import Change, Reading, Record
+from pytest_pipeline.model.history import Trend, Reading, Record
 from pytest_pipeline.stats.steps import Level, find_levels
 
 _QUANTITIES = (
@@ -17,7 +17,7 @@ _QUANTITIES = (
 """Name, unit, whether more is better, and the fields of value, lower and upper end."""
 
 
-def changes_of(past: Sequence[Record], present: Record) -> tuple[Change, ...]:
+def changes_of(past: Sequence[Record], present: Record) -> tuple[Trend, ...]:
     """Return a change for every quantity of `present` that an earlier record like it has too.
 
     `past` is one series, oldest first; records of other machines and workloads in it are passed over.
@@ -29,7 +29,7 @@ def changes_of(past: Sequence[Record], present: Record) -> tuple[Change, ...]:
 
 def _change(
     records: Sequence[Record], name: str, unit: str, is_minimum: bool, fields: tuple[str, str, str]
-) -> Change | None:
+) -> Trend | None:
     if _reading(records[-1], fields) is None:
         return None
     readings = [each for each in (_reading(record, fields) for record in records) if each]
@@ -38,7 +38,7 @@ def _change(
     levels = find_levels([each.value for each in readings])
     present, is_changed = levels[-1], len(levels) > 1
     compared = levels[-2] if is_changed else present
-    return Change(
+    return Trend(
         quantity=name,
         unit=unit,
         is_minimum=is_minimum,

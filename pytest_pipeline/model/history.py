@@ -89,7 +89,7 @@ class Reading:
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class Trend:
     """What became of one quantity since the past records that it may be compared with."""
 
     quantity: str
