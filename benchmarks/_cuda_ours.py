@@ -1,4 +1,4 @@
-"""Our executor with its slots up, as one arm of the CUDA benchmark. In a dry run the serial executor stands in for it."""
+"""Our executor with its slots up, as one arm of the CUDA benchmark. In a dry run it runs on the CPU stand-in for a device."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from _cuda_shapes import CPU
 
 from pytest_pipeline.executors.cuda import Cuda
 from pytest_pipeline.executors.protocol import Diagnosable, Executor
-from pytest_pipeline.executors.serial import Serial
 from pytest_pipeline.explain.device import with_bounds
 from pytest_pipeline.model.plan import Source, make_plan
 from pytest_pipeline.model.trace import Trace
@@ -20,11 +19,9 @@ def unavailable(device: str) -> str:
     return "" if device == CPU else Cuda().unavailable() or ""
 
 
-def executor(device: str, slots: int, *, graph: bool) -> Executor:
+def executor(device: str, slots: int) -> Executor:
     """Return the arm's executor."""
-    if device == CPU:
-        return Serial()
-    return Cuda(slots=slots, devices=[device], graph=graph)
+    return Cuda(devices=["cpu:0" if device == CPU else device], slots=slots)
 
 
 class Ours:
@@ -36,10 +33,8 @@ class Ours:
         items: Sequence[Any],
         device: str,
         slots: int,
-        *,
-        graph: bool = False,
     ) -> None:
-        self._executor = executor(device, slots, graph=graph)
+        self._executor = executor(device, slots)
         self._plan = make_plan([fn])
         self._source = Source(lambda: iter(items))
         self._running: Any = None

@@ -20,8 +20,6 @@ class Shape:
     """Given the device: host tensors, pageable."""
     make_fn: Callable[[str], Callable[[Any], Any]]
     """Given the device, which gets the weights."""
-    has_graph: bool = False
-    """Also run with a CUDA graph per slot."""
 
 
 def random_items(
@@ -139,7 +137,6 @@ SHAPES = (
         "launch-bound: 1 MB, 200 tiny kernels",
         random_items(100, 64, 512, 512, small=(8, 8)),
         tiny_kernels,
-        has_graph=True,
     ),
     Shape(
         "model: transformer encoder, batches of 32 x 128 x 512",

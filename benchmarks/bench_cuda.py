@@ -27,7 +27,7 @@ LOADER = "DataLoader(pin_memory=True), prefetch of one"
 SLOTS = (1, 2, 3, 4)
 ROUNDS = 20
 DRY_NOTE = (
-    "DRY RUN on the CPU with tiny items, the serial executor in place of ours: it shows that the script works; "
+    "DRY RUN on the CPU with tiny items and a stand-in for the device: it shows that the script works; "
     "none of these figures means anything."
 )
 
@@ -50,9 +50,6 @@ class Arms:
         for slots in SLOTS:
             self._add(f"{ours_with(slots)}, pinned source", Ours(fn, near, device, slots))
         self._add(f"{ours_with(3)}, pageable source", Ours(fn, self.items, device, 3))
-        if shape.has_graph:
-            graph = Ours(fn, near, device, 3, graph=True)
-            self._add(f"{ours_with(3)}, pinned source, CUDA graph", graph)
 
     def _add(self, name: str, ours: Ours) -> None:
         self.ours[name] = ours

@@ -15,7 +15,9 @@ _HOMES = {
     "Close": "pytest_pipeline.model.plan",
     "Comparison": "pytest_pipeline.model.comparison",
     "Cuda": "pytest_pipeline.executors.cuda",
+    "CudaSerial": "pytest_pipeline.executors.cuda",
     "Estimate": "pytest_pipeline.model.estimate",
+    "Fan": "pytest_pipeline.model.fan",
     "Finding": "pytest_pipeline.model.finding",
     "PipelineFixture": "pytest_pipeline.plugin.fixtures",
     "PipelineRegression": "pytest_pipeline.errors",
@@ -38,12 +40,13 @@ _HOMES = {
 if TYPE_CHECKING:
     from pytest_pipeline.comparing import compare as compare
     from pytest_pipeline.errors import PipelineRegression as PipelineRegression
-    from pytest_pipeline.executors.cuda import Cuda as Cuda
+    from pytest_pipeline.executors.cuda import Cuda as Cuda, CudaSerial as CudaSerial
     from pytest_pipeline.executors.processes import Processes as Processes
     from pytest_pipeline.executors.serial import Serial as Serial
     from pytest_pipeline.executors.threads import Threads as Threads
     from pytest_pipeline.model.comparison import Arm as Arm, Comparison as Comparison
     from pytest_pipeline.model.estimate import Estimate as Estimate
+    from pytest_pipeline.model.fan import Fan as Fan
     from pytest_pipeline.model.finding import (
         Finding as Finding,
         Reason as Reason,

@@ -69,7 +69,7 @@ def examine() -> Checkup:
         clock=clock_facts(time.perf_counter_ns),
         controls=controls,
         noise=noise,
-        cuda=Cuda().unavailable(),
+        cuda=Cuda().unavailable() or "",
         traced=instruments.traced,
         instruments=(*instruments.notes, *_environment_notes()),
         companions=_versions(),

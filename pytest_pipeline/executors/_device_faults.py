@@ -81,14 +81,16 @@ def explain(
     *,
     drop: Callable[[], None],
     is_alive: Callable[[], bool] = lambda: True,
+    is_memory: bool = False,
 ) -> None:
     """Say on `error` what it means, and leave the device as clean as it can be. The error itself stays what it is.
 
     Out of memory gets slots x bytes and the remedy, after `drop` has let go of the slots. A lost
     context is remembered, so that later tests in this process are told (`_poison`); nothing is
-    cleaned then, since every call would fail. Any other error is left alone.
+    cleaned then, since every call would fail. Any other error is left alone. `is_memory` says that
+    the device calls it out of memory.
     """
-    fault = fault_of(error, is_alive)
+    fault = Fault.MEMORY if is_memory else fault_of(error, is_alive)
     if fault is Fault.LOST:
         poison(": ".join([*_place(error), _first_line(error)]))
         error.add_note(

@@ -1,26 +1,64 @@
-"""CUDA: in this release only the exact reason why it cannot run here."""
+"""CUDA: stages on devices through a ring of slots and three streams, beside stages on host threads."""
 
 from __future__ import annotations
 
 import importlib.util
 import os
-from typing import TYPE_CHECKING, NoReturn
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-from pytest_pipeline.errors import UnavailableError
+from pytest_pipeline.errors import UnavailableError, UsageError
 from pytest_pipeline.executors._poison import poisoned
+from pytest_pipeline.model.plan import ON_HOST
+from pytest_pipeline.model.units import whole_number
 
 if TYPE_CHECKING:
+    from pytest_pipeline.executors._device.backend import Backend
+    from pytest_pipeline.executors._device.running import RunningOnDevices
     from pytest_pipeline.model.plan import Plan
+
+_STAND_IN = "cpu:"
 
 
 class Cuda:
-    """Reserved for the executor that overlaps copies and kernels on a CUDA device."""
+    """Overlap copies and kernels of several items on CUDA devices.
 
-    def __init__(self, name: str = "cuda") -> None:
+    Stages run on the executor's device; `Stage(fn, device="cuda:1")` runs on that one, and
+    `Stage(fn, device="cpu")` stays on threads, before, between or after the device's, and overlaps
+    with them. Tensors and numpy arrays inside an item (tuples, lists and dicts are looked into) are
+    copied to the device once, and copied back after the last of neighbouring device stages; anything else passes
+    as it is. An item of numpy arrays comes back as numpy arrays. Stages must not wait for the
+    device (`.item()`, `.cpu()`): that ends the overlap. Precision and autocast are the caller's.
+
+    `devices` with several names makes replicas: each has a ring of its own and takes the next item as
+    soon as it has room. `slots` is the size of a ring: items on a device at once (one more is being
+    copied into page-locked memory). A tensor that is page-locked already is copied from where it is.
+
+    `devices=["cpu:0"]` (`"cpu:1"`, ...) runs the same scheduler on the CPU, for tests of plans where
+    there is no device: the same results, no measurement.
+    """
+
+    def __init__(
+        self,
+        name: str = "cuda",
+        *,
+        devices: Sequence[str] = ("cuda:0",),
+        slots: int = 3,
+        backend: Backend | None = None,
+    ) -> None:
+        if isinstance(devices, str) or not devices or ON_HOST in devices:
+            raise UsageError(
+                f'Cuda(devices={devices!r}): expected a list of names such as ["cuda:0", "cuda:1"]'
+            )
+        whole_number(slots, what="Cuda: slots")
         self._name = name
+        self._devices = tuple(devices)
+        self._slots = slots
+        self._backend = backend
+        self._is_ahead = True
 
     def __repr__(self) -> str:
-        return f"Cuda(name={self._name!r})"
+        return f"{type(self).__name__}(name={self._name!r}, devices={list(self._devices)!r}, slots={self._slots!r})"
 
     @property
     def name(self) -> str:
@@ -28,16 +66,29 @@ class Cuda:
         return self._name
 
     def workers(self, plan: Plan) -> int:
-        """Return the worker slots that the plan declares."""
-        return plan.total_workers
+        """Return the slots of all the rings, and the threads of the stages on the host."""
+        from pytest_pipeline.executors._device.floor import sections_of
 
-    def unavailable(self) -> str:
-        """Return the exact cause; never imports torch when it is not installed."""
+        return sum(
+            self._slots * len(self._devices)
+            if section.is_on_device
+            else plan.stages[section.stages[0]].workers
+            for section in sections_of(plan)
+        )
+
+    def unavailable(self) -> str | None:
+        """Return the exact cause, or None; never imports torch when it is not installed."""
+        if self._backend is not None:
+            return None
+        if importlib.util.find_spec("torch") is None:
+            return "torch is not installed (pip install torch)"
+        is_stand_in = all(device.startswith(_STAND_IN) for device in self._devices)
+        return None if is_stand_in else self._no_cuda()
+
+    def _no_cuda(self) -> str | None:
         lost = poisoned()
         if lost is not None:
             return lost.text
-        if importlib.util.find_spec("torch") is None:
-            return "torch is not installed (pip install torch)"
         import torch
 
         if torch.version.cuda is None:
@@ -47,8 +98,55 @@ class Cuda:
             return f"CUDA_VISIBLE_DEVICES={visible!r} hides every CUDA device"
         if not torch.cuda.is_available():
             return f"torch {torch.__version__} (CUDA {torch.version.cuda}) finds no CUDA driver or no device"
-        return "the cuda executor is not in this release"
+        return None
 
-    def open(self, plan: Plan) -> NoReturn:  # noqa: ARG002 - the contract asks for it
-        """Raise `UnavailableError` with the cause."""
-        raise UnavailableError(f"executor {self._name!r}: {self.unavailable()}")
+    def open(self, plan: Plan) -> RunningOnDevices:
+        """Start the threads; raises `UnavailableError` with the cause, `UsageError` for an unknown device."""
+        cause = self.unavailable()
+        if cause is not None:
+            raise UnavailableError(f"executor {self._name!r}: {cause}")
+        from pytest_pipeline.executors._device.running import RunningOnDevices
+
+        if plan.chunk > 1:
+            raise UsageError(
+                f"chunk={plan.chunk} under {self._name!r}: items travel to a device one by one; leave chunk at 1"
+            )
+        return RunningOnDevices(
+            self._name,
+            plan,
+            self._backend if self._backend is not None else self._make_backend(),
+            devices=self._devices,
+            slots=self._slots,
+            is_ahead=self._is_ahead,
+        )
+
+    def _make_backend(self) -> Backend:
+        if self._devices[0].startswith(_STAND_IN):
+            from pytest_pipeline.executors._device.on_cpu import CpuBackend
+
+            return CpuBackend()
+        from pytest_pipeline.executors._device.on_cuda import CudaBackend
+
+        return CudaBackend()
+
+
+class CudaSerial(Cuda):
+    """The baseline of a cuda arm: the same device, one item at a time, waited for before the next begins.
+
+    The same functions on the same device, so that outputs are bit-equal where the operations are
+    deterministic, and what is compared is the overlap alone. A CPU baseline is another ratio.
+    """
+
+    def __init__(
+        self,
+        name: str = "cuda-serial",
+        *,
+        devices: Sequence[str] = ("cuda:0",),
+        backend: Backend | None = None,
+    ) -> None:
+        super().__init__(name, devices=devices, slots=1, backend=backend)
+        if len(self._devices) != 1:
+            raise UsageError(
+                f"CudaSerial(devices={devices!r}): one item at a time needs one device"
+            )
+        self._is_ahead = False

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from pytest_pipeline.model.history import Trend, Reading, Record
+from pytest_pipeline.model.history import Reading, Record, Trend
 from pytest_pipeline.stats.steps import Level, find_levels
 
 _QUANTITIES = (

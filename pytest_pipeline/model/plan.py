@@ -15,6 +15,9 @@ from pytest_pipeline.model.units import positive_number, whole_number
 SOURCE_STAGE = "source"
 """Name of the pseudo-stage that holds the time of a callable `items`."""
 
+ON_HOST = "cpu"
+"""`Stage.device` of a stage that the cuda executor keeps on threads."""
+
 
 MOST_TOGETHER = 16
 """Largest batches that may travel as one, so that the batches of other stages fit in whole."""
@@ -42,6 +45,9 @@ class Stage:
     """Items per call: `fn` takes a list of so many, only the last may be shorter, and returns a list with an
     output for each. All the executors, the baseline too, make the same batches: item i is in batch i // `batch`.
     What travels through the plan is then a whole number of batches, and `queue_size` counts those. None = an item per call."""
+    device: str | None = field(default=None, kw_only=True)
+    """Under `cuda`: `"cuda:1"`, or `"cpu"` to stay on threads; by default the executor's device. Other
+    executors run every stage on the host."""
 
     def __post_init__(self) -> None:
         if not callable(self.fn):
@@ -52,6 +58,10 @@ class Stage:
             whole_number(getattr(self, what), what=f"Stage {self.label!r}: {what}")
         if self.batch is not None:
             whole_number(self.batch, what=f"Stage {self.label!r}: batch")
+        if self.device is not None and (not isinstance(self.device, str) or not self.device):  # type: ignore[redundant-expr]  # users pass anything
+            raise UsageError(
+                f'Stage {self.label!r}: device={self.device!r}: expected a name such as "cuda:1", or "cpu"'
+            )
         _refuse_unsupported(self)
 
     @property

@@ -12,6 +12,7 @@ import pytest
 from _pytest.faulthandler import fault_handler_stderr_fd_key
 
 from pytest_pipeline.executors.batches import open_plan
+from pytest_pipeline.executors.cuda import Cuda, CudaSerial
 from pytest_pipeline.executors.processes import Processes
 from pytest_pipeline.executors.serial import Serial
 from pytest_pipeline.executors.threads import Threads
@@ -26,6 +27,9 @@ EXECUTORS = {
     "threads-shared": Threads(layout="shared"),
     "processes": Processes(workers=2),
     "processes-staged": Processes(layout="staged"),
+    "cuda-stand-in": Cuda(devices=["cpu:0"]),
+    "cuda-replicas": Cuda(devices=["cpu:0", "cpu:1"]),
+    "cuda-serial": CudaSerial(devices=["cpu:0"]),
 }
 
 

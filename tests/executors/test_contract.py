@@ -278,8 +278,9 @@ def test_no_more_items_are_in_flight_than_asked_for(executor, opened, source, in
 
 
 def test_memory_stays_bounded_while_the_first_item_is_stuck(parallel, opened, source, fifo):
+    # On the host also under cuda, where one thread calls all the device stages of a replica.
     stages = [
-        Stage(straggle(fifo, release_at=4), name="a", workers=2, queue_size=2),
+        Stage(straggle(fifo, release_at=4), name="a", workers=2, queue_size=2, device="cpu"),
         Stage(double, name="b", queue_size=2),
     ]
     running = opened(parallel, stages)

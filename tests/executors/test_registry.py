@@ -106,7 +106,6 @@ def test_cuda_says_that_torch_is_missing(monkeypatch):
         ("12.8", False, "", "CUDA_VISIBLE_DEVICES='' hides every CUDA device"),
         ("12.8", False, "-1", "CUDA_VISIBLE_DEVICES='-1' hides every CUDA device"),
         ("12.8", False, None, r"torch 9.9 \(CUDA 12.8\) finds no CUDA driver or no device"),
-        ("12.8", True, "0", "the cuda executor is not in this release"),
     ],
 )
 def test_cuda_gives_the_exact_cause(monkeypatch, cuda, available, visible, cause):

@@ -1,0 +1,115 @@
+"""Torch on the CPU in place of a device: the same scheduler, the same results, nothing at the same time.
+
+Functional only: every copy and launch is done when its call returns, so that times mean nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from time import perf_counter_ns
+from typing import Any, NoReturn
+
+from pytest_pipeline.errors import UsageError
+from pytest_pipeline.executors._device.on_torch import TorchTensors
+
+PREFIX = "cpu:"
+"""Devices of this backend are `cpu:0`, `cpu:1`, ...; plain `cpu` is the host."""
+
+
+class CpuStream:
+    """Runs everything at once."""
+
+    def __init__(self, device: str) -> None:
+        self.device = device
+
+    def wait_event(self, event: Any) -> None:
+        """Do nothing: what was recorded is done."""
+
+
+class CpuEvent:
+    """A reading of the host's clock."""
+
+    def __init__(self) -> None:
+        self._at_ns = 0
+
+    def record(self, stream: Any) -> None:  # noqa: ARG002 - as every event
+        """Take the time."""
+        self._at_ns = perf_counter_ns()
+
+    def synchronize(self) -> None:
+        """Do nothing: what was recorded is done."""
+
+    def elapsed_ns(self, earlier: CpuEvent) -> int:
+        """Return the nanoseconds between two readings."""
+        return self._at_ns - earlier._at_ns
+
+
+class CpuBackend(TorchTensors):
+    """Device stand-ins in host memory."""
+
+    kind = "cpu"
+
+    def check(self, devices: tuple[str, ...]) -> None:
+        """Raise `UsageError` for a name that is not `cpu:0`, `cpu:1`, ..."""
+        for device in devices:
+            if not (device.startswith(PREFIX) and device.removeprefix(PREFIX).isdigit()):
+                raise UsageError(
+                    f'device {device!r} cannot stand beside device stand-ins: expected "cpu:0", "cpu:1", ...'
+                )
+
+    def stream(self, device: str) -> CpuStream:
+        """Make a stream."""
+        return CpuStream(device)
+
+    def event(self, device: str, *, is_timed: bool = False) -> CpuEvent:  # noqa: ARG002 - as every backend
+        """Make an event."""
+        return CpuEvent()
+
+    def is_on_device(self, leaf: Any) -> bool:  # noqa: ARG002 - as every backend
+        """Return False: items come from the host."""
+        return False
+
+    def needs_copy_out(self, leaf: Any) -> bool:
+        """Return True for a tensor: it may be a view of a slot."""
+        return not hasattr(leaf, "__array_interface__")
+
+    def is_pinned(self, leaf: Any) -> bool:  # noqa: ARG002 - as every backend
+        """Return False."""
+        return False
+
+    def host_buffer(self, nbytes: int) -> Any:
+        """Allocate memory."""
+        return self.torch.empty(nbytes, dtype=self.torch.uint8)
+
+    def device_buffer(self, device: str, nbytes: int, stream: Any) -> Any:  # noqa: ARG002 - as every backend
+        """Allocate memory."""
+        return self.host_buffer(nbytes)
+
+    def copy(self, stream: Any, target: Any, source: Any) -> None:  # noqa: ARG002 - as every backend
+        """Copy now."""
+        self.host_copy(target, source)
+
+    def launch(self, stream: Any, fn: Callable[..., Any], *values: Any) -> Any:  # noqa: ARG002 - as every backend
+        """Call the function."""
+        return fn(*values)
+
+    def packed(self, stream: Any, leaf: Any) -> Any:  # noqa: ARG002 - as every backend
+        """Return the tensor, contiguous and without a graph behind it."""
+        return leaf.detach().contiguous()
+
+    def enters_behind(self, stream: Any, leaf: Any) -> None:
+        """Do nothing."""
+
+    def capture(self, stream: Any, fn: Callable[[Any], Any], value: Any) -> NoReturn:
+        """Raise: there are no graphs here."""
+        raise NotImplementedError("a CPU has no CUDA graphs")
+
+    def synchronize(self, device: str) -> None:
+        """Do nothing: everything is done."""
+
+    def memory(self, device: str) -> None:  # noqa: ARG002 - as every backend
+        """Return None: nobody counts."""
+        return
+
+    def empty_cache(self) -> None:
+        """Do nothing."""

@@ -1,0 +1,74 @@
+"""What the backends of torch have in common: tensors, their bytes and views."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from types import ModuleType
+
+_KINDS = "biufc"
+"""Kinds of numpy arrays that torch can hold: bool, integers, floats, complex."""
+
+
+class TorchTensors:
+    """Torch tensors, and numpy arrays that become them."""
+
+    def __init__(self) -> None:
+        import torch
+
+        self.torch: ModuleType = torch
+
+    def is_tensor(self, leaf: Any) -> bool:
+        """Tell whether `leaf` is a dense torch tensor or a numpy array of numbers."""
+        if isinstance(leaf, np.ndarray):
+            return leaf.dtype.kind in _KINDS and leaf.dtype.isnative
+        return isinstance(leaf, self.torch.Tensor) and leaf.layout is self.torch.strided
+
+    def spec(self, leaf: Any) -> tuple[Hashable, int]:
+        """Return ((dtype, shape), bytes)."""
+        return (leaf.dtype, leaf.shape), leaf.numel() * leaf.element_size()
+
+    def adopt(self, leaf: Any) -> Any:
+        """Return a numpy array as a tensor on the same memory; one that is read-only or reversed is copied."""
+        if not isinstance(leaf, np.ndarray):
+            return leaf
+        if not leaf.flags.writeable or any(stride < 0 for stride in leaf.strides):
+            leaf = leaf.copy()
+        return self.torch.from_numpy(leaf)
+
+    def view(self, buffer: Any, offset: int, like: Any) -> Any:
+        """Return bytes of `buffer` as a tensor like `like`."""
+        nbytes = like.numel() * like.element_size()
+        return buffer[offset : offset + nbytes].view(like.dtype).view(like.shape)
+
+    def span(self, buffer: Any, nbytes: int) -> Any:
+        """Return the first bytes."""
+        return buffer[:nbytes]
+
+    def host_copy(self, target: Any, source: Any) -> None:
+        """Copy within host memory."""
+        with self.torch.no_grad():
+            target.copy_(source)
+
+    def taken_out(self, view: Any) -> Any:
+        """Return a copy that the caller owns."""
+        return view.clone()
+
+    def as_numpy(self, leaf: Any) -> Any:
+        """Return a numpy array on the same memory."""
+        return leaf.resolve_conj().resolve_neg().numpy()
+
+    def is_out_of_memory(self, error: BaseException) -> bool:
+        """Tell whether torch says so."""
+        return isinstance(error, self.torch.OutOfMemoryError)
+
+    def hand_over(self) -> None:
+        """Return None: the queue that carries it orders the threads."""
+        return
+
+    def take_over(self, mark: Any) -> None:
+        """Do nothing."""
