@@ -158,22 +158,25 @@ def growth_table(rounds: int, counts: tuple[int, ...]) -> str:
             running.run(Source(lambda: iter(range(1000))))
             costs: dict[int, list[float]] = {count: [] for count in counts}
             kept: dict[int, str] = {}
+            cpu: dict[int, list[float]] = {count: [] for count in counts}
             for _ in range(rounds):
                 for count in counts:
                     trace = running.run(Source(lambda count=count: iter(range(count))))  # type: ignore[misc]
                     costs[count].append(trace.makespan_s / count)
+                    cpu[count].append(sum(row.cpu_s for row in trace.ledger.rows) / count)
                     kept[count] = f"{len(trace.visits):,} of {trace.num_visits:,}"
         base = median(costs[10_000])
         for count, seconds in costs.items():
             ratio = spread([each / base for each in seconds], "x")
             required = "<= 1.2x" if count >= 10_000 else ""
             cost = spread([each * 1e6 for each in seconds], " us")
-            rows.append([f"{name}, {count:,}", cost, ratio, required, kept[count]])
+            of_workers = spread([each * 1e6 for each in cpu[count]], " us")
+            rows.append([f"{name}, {count:,}", cost, ratio, required, of_workers, kept[count]])
     peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     names = ["items, 3 stages, recording on", "per item", "ratio to 10,000", "required"]
     return (
         f"Largest memory of the caller's process: {peak_mb:.0f} MB, all outputs included.\n\n"
-        + table([*names, "visits kept"], rows)
+        + table([*names, "CPU time of the workers", "visits kept"], rows)
     )
 
 

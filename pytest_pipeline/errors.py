@@ -52,6 +52,12 @@ class InvalidRunError(PipelineError):
     slug = "invalid"
 
 
+class HistoryError(PipelineError):
+    """The history file cannot be read or written; the message names it and says why. Verdicts stand."""
+
+    slug = "history"
+
+
 class PipelineRegression(AssertionError):  # noqa: N818 - the public contract names it so
     """A requirement was missed, or the run was invalid. The message is the four-line failure text.
 

@@ -8,7 +8,9 @@ from collections.abc import Sequence
 from types import ModuleType
 
 COMMANDS = {
+    "compare": "pytest_pipeline.cli.compare",
     "doctor": "pytest_pipeline.cli.doctor",
+    "history": "pytest_pipeline.cli.history",
     "report": "pytest_pipeline.cli.report",
 }
 """Subcommand -> module with `HELP`, `add_arguments(parser)` and `run(options) -> exit status`."""

@@ -17,6 +17,8 @@
 9. With `source.collects_errors` an `Exception` of a stage ends its item only: no output, its index in
    `Trace.failed_items`, the first ones in words in `Trace.failures`. Exits, timeouts, dead workers and
    items that cannot travel still end the execution.
+10. An executor knows nothing of batches: a plan with batched stages reaches it as one whose items are chunks of
+   whole batches (`batches.open_plan`, `Plan.items_each`). What it bounds and numbers are then chunks.
 """
 
 from __future__ import annotations

@@ -27,8 +27,10 @@ from statistics import median
 from pytest_pipeline.judge.estimates import DISPLAY_LEVEL
 from pytest_pipeline.judge.gate import Errors, Status, count
 from pytest_pipeline.model.estimate import Estimate
+from pytest_pipeline.model.plan import SOURCE_STAGE
 from pytest_pipeline.model.requirement import Requirement
 from pytest_pipeline.model.rounds import Round
+from pytest_pipeline.model.trace import Trace
 from pytest_pipeline.model.units import show_quantity
 from pytest_pipeline.stats.confidence import median_sequence
 from pytest_pipeline.stats.eprocess import log_threshold
@@ -94,11 +96,17 @@ class OverlapGate:
             best=max(self._values),
         )
 
-    def out_of_reach(self, slots: int, items: int, *, has_source: bool) -> str:
-        """Return why `slots` worker slots and `items` items can never meet it, or an empty string.
+    def out_of_reach(self, slots: int, profile: Trace) -> str:
+        """Return why `slots` worker slots can never meet it on the items of `profile`, or an empty string.
 
         With a timed source one item more may be in service: the one that is being made.
         """
+        if profile.sample is not None:
+            return (
+                f"of its {profile.num_visits:,} visits only a sample is kept, which has no overlap: "
+                "use fewer items"
+            )
+        has_source, items = SOURCE_STAGE in profile.stage_names, profile.num_items
         limit = self.requirement.effective_limit
         if limit <= min(slots + has_source, items):
             return ""

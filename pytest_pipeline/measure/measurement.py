@@ -17,7 +17,8 @@ from pytest_pipeline.measure.machine import Usage
 from pytest_pipeline.measure.memory import MemoryPhase
 from pytest_pipeline.measure.ratios import RatioPhase
 from pytest_pipeline.measure.resources import ResourcePhase
-from pytest_pipeline.measure.rounds import LONG_PAIR_S, RoundRunner, choose_shape
+from pytest_pipeline.measure.rounds import RoundRunner
+from pytest_pipeline.measure.shape import LONG_PAIR_S, choose_shape
 from pytest_pipeline.measure.shipping import sample_shipping
 from pytest_pipeline.measure.trial import Measured, Trial, Wrong, largest_speedup
 from pytest_pipeline.measure.watch import ItemWatch, median_services_s, modified_since

@@ -60,7 +60,7 @@ class Thinned(Generic[Row]):
 
 
 class _Readings:
-    """What has been read so far; `take` is what the sampler calls."""
+    """What has been read so far; `take` is what the sampler calls, `end` closes it."""
 
     def __init__(self, gauges: Gauges, clock: Clock, expected_s: float) -> None:
         self._gauges = gauges
@@ -70,6 +70,7 @@ class _Readings:
         self.cores = Thinned[tuple[float, Mapping[int, float]]](MOST_SAMPLES)
         self._began_ns = clock.now_ns()
         self._cores_at_s = 0.0
+        self._cpu_s, self._switches = gauges.cpu_s(), gauges.switches()
         self.take(cores=True)
 
     def now_s(self) -> float:
@@ -86,6 +87,24 @@ class _Readings:
             self._cores_at_s = now_s
         return own + sum(children.values())
 
+    def end(self, seconds: float) -> Callable[[], Resources]:
+        """Read everything once more and return a way to ask what was used in `seconds`."""
+        now_s = self.now_s()  # the last sample may have come after the execution
+        memory = [*self.memory.rows, (now_s, *self._gauges.memory())]
+        until_s, cores = _core_use([*self.cores.rows, (now_s, self._gauges.core_seconds())])
+        voluntary, involuntary = _grown(self._switches, self._gauges.switches())
+        used = Resources(
+            seconds=seconds,
+            at_s=tuple(round(at_s, 4) for at_s, _, _ in memory),
+            own_bytes=tuple(own for _, own, _ in memory),
+            until_s=until_s,
+            cores=cores,
+            cpu_s=round(max(0.0, self._gauges.cpu_s() - self._cpu_s), 4),
+            voluntary_switches=voluntary,
+            involuntary_switches=involuntary,
+        )
+        return lambda: replace(used, children_bytes=_gone(memory, self._gauges.alive()))
+
 
 class Profiling:
     """Samples gauges in a thread of its own while something runs."""
@@ -99,7 +118,6 @@ class Profiling:
     ) -> tuple[T, Callable[[], Resources]]:
         """Return what `execute` returns, and a way to ask what it used once its workers are gone."""
         token = StopToken()
-        cpu_s, switches = self._gauges.cpu_s(), self._gauges.switches()
         readings = _Readings(self._gauges, self._clock, expected_s)
         period_s = max(PERIOD_S, expected_s / MOST_SAMPLES)
         sampler = Sampler(readings.take, token.stopped_within, self._clock, period_s)
@@ -111,20 +129,7 @@ class Profiling:
         finally:
             token.stop()
             thread.join(JOIN_S)
-        voluntary, involuntary = _grown(switches, self._gauges.switches())
-        memory = [*readings.memory.rows, (seconds, *self._gauges.memory())]
-        until_s, cores = _core_use([*readings.cores.rows, (seconds, self._gauges.core_seconds())])
-        used = Resources(
-            seconds=seconds,
-            at_s=tuple(round(at_s, 4) for at_s, _, _ in memory),
-            own_bytes=tuple(own for _, own, _ in memory),
-            until_s=until_s,
-            cores=cores,
-            cpu_s=round(max(0.0, self._gauges.cpu_s() - cpu_s), 4),
-            voluntary_switches=voluntary,
-            involuntary_switches=involuntary,
-        )
-        return result, lambda: replace(used, children_bytes=_gone(memory, self._gauges.alive()))
+        return result, readings.end(seconds)
 
 
 def _gone(memory: Sequence[_Memory], alive: frozenset[int]) -> tuple[int, ...]:

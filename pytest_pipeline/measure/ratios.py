@@ -22,7 +22,6 @@ from pytest_pipeline.measure.control import ControlMonitor
 from pytest_pipeline.measure.quiet import is_self_disturbed, wait_for_quiet, wait_until
 from pytest_pipeline.measure.rounds import RoundRunner
 from pytest_pipeline.measure.trial import Measured, Trial, largest_speedup
-from pytest_pipeline.model.plan import SOURCE_STAGE
 from pytest_pipeline.model.rounds import Phase
 
 DISPLAY_ROUNDS = 7
@@ -115,10 +114,7 @@ class RatioPhase:
     def _check_reach(self) -> None:
         for gate in self._trial.overlap_gates:
             lane = self._trial.lane(gate.executor)
-            if lane.profile is None:
-                continue
-            has_source = SOURCE_STAGE in lane.profile.stage_names
-            never = gate.out_of_reach(lane.width, lane.profile.num_items, has_source=has_source)
+            never = "" if lane.profile is None else gate.out_of_reach(lane.width, lane.profile)
             if never:
                 self._measured.unreachable[id(gate)] = never
 

@@ -22,7 +22,7 @@ from pytest_pipeline.judge.overlap import OverlapGate
 from pytest_pipeline.measure.instruments import Instruments
 from pytest_pipeline.measure.lane import Lane
 from pytest_pipeline.measure.machine import Machine
-from pytest_pipeline.measure.rounds import Shape
+from pytest_pipeline.measure.shape import Shape
 from pytest_pipeline.model.memory import MemoryReading
 from pytest_pipeline.model.plan import Arrivals, Plan, Source
 from pytest_pipeline.model.resources import Resources

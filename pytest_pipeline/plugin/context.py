@@ -24,6 +24,11 @@ def describe(config: pytest.Config) -> dict[str, Any]:
     }
 
 
+def has_changes(folder: Path) -> bool:
+    """Return whether tracked files differ from the commit; False where there is no repository."""
+    return bool(_git(folder, "status", "--porcelain", "--untracked-files=no"))
+
+
 def without_home(value: Any, home: str | None = None) -> Any:
     """Return plain JSON data with the user's home directory written as `~`: reports travel.
 

@@ -15,6 +15,7 @@ from pytest_pipeline.plugin.github import (
     should_annotate,
     summary_path,
 )
+from pytest_pipeline.plugin.past import add_history
 from pytest_pipeline.plugin.paths import report_path, shown
 from pytest_pipeline.plugin.session import Results, results_of
 from pytest_pipeline.plugin.settings import Charts, Settings, settings_of
@@ -34,6 +35,7 @@ def finish(session: pytest.Session) -> None:
             results.notices.append("no performance test ran, no report was written")
         return
     results.document = _document(config, results)
+    add_history(config, results, results.document)
     _add_sections(config, results, results.document)
     for path, writer in _outputs(config, results.document):
         _write(config, results, path, writer)

@@ -57,6 +57,12 @@ OPTIONS = (
     Option("markdown", "PATH", "write the results there as Markdown"),
     Option("trace", "DIR", "write one Trace Event file per test there, for Perfetto or speedscope"),
     Option(
+        "history",
+        "PATH|off",
+        "keep the results in this SQLite file, and show what changed since earlier sessions",
+        default="off",
+    ),
+    Option(
         "executors",
         "NAMES",
         "compare these executors, whatever the tests ask for",

@@ -79,6 +79,8 @@ class Settings:
     """Where the Markdown goes."""
     trace: Path | None = None
     """Directory for the Trace Event files."""
+    history: Path | None = None
+    """SQLite file that sessions are kept in; None: no history."""
     executors: Choice[tuple[str, ...]] = Choice()
     """Arms to run."""
     inconclusive: Policy = Policy.SKIP
@@ -118,6 +120,7 @@ def read_settings(config: pytest.Config) -> Settings:
         json=_path(config, found["json"])[0],
         markdown=_path(config, found["markdown"])[0],
         trace=_path(config, found["trace"])[0],
+        history=_path(config, found["history"])[0],
         executors=Choice(executors or None, is_forced=found["executors"].is_forced),
         inconclusive=found["inconclusive"].read(lambda raw: _member(Policy, raw)) or Policy.SKIP,
         min_decided=found["min-decided"].read(_share) or 0.0,

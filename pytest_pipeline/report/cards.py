@@ -16,6 +16,7 @@ from pytest_pipeline.report.arms import (
 )
 from pytest_pipeline.report.barchart import BarChart
 from pytest_pipeline.report.bars import gated_charts, latency_chart, speedup_chart
+from pytest_pipeline.report.changes import since_sentences
 from pytest_pipeline.report.curve import LatencyChart, latency_curves
 from pytest_pipeline.report.gates import Gate, gate_order, make_gate, margin
 from pytest_pipeline.report.rounds import RoundChart, round_charts
@@ -94,6 +95,7 @@ def make_card(
             f"Run {k + 1} of {len(runs)}" if len(runs) > 1 else "",
             f"{position}/{k}",
             with_charts=with_charts,
+            since=tuple(since_sentences(test, k)),
         )
         for k, run in enumerate(runs)
     )
@@ -162,7 +164,14 @@ def _search_words(test: Json, outcome: Outcome) -> str:
     return f"{test['nodeid']} {' '.join(tags)}".lower()
 
 
-def _run_view(run: Json, title: str, address: str, *, with_charts: bool) -> RunView:
+def _run_view(
+    run: Json,
+    title: str,
+    address: str,
+    *,
+    with_charts: bool,
+    since: Sequence[tuple[str, str]] = (),
+) -> RunView:
     findings = sorted(run["findings"], key=gate_order)
     charts = (
         speedup_chart(run, cold=False),
@@ -175,7 +184,7 @@ def _run_view(run: Json, title: str, address: str, *, with_charts: bool) -> RunV
         gates=tuple(make_gate(each) for each in findings),
         is_marked=len(findings) > 1,
         bars=tuple(chart for chart in charts if chart is not None) if with_charts else (),
-        facts=tuple(_facts(run, findings)),
+        facts=tuple(_facts(run, findings, since)),
         fastest=fastest_sentence(run),
         warnings=tuple(run["warnings"]),
         plan=_plan_sentence(run),
@@ -188,17 +197,21 @@ def _run_view(run: Json, title: str, address: str, *, with_charts: bool) -> RunV
     )
 
 
-def _facts(run: Json, findings: Sequence[Json]) -> Iterator[tuple[str, str]]:
+def _facts(
+    run: Json, findings: Sequence[Json], since: Sequence[tuple[str, str]]
+) -> Iterator[tuple[str, str]]:
     """Causes and next steps of what was not met, then every limit; the same text only once."""
     said: set[str] = set()
     is_crowded = len({each["executor"] for each in findings}) > 1
-    for label, executor, text in _all_facts(run, findings):
+    for label, executor, text in _all_facts(run, findings, since):
         if text and text not in said:
             said.add(text)
             yield (f"{label} ({executor})" if executor and is_crowded else label), text
 
 
-def _all_facts(run: Json, findings: Sequence[Json]) -> Iterator[tuple[str, str, str]]:
+def _all_facts(
+    run: Json, findings: Sequence[Json], since: Sequence[tuple[str, str]]
+) -> Iterator[tuple[str, str, str]]:
     unmet = [each for each in findings if each["verdict"] != "met"]
     for each in unmet:
         gate = make_gate(each)
@@ -208,6 +221,8 @@ def _all_facts(run: Json, findings: Sequence[Json]) -> Iterator[tuple[str, str, 
         yield NEXT, each["executor"], gate.next_step
     for executor, sentence in _bottlenecks(run):
         yield "Bottleneck", executor, sentence
+    for executor, sentence in since:
+        yield "Since baseline", executor, sentence
     for each in findings:
         yield "Limit", "", make_gate(each).demand
     for each in unmet:

@@ -69,7 +69,7 @@ def _notices(documents: Mapping[str, Json]) -> list[str]:
     notices = [note for document in documents.values() for note in document.get("notices", ())]
     if len(documents) > 1:
         notices.append(f"merged from {', '.join(map(one_line, documents))}")
-    machines = {_machine(document): name for name, document in reversed(list(documents.items()))}
+    machines = {machine_of(document): name for name, document in reversed(list(documents.items()))}
     if len(machines) > 1:
         described = "; ".join(f"{one_line(name)}: {text}" for text, name in machines.items())
         notices.append(
@@ -82,6 +82,7 @@ def _notices(documents: Mapping[str, Json]) -> list[str]:
     return notices
 
 
-def _machine(document: Json) -> str:
+def machine_of(document: Json) -> str:
+    """Return in words what decides whether absolute times of two documents can be compared."""
     environment = document["environment"]
     return ", ".join(str(environment[fact]) for fact in _MACHINE if fact in environment)

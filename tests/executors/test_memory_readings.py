@@ -1,10 +1,15 @@
 """The memory of every executor, read for real: outputs that are held at the end cannot be missed."""
 
+import subprocess
+import sys
+
 import pytest
 
 from pytest_pipeline.clock import MonotonicClock
 from pytest_pipeline.measure.footprint import Footprint
+from pytest_pipeline.measure.gauges import SystemGauges
 from pytest_pipeline.measure.heap import hidden_memory, returning_heap
+from pytest_pipeline.measure.profiling import Profiling
 from pytest_pipeline.measure.sampler import Sampling
 
 MB = 10**6
@@ -30,3 +35,15 @@ def test_an_execution_that_keeps_nothing_adds_little(executor, opened, source):
     running.run(source([1]))
     _, reading = sample(lambda: running.run(source(list(range(10)))))
     assert reading.increase_bytes < 20 * MB
+
+
+def test_only_an_arms_own_workers_count_as_its_children_in_the_report(executor, opened, source):
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as bystander:
+        running = opened(executor, [lambda x: x + 1])
+        profile = Profiling(SystemGauges(), MonotonicClock())
+        _, used = profile(lambda: running.run(source([1, 2, 3])), 0.1)
+        running.close()
+        children = used().children_bytes
+        bystander.communicate(b"\n")
+    assert len(children) >= 2
+    assert (max(children) > 0) is executor.name.startswith("processes")

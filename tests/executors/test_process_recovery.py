@@ -14,7 +14,6 @@ from pytest_pipeline.executors._board import Board
 from pytest_pipeline.executors._channel import Channel
 from pytest_pipeline.executors._frames import Frame, Kind
 from pytest_pipeline.executors._lanes import Lane
-from pytest_pipeline.executors._recorder import Recorder
 from pytest_pipeline.executors._records import Setup
 from pytest_pipeline.executors._runner import Runner
 from pytest_pipeline.executors._slots import SLOTS
@@ -228,17 +227,6 @@ def test_the_answer_of_a_slow_chunk_is_not_held_back_for_the_next(monkeypatch, b
     runner.begin(collects_errors=False)
     runner.chunk([1, 2], 0)
     assert runner.slowest_ns == 20_000_000
-
-
-def test_a_callable_source_keeps_the_stamp_of_every_item_however_many(opened, source, monkeypatch):
-    born = Recorder.__init__
-
-    def small(self, limit=50):
-        born(self, limit)
-
-    monkeypatch.setattr(Recorder, "__init__", small)
-    trace = opened(Processes(workers=1, chunk=32), [identity]).run(source(lambda: iter(range(200))))
-    assert (trace.admitted_ns > 0).all()
 
 
 def test_the_same_arm_with_other_workers_keeps_what_it_was_configured_with():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import select
+import signal
 import subprocess
 import sys
 
@@ -16,7 +17,7 @@ from pytest_pipeline.plugin.bell import PipeBell
 from pytest_pipeline.plugin.bytelocks import open_bell
 
 PROCESS = """
-import sys
+import os, signal, sys
 from pytest_pipeline.plugin.bytelocks import open_bell, open_locks
 from pytest_pipeline.plugin.lock import Exclusivity, Pace, Patience
 
@@ -24,14 +25,20 @@ def wait_for_the_bell_only(seconds):
     print("sleeps", flush=True)
     sys.stdin.read()  # for ever: nothing but the bell may wake it
 
-path, role, end = sys.argv[1:]
-patience = Patience(bell_s=3600.0)
+signal.signal(signal.SIGINT, signal.default_int_handler)  # whoever started the tests may ignore it
+path, role, end, bell_s = sys.argv[1:]
+patience = Patience(bell_s=float(bell_s))
 one = Exclusivity(open_locks(path), patience, Pace(sleep=wait_for_the_bell_only), open_bell(path))
 print("ready", flush=True)
 getattr(one, role)()
 print("in", flush=True)
 if end == "measures":
     one.measuring().__enter__()
+if end == "forks":
+    child = os.fork()
+    if not child:
+        signal.pause()
+    print(child, flush=True)
 if end != "ends":
     sys.stdin.readline()
     one.leave()
@@ -43,8 +50,8 @@ if end != "ends":
 def start(tmp_path):
     processes = []
 
-    def start(role: str, end: str = "ends") -> subprocess.Popen[str]:
-        command = [sys.executable, "-c", PROCESS, str(tmp_path / "lock"), role, end]
+    def start(role: str, end: str = "ends", bell_s: float = 3600.0) -> subprocess.Popen[str]:
+        command = [sys.executable, "-c", PROCESS, str(tmp_path / "lock"), role, end, str(bell_s)]
         process = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         )
@@ -82,6 +89,27 @@ def test_a_measuring_test_that_ends_wakes_everybody_who_waits(start, waiting):
     alone.stdin.write("leave\n")
     alone.stdin.flush()
     assert all(comes_in(each) for each in crowd)
+
+
+def test_a_forked_child_that_outlives_the_one_that_was_alone_stops_nobody(start):
+    alone = start("be_alone", "forks")
+    assert alone.stdout.readline() == "in\n"
+    child = int(alone.stdout.readline())
+    waiting = start("share", bell_s=0.01)
+    alone.kill()
+    try:
+        assert comes_in(waiting)
+    finally:
+        os.kill(child, signal.SIGKILL)
+
+
+def test_ctrl_c_ends_the_wait_for_the_bell(start):
+    alone = start("be_alone", "waits")
+    assert alone.stdout.readline() == "in\n"
+    waiting = start("share")
+    waiting.send_signal(signal.SIGINT)
+    assert waiting.wait(10) == -signal.SIGINT
+    assert alone.poll() is None
 
 
 def test_a_link_or_a_file_in_its_place_is_left_alone_and_the_waiting_look_by_themselves(tmp_path):

@@ -103,7 +103,7 @@ def test_the_first_sheet_says_what_failed_on_white(paper):
 
 
 def test_the_sheets_are_few_and_hold_the_failures_details(paper):
-    assert len(paper) <= 12
+    assert len(paper) <= 15
     text = " ".join(words_of(paper[number]) for number in range(len(paper)))
     assert "Worker ledger of threads" in text
     assert "Resources of processes" in text

@@ -16,7 +16,9 @@ from pytest_pipeline import (
     Stage,
     Threads,
     Trace,
+    Tuning,
     compare,
+    tune,
 )
 
 
@@ -39,6 +41,17 @@ def test_with_the_fixture(pipeline: PipelineFixture) -> None:
     assert speedup is not None
     assert_type(speedup.value, float)
     assert_type(result["threads"].peak_memory_bytes, int | None)
+
+
+def total(values: list[int]) -> list[int]:
+    return [2 * value for value in values]
+
+
+def test_with_studies(pipeline: PipelineFixture) -> None:
+    tuning = pipeline.tune([double, Stage(total, batch=8)], [1, 2, 3], batch_size=[4], budget="5s")
+    assert_type(tuning, Tuning)
+    assert_type(tuning.best.code, str)
+    assert_type(tune([double], [1, 2, 3]), Tuning)
 
 
 def without_pytest() -> Trace | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 
+import numpy as np
 import pytest
 from unit.virtual import Lab, speedup
 
@@ -13,6 +14,7 @@ from pytest_pipeline.judge.overlap import OverlapGate
 from pytest_pipeline.model.finding import Reason, Verdict
 from pytest_pipeline.model.requirement import Quantity, Requirement
 from pytest_pipeline.model.rounds import Phase, Round
+from pytest_pipeline.model.trace import Sample
 from pytest_pipeline.testing import VirtualExecutor
 
 
@@ -187,3 +189,27 @@ def test_a_tracer_a_quota_or_company_take_nothing_from_a_verdict_without_a_clock
     assert conclude(fed([2.0] * 8), None, around).verdict is Verdict.MET
     undecided = conclude(fed([2.5, 1.5] * 20), None, around)
     assert (undecided.verdict, undecided.reason) == (Verdict.INCONCLUSIVE, Reason.NEAR_LIMIT)
+
+
+def test_a_plan_of_which_only_a_sample_of_the_visits_is_kept_is_told_at_once_to_use_fewer_items():
+    lab = Lab()
+
+    class Sampled(VirtualExecutor):
+        def open(self, plan):
+            running = super().open(plan)
+            run = running.run
+
+            def sampled(source):
+                trace = run(source)
+                kept = np.arange(trace.num_items)
+                sample = Sample(kept, trace.num_items, 1_200_000, 0)
+                return dataclasses.replace(trace, sample=sample)
+
+            running.run = sampled
+            return running
+
+    arms = [Sampled("threads", lab.machine)]
+    (finding,) = lab.compare(candidates=arms, requirements=[overlap(1.5)]).findings
+    assert (finding.verdict, finding.reason) == (Verdict.INVALID, Reason.UNREACHABLE)
+    assert "of its 1,200,000 visits only a sample is kept" in finding.text
+    assert "use fewer items" in finding.text
