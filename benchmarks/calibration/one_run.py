@@ -117,12 +117,17 @@ def compact(document: dict[str, Any]) -> Record:
 
 
 def _round(each: dict[str, Any], baseline: str) -> list[Any]:
-    """Return [phase and `!` when disturbed, serial ms, parallel ms, control ms]."""
+    """Return [phase with `!` when disturbed, `~` when clean beside a slow control, serial, parallel, control ms]."""
     times = dict(each["makespans_s"])
     serial = [_ms(value) for value in times.pop(baseline)]
     (parallel,) = ([_ms(value) for value in values] for values in times.values())
-    mark = each["phase"][0] + ("" if each["is_clean"] else "!")
-    return [mark, serial, parallel, [_ms(value) for value in each["controls_s"]]]
+    state = "!" if not each["is_clean"] else "~" if each["disturbance"] else ""
+    return [
+        each["phase"][0] + state,
+        serial,
+        parallel,
+        [_ms(value) for value in each["controls_s"]],
+    ]
 
 
 def _block(each: dict[str, Any], document: dict[str, Any]) -> list[Any]:
