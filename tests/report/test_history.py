@@ -12,7 +12,7 @@ from jsonschema import Draft202012Validator
 
 from pytest_pipeline.history.attaching import attach
 from pytest_pipeline.history.recording import records_of
-from pytest_pipeline.report import html, json_file
+from pytest_pipeline.report import html, json_file, markdown
 from pytest_pipeline.report.changes import since_sentences
 from pytest_pipeline.report.past import past_charts
 
@@ -106,6 +106,13 @@ def test_hostile_commits_and_machines_stay_text(text):
     harmless = html.render(with_history(2.6, 2.6, commit="a", machine_text="a", there={0}))
     page = html.render(with_history(2.6, 2.6, commit=text, machine_text=text, there={0}))
     assert len(pages.elements(pages.parse(page))) == len(pages.elements(pages.parse(harmless)))
+
+
+def test_markdown_says_what_changed_and_is_silent_when_nothing_did():
+    changed = markdown.render(with_history(2.6, 2.61, 2.6, 2.6, 2.62))
+    assert "since baseline: speedup" in changed
+    assert "First seen in this session" in changed
+    assert "since baseline" not in markdown.render(with_history(2.6))
 
 
 def test_a_page_without_history_says_nothing_of_it():
