@@ -99,10 +99,16 @@ class Assembly:
                 "order_seed": measured.order_seed,
                 "exclusive": not self._trial.company,
                 "ceilings": list(measured.outlook),
+                "workload": self._workload(),
             },
             gil_shares=measured.gil_shares,
             shipping=measured.shipping,
         )
+
+    def _workload(self) -> dict[str, object]:
+        """Return what was asked for beside the stages: sessions that differ in it are not compared."""
+        executors = {lane.name: _declared(lane.executor) for lane in self._trial.lanes}
+        return {"chunk": self._trial.plan.chunk, "executors": executors}
 
     def _arms(self, measured: Measured, *, predicts: bool = False) -> dict[str, Arm]:
         maker = ArmMaker(self._trial, measured, predicts=predicts)
@@ -168,6 +174,12 @@ class Assembly:
             if requirement.executor in {EVERY_CANDIDATE, name}
             or (requirement.executor == BEST and not self._trial.candidates)
         ]
+
+
+def _declared(executor: object) -> str:
+    """Return an executor's own description where it has one; a default one tells processes apart, not options."""
+    kind = type(executor)
+    return kind.__name__ if kind.__repr__ is object.__repr__ else repr(executor)
 
 
 def _wrong_finding(wrong: Wrong, baseline: str) -> Finding:

@@ -50,7 +50,6 @@ def workload_mark(run: Mapping[str, Any], executor: str) -> str:
             run["stages"],
             declared.get("chunk"),
             run["num_items"],
-            declared.get("items"),
             run["baseline"],
             run["check"],
             executor,

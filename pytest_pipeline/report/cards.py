@@ -19,6 +19,7 @@ from pytest_pipeline.report.bars import gated_charts, latency_chart, speedup_cha
 from pytest_pipeline.report.changes import since_sentences
 from pytest_pipeline.report.curve import LatencyChart, latency_curves
 from pytest_pipeline.report.gates import Gate, gate_order, make_gate, margin
+from pytest_pipeline.report.past import past_charts
 from pytest_pipeline.report.rounds import RoundChart, round_charts
 from pytest_pipeline.report.sweeps import SweepView, make_sweep
 from pytest_pipeline.report.table import Table
@@ -49,6 +50,8 @@ class RunView:
     """Stages, workers, items, repeats and check in one sentence."""
     arms: Table
     rounds: tuple[RoundChart, ...]
+    past: tuple[RoundChart, ...]
+    """Earlier sessions, the present one last; empty without a history."""
     latency: LatencyChart | None
     views: tuple[ArmView, ...]
     """Per arm: stages, ledger, timeline, resources."""
@@ -96,6 +99,7 @@ def make_card(
             f"{position}/{k}",
             with_charts=with_charts,
             since=tuple(since_sentences(test, k)),
+            past=past_charts(test, k) if with_charts else (),
         )
         for k, run in enumerate(runs)
     )
@@ -171,6 +175,7 @@ def _run_view(
     *,
     with_charts: bool,
     since: Sequence[tuple[str, str]] = (),
+    past: tuple[RoundChart, ...] = (),
 ) -> RunView:
     findings = sorted(run["findings"], key=gate_order)
     charts = (
@@ -190,6 +195,7 @@ def _run_view(
         plan=_plan_sentence(run),
         arms=arm_table(run),
         rounds=round_charts(run) if with_charts else (),
+        past=past,
         latency=latency_curves(run) if with_charts else None,
         views=tuple(arm_view(run, arm, f"{address}/{k}") for k, arm in enumerate(run["arms"]))
         if with_charts

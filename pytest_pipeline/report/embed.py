@@ -94,7 +94,11 @@ _no_details = _without(
 def _verdicts_only(test: Json) -> Json:
     """Drop whole arms; what is left still says how every gate ended."""
     runs = [{**_no_details_run(run), "arms": []} for run in test["runs"]]
-    return {**test, "runs": _rounded(runs)}
+    return {**_no_past(test), "runs": _rounded(runs)}
+
+
+def _no_past(test: Json) -> dict[str, Any]:
+    return {key: value for key, value in test.items() if key != "history"}
 
 
 def _no_details_run(run: Json) -> Json:
@@ -118,8 +122,8 @@ _LEVELS: tuple[tuple[Callable[[Json], Json], str], ...] = (
     ),
     (_no_arrays, "timelines, resources, rounds and latencies"),
     (
-        lambda test: _rounded(_no_details(test)),
-        "timelines, resources, rounds, latencies, ledgers, stages and digits after the sixth",
+        lambda test: _rounded(_no_details(_no_past(test))),
+        "timelines, resources, rounds, latencies, ledgers, stages, history and digits after the sixth",
     ),
     (_verdicts_only, "everything but verdicts and estimates, and digits after the sixth"),
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from pytest_pipeline.report import units
+from pytest_pipeline.report.changes import since_sentence
 from pytest_pipeline.report.device import device_sentence
 from pytest_pipeline.report.facts import noise_of
 from pytest_pipeline.report.gate_counts import count_gates
@@ -17,6 +18,7 @@ MAX_BYTES = 60_000
 """A pull-request comment holds 65,536 characters."""
 
 _SPECIAL = re.compile(r"([\\`*_\[\]<>|#~@])")
+_ESCAPED = r"\\\1"
 _MAX_CELL = 160
 
 
@@ -33,7 +35,7 @@ def render(document: Json) -> str:
         "| verdict | test | executor | observed | interval | limit |",
         "|---|---|---|--:|--:|--:|",
     ]
-    return _within(lines, rows, [*_best_changes(document), *_devices(document)])
+    return _within(lines, rows, [*_best_changes(document), *_since(document), *_devices(document)])
 
 
 def escape(text: str) -> str:
@@ -73,6 +75,17 @@ def _devices(document: Json) -> list[str]:
         for run in test["runs"]
         for arm in run["arms"]
         for device in arm.get("devices") or ()
+    ]
+
+
+def _since(document: Json) -> list[str]:
+    """Return one line per quantity that is not what it was in earlier sessions."""
+    return [
+        f"- {escape(test['nodeid'])} ({escape(series['executor'])}) since baseline: {_SPECIAL.sub(_ESCAPED, since_sentence(change))}"
+        for test in document["tests"]
+        for series in test.get("history", ())
+        for change in series["changes"]
+        if change["is_changed"]
     ]
 
 
