@@ -9,16 +9,8 @@ from pytest_pipeline.report import units
 from pytest_pipeline.report.axis import Axis, make_axis
 from pytest_pipeline.report.changes import QUANTITIES
 from pytest_pipeline.report.facts import readable_time
-from pytest_pipeline.report.rounds import (
-    BOTTOM,
-    HEIGHT,
-    LEFT,
-    RIGHT,
-    TOP,
-    WIDTH,
-    Dot,
-    RoundChart,
-)
+from pytest_pipeline.report.frame import LimitMark, make_frame
+from pytest_pipeline.report.rounds import BOX, Dot, RoundChart
 from pytest_pipeline.report.text import one_line, shorten
 from pytest_pipeline.report.words import Json
 
@@ -69,36 +61,32 @@ def _chart(series: Json, drawn: _Drawn) -> RoundChart | None:
         return None
     values = [float(each[drawn.field]) for each in points]
     axis = make_axis(
-        [*values, drawn.limit], start=BOTTOM, length=TOP - BOTTOM, unit=drawn.unit, most_ticks=4
+        [*values, drawn.limit],
+        start=BOX.bottom,
+        length=BOX.top - BOX.bottom,
+        unit=drawn.unit,
+        most_ticks=4,
     )
     steps = _steps(series, drawn.name, points)
-    limit_y = None if drawn.limit is None else axis.at(drawn.limit)
     title = f"History of {shorten(series['executor'], 40)}: {QUANTITIES[drawn.name]}"
     dots = _dots(points, values, axis, drawn.unit, steps)
+    summary = f"{title}: {'; '.join(dot.title for dot in dots)}"
     return RoundChart(
-        title=title,
-        summary=f"{title}: {'; '.join(dot.title for dot in dots)}",
-        width=WIDTH,
-        height=HEIGHT,
-        left=LEFT,
-        tick_x=LEFT - 8,
-        right=RIGHT,
-        top=TOP,
-        bottom=BOTTOM,
-        label_y=BOTTOM + 18,
+        frame=make_frame(title, summary, BOX, axis, _limit_mark(drawn, axis)),
+        label_y=BOX.bottom + 18,
         dots=dots,
-        ticks=axis.ticks,
-        limit_y=limit_y,
-        limit_label=""
-        if drawn.limit is None
-        else f"limit {units.quantity(drawn.limit, drawn.unit)}",
-        limit_label_x=RIGHT + 6,
-        limit_label_y=0.0 if limit_y is None else limit_y + 4,
         confirm_x=round(dots[max(steps)].x - 8, 1) if steps else None,
         first_label=readable_time(points[0]["created"]),
         last_label="this session",
         caption=_caption(series, dots, has_steps=bool(steps)),
     )
+
+
+def _limit_mark(drawn: _Drawn, axis: Axis) -> LimitMark | None:
+    if drawn.limit is None:
+        return None
+    y = axis.at(drawn.limit)
+    return LimitMark(y, f"limit {units.quantity(drawn.limit, drawn.unit)}", BOX.right + 6, y + 4)
 
 
 def _steps(series: Json, name: str, points: Sequence[Json]) -> set[int]:
@@ -113,10 +101,10 @@ def _steps(series: Json, name: str, points: Sequence[Json]) -> set[int]:
 def _dots(
     points: Sequence[Json], values: Sequence[float], axis: Axis, unit: str, steps: set[int]
 ) -> tuple[Dot, ...]:
-    gap = (RIGHT - LEFT - 24) / (len(points) - 1)
+    gap = (BOX.right - BOX.left - 24) / (len(points) - 1)
     return tuple(
         Dot(
-            x=round(LEFT + 12 + k * gap, 1),
+            x=round(BOX.left + 12 + k * gap, 1),
             y=axis.at(value),
             css="dirty" if point["machine"] else "clean",
             title=_title(point, units.quantity(value, unit), is_step=k in steps),

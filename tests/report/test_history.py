@@ -71,8 +71,8 @@ def test_too_few_sessions_are_said_to_be_too_few():
 
 def test_the_chart_marks_the_step_and_its_axis_includes_the_limit():
     (chart, *_) = charts(with_history(2.6, 2.61, 2.6, 2.6, 2.62))
-    assert chart.limit_y is not None
-    assert chart.top <= chart.limit_y <= chart.bottom
+    assert chart.frame.limit is not None
+    assert chart.frame.box.top <= chart.frame.limit.y <= chart.frame.box.bottom
     assert chart.dots[-1].title.endswith("step")
     assert chart.dots[-2].x < chart.confirm_x < chart.dots[-1].x
 
@@ -82,7 +82,7 @@ def test_a_limit_far_above_every_value_is_still_inside_the_chart():
     for each in document["tests"][0]["runs"][0]["findings"]:
         each["limit"] = 50.0
     (chart, *_) = charts(document)
-    assert chart.top <= chart.limit_y < min(dot.y for dot in chart.dots)
+    assert chart.frame.box.top <= chart.frame.limit.y < min(dot.y for dot in chart.dots)
 
 
 def test_other_machines_are_hollow_and_never_compared_with():
