@@ -21,11 +21,13 @@ import numpy as np
 
 from pytest_pipeline.executors._places import note_place
 from pytest_pipeline.executors._steps import Chunk, Step
+from pytest_pipeline.executors.protocol import Diagnosable
 from pytest_pipeline.model.plan import SOURCE_STAGE, Plan, Source
 from pytest_pipeline.model.trace import MOST_FAILURES, Ints, ItemFailure, Sample, Trace
 
 if TYPE_CHECKING:
     from pytest_pipeline.executors.protocol import Executor, Running
+    from pytest_pipeline.model.device import DeviceDiagnosis
 
 
 def open_plan(executor: Executor, plan: Plan) -> Running:
@@ -35,7 +37,10 @@ def open_plan(executor: Executor, plan: Plan) -> Running:
     """
     if not plan.is_batched or getattr(executor, "makes_batches", False):
         return executor.open(plan)
-    return RunningBatches(executor.open(_in_chunks(plan)), plan.full_batch)
+    inner = executor.open(_in_chunks(plan))
+    if isinstance(inner, Diagnosable):
+        return DiagnosableBatches(inner, inner, plan.full_batch)
+    return RunningBatches(inner, plan.full_batch)
 
 
 class RunningBatches:
@@ -62,6 +67,26 @@ class RunningBatches:
     def close(self) -> None:
         """End all the workers; harmless when repeated."""
         self._inner.close()
+
+
+class DiagnosableBatches(RunningBatches):
+    """The same on workers that can look into their devices."""
+
+    def __init__(self, inner: Running, devices: Diagnosable, size: int) -> None:
+        super().__init__(inner, size)
+        self._devices = devices
+
+    def diagnose(self, source: Source) -> tuple[DeviceDiagnosis, ...]:
+        """Look into the devices with the first chunks; what is told of one item holds for one chunk."""
+        chunked, counts = _chunked(source, self._size), list[int]()
+
+        def counted() -> Iterator[Chunk]:
+            for chunk in chunked.factory():
+                counts.append(chunk.count)
+                yield chunk
+
+        found = self._devices.diagnose(replace(chunked, factory=counted))
+        return tuple(replace(each, num_items=sum(counts[: each.num_items])) for each in found)
 
 
 class _Chunks:

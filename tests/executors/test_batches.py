@@ -235,7 +235,8 @@ def test_what_is_inside_stays_bounded_while_the_first_batch_is_stuck(
     parallel, opened, source, fifo
 ):
     stages = [
-        Stage(straggle(fifo, release_at=16), batch=4, workers=2, queue_size=2),
+        # On the host also under cuda, where one thread calls all the device stages of a replica.
+        Stage(straggle(fifo, release_at=16), batch=4, workers=2, queue_size=2, device="cpu"),
         Stage(double_all, batch=2, queue_size=2),
     ]
     bound = 4 * (4 + parallel.workers(make_plan(stages)))

@@ -29,6 +29,7 @@ from pytest_pipeline.executors._accounts import Account
 from pytest_pipeline.executors._device.packing import Packing
 from pytest_pipeline.executors._device.steps import devices_of
 from pytest_pipeline.executors._device.tree import leaves, replaced
+from pytest_pipeline.executors._steps import Chunk
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -173,7 +174,7 @@ class Lane:
         """Issue everything that one item needs; None when the run is over."""
         use = Use(self.slots[self._next], item, enqueued)
         self._next = (self._next + 1) % len(self.slots)
-        self.fed += 1
+        self.fed += value.count if type(value) is Chunk else 1
         self.feeding.stage = self.steps[0].stage
         if not self._is_ahead and not self._grant(use):
             return None

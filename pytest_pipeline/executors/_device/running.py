@@ -50,8 +50,8 @@ if TYPE_CHECKING:
 class DeviceRun(Run):
     """An execution whose clock stops once the devices are idle."""
 
-    def __init__(self, lanes: Sequence[Lane], *, collects_errors: bool) -> None:
-        super().__init__(collects_errors=collects_errors)
+    def __init__(self, lanes: Sequence[Lane], *, collects_errors: bool, items_each: int) -> None:
+        super().__init__(collects_errors=collects_errors, items_each=items_each)
         self._lanes = lanes
 
     def end(self) -> None:
@@ -123,7 +123,9 @@ class RunningOnDevices(RunningOnThreads):
         lanes = [lane for section in self._lanes for lane in section]
         for lane in lanes:
             lane.synchronize()
-        run = DeviceRun(lanes, collects_errors=source.collects_errors)
+        run = DeviceRun(
+            lanes, collects_errors=source.collects_errors, items_each=self._plan.items_each
+        )
         self._watch.before()
         try:
             trace = self._run(source, run, names)

@@ -1,9 +1,12 @@
-"""Tensors inside an item: tuples, lists and dicts are looked into, anything else is a leaf."""
+"""Tensors inside an item: tuples, lists, dicts and chunks of items are looked into, anything else is a leaf."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
+
+from pytest_pipeline.executors._steps import Chunk
 
 
 def mapped(value: Any, fn: Callable[[Any], Any]) -> Any:
@@ -14,6 +17,8 @@ def mapped(value: Any, fn: Callable[[Any], Any]) -> Any:
         return [mapped(each, fn) for each in value]
     if type(value) is dict:
         return {key: mapped(each, fn) for key, each in value.items()}
+    if type(value) is Chunk:
+        return replace(value, values=mapped(value.values, fn))
     return fn(value)
 
 
