@@ -34,6 +34,12 @@ class Cuda:
     soon as it has room. `slots` is the size of a ring: items on a device at once (one more is being
     copied into page-locked memory). A tensor that is page-locked already is copied from where it is.
 
+    `graphs=True` is for stages of many small kernels, whose time goes into launching them: after three
+    items a stage is recorded as a CUDA graph in each slot and replayed from then on, without being
+    called. It must do the same to every item: no branch on values, no state or print of its own,
+    tensors in and out, one shape. A stage that cannot be recorded, a fan, and the stages of a plan
+    with `batch=` are launched as ever, and a note beside the device says which and why.
+
     `devices=["cpu:0"]` (`"cpu:1"`, ...) runs the same scheduler on the CPU, for tests of plans where
     there is no device: the same results, no measurement.
     """
@@ -44,6 +50,7 @@ class Cuda:
         *,
         devices: Sequence[str] = ("cuda:0",),
         slots: int = 3,
+        graphs: bool = False,
         backend: Backend | None = None,
     ) -> None:
         if isinstance(devices, str) or not devices or ON_HOST in devices:
@@ -54,11 +61,13 @@ class Cuda:
         self._name = name
         self._devices = tuple(devices)
         self._slots = slots
+        self._graphs = graphs
         self._backend = backend
         self._is_ahead = True
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}(name={self._name!r}, devices={list(self._devices)!r}, slots={self._slots!r})"
+        graphs = ", graphs=True" if self._graphs else ""
+        return f"{type(self).__name__}(name={self._name!r}, devices={list(self._devices)!r}, slots={self._slots!r}{graphs})"
 
     @property
     def name(self) -> str:
@@ -118,6 +127,7 @@ class Cuda:
             devices=self._devices,
             slots=self._slots,
             is_ahead=self._is_ahead,
+            graphs=self._graphs,
         )
 
     def _make_backend(self) -> Backend:

@@ -144,6 +144,22 @@ class SimEvent:
         return self.moment.at_ns - earlier.moment.at_ns
 
 
+class SimGraph:
+    """A kernel on fixed memory; each replay reads and writes the same."""
+
+    def __init__(self, sim: SimulatedDevices, stream: SimStream, fn: Any, value: SimTensor) -> None:
+        self._sim = sim
+        self._fn = fn
+        self._value = value
+        made = Memory(f"result of a graph on {stream.device}")
+        is_in_place = getattr(fn, "is_in_place", False)
+        self.output = value if is_in_place else SimTensor(made, 0, value.nbytes)
+
+    def replay(self, stream: SimStream) -> None:
+        """Run it."""
+        self._sim.replay(stream, self._fn, self._value, self.output)
+
+
 class SimulatedDevices:
     """A backend of the cuda executor: `Cuda(devices=["sim:0"], backend=SimulatedDevices())`."""
 
@@ -302,6 +318,24 @@ class SimulatedDevices:
             self._touch(stream, stream.moment, reads=tensors, writes=[target])
             target.memory.cells[target.offset] = made
             return target
+
+    def place(self, leaf: SimTensor) -> Hashable:
+        """Return memory, offset and size."""
+        return id(leaf.memory), leaf.offset, leaf.nbytes
+
+    def capture(self, stream: SimStream, fn: Any, value: SimTensor) -> SimGraph:
+        """Record a `Kernel`."""
+        with self.lock:
+            self.step("capture")
+            return SimGraph(self, stream, fn, value)
+
+    def replay(self, stream: SimStream, fn: Any, value: SimTensor, output: SimTensor) -> None:
+        """Run a recorded `Kernel` into the memory of its graph."""
+        with self.lock:
+            self.step("replay")
+            self._run(stream, "compute", getattr(fn, "ns", 0))
+            self._touch(stream, stream.moment, reads=[value], writes=[output])
+            output.memory.cells[output.offset] = fn(value.value)
 
     def packed(self, stream: SimStream, leaf: Any) -> Any:  # noqa: ARG002 - as every backend
         """Return it."""

@@ -33,6 +33,24 @@ class FakeCuda:
             elapsed_time=lambda later: 1.5,
         )
 
+    def CUDAGraph(self):  # noqa: N802 - torch's name
+        return types.SimpleNamespace(replay=lambda: self.log.append(("replay", self.current)))
+
+    @contextlib.contextmanager
+    def device(self, device):
+        self.log.append(("device", device))
+        yield
+
+    @contextlib.contextmanager
+    def graph(self, graph, *, stream, capture_error_mode):
+        self.log.append(("begin", capture_error_mode))
+        before, self.current = self.current, stream
+        try:
+            yield
+        finally:
+            self.current = before
+            self.log.append(("end", graph))
+
     @contextlib.contextmanager
     def stream(self, stream):
         before, self.current = self.current, stream
@@ -82,3 +100,29 @@ def test_copies_do_not_wait_and_everything_happens_on_its_own_stream(backend):
     assert seen == (two.stream, 3)
     assert cuda.log == [("copy", one.stream, True), ("record", one.stream), ("wait", event.event)]
     assert cuda.current is None
+
+
+def test_a_recording_is_of_this_thread_only_on_the_stream_and_its_device_and_a_replay_is_one_call(
+    backend,
+):
+    cuda, stream = backend.torch.cuda, backend.stream("cuda:1")
+    graph = backend.capture(stream, lambda value: (cuda.current, value + 1), 1)
+    assert graph.output == (stream.stream, 2)
+    graph.replay(stream)
+    names = [name for name, _ in cuda.log]
+    assert names == ["device", "begin", "end", "replay"]
+    assert cuda.log[0][1] == "cuda:1"
+    assert cuda.log[1][1] == "thread_local"
+    assert cuda.log[3][1] is stream.stream
+
+
+def test_a_recording_that_fails_ends_and_the_next_one_can_begin(backend):
+    stream = backend.stream("cuda:0")
+
+    def waits(value):
+        raise RuntimeError("operation not permitted when stream is capturing")
+
+    with pytest.raises(RuntimeError, match="not permitted"):
+        backend.capture(stream, waits, 1)
+    assert backend.torch.cuda.log[-1][0] == "end"
+    assert backend.capture(stream, lambda value: value, 1).output == 1

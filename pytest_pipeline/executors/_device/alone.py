@@ -45,6 +45,23 @@ class Operation:
     """Bytes that it moved; 0 when unknown, and for kernels."""
 
 
+class AloneGraph:
+    """A recorded graph whose replays run alone."""
+
+    def __init__(self, graph: Any, replay: Callable[[Any, Any], None]) -> None:
+        self._graph = graph
+        self._replay = replay
+
+    @property
+    def output(self) -> Any:
+        """What the recorded call returned."""
+        return self._graph.output
+
+    def replay(self, stream: Any) -> None:
+        """Issue the launches on `stream`, alone."""
+        self._replay(self._graph, stream)
+
+
 class AloneBackend:
     """Offers whatever `backend` offers (`_device/backend.py` holds the protocol).
 
@@ -127,6 +144,13 @@ class AloneBackend:
             return self._alone(
                 stream, Step.KERNELS, 0, lambda: self._backend.launch(stream, fn, *values)
             )
+
+    def capture(self, stream: Any, fn: Callable[[Any], Any], value: Any) -> AloneGraph:
+        """Record; every replay then runs alone too."""
+        return AloneGraph(self._backend.capture(stream, fn, value), self._replay)
+
+    def _replay(self, graph: Any, stream: Any) -> None:
+        self._alone(stream, Step.KERNELS, 0, lambda: graph.replay(stream))
 
     def _alone(self, stream: Any, step: Step, nbytes: int, operate: Callable[[], Any]) -> Any:
         device = stream.device

@@ -50,6 +50,19 @@ class Stream(Protocol):
         ...
 
 
+class Graph(Protocol):
+    """The launches of one call of a stage, recorded on the addresses of its input."""
+
+    @property
+    def output(self) -> Any:
+        """What the recorded call returned; every replay writes its tensors anew."""
+        ...
+
+    def replay(self, stream: Any) -> None:
+        """Issue the launches on `stream`, the one that they were recorded on."""
+        ...
+
+
 class Backend(Protocol):
     """One kind of device. `stream`, `event`, `buffer` and `view` objects come from it and go back to it only."""
 
@@ -120,6 +133,17 @@ class Backend(Protocol):
 
     def launch(self, stream: Any, fn: Callable[..., Any], *values: Any) -> Any:
         """Call `fn(*values)` with `stream` current, and return what it returns; its kernels may still run."""
+        ...
+
+    def place(self, leaf: Any) -> Hashable:
+        """Return what a graph recorded on the tensor relies on: its address, layout and the thread's grad modes."""
+        ...
+
+    def capture(self, stream: Any, fn: Callable[[Any], Any], value: Any) -> Graph:
+        """Record what `fn(value)` launches, without running it; raises what cannot be recorded.
+
+        The value stays as it is, so that the same item can be launched plainly or replayed.
+        """
         ...
 
     def packed(self, stream: Any, leaf: Any) -> Any:

@@ -8,6 +8,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any, cast
 
 from pytest_pipeline.executors._device.diagnosis import MOST_ITEMS
+from pytest_pipeline.executors._device.graphs import WARM_UP
 from pytest_pipeline.executors._device.lane import Lane
 
 if TYPE_CHECKING:
@@ -19,7 +20,9 @@ if TYPE_CHECKING:
     from pytest_pipeline.model.plan import Plan
 
 
-def one_slot(steps: Sequence[Step], values: Iterable[Any]) -> Callable[[AloneBackend], int]:
+def one_slot(
+    steps: Sequence[Step], values: Iterable[Any], *, graphs: bool = False
+) -> Callable[[AloneBackend], int]:
     """Return what `diagnose` runs: the first `values` through a lane of one slot, fed and drained in turn.
 
     `values` are what the first device stage gets. Raises what a stage raises.
@@ -27,9 +30,10 @@ def one_slot(steps: Sequence[Step], values: Iterable[Any]) -> Callable[[AloneBac
 
     def run(alone: AloneBackend) -> int:
         # It passes on what it does not time, which no type checker can follow.
-        lane = Lane(cast("Backend", alone), steps, 1, is_ahead=False)
+        lane = Lane(cast("Backend", alone), steps, 1, is_ahead=False, graphs=graphs)
         first = [*islice(values, MOST_ITEMS)]
-        for value in first[:1]:  # buffers are made and kernels loaded: no part of any item
+        # Buffers are made, kernels loaded and graphs recorded: no part of any item.
+        for value in first[:1] * (WARM_UP + 1 if graphs else 1):
             _pass(lane, value)
         alone.operations.clear()
         for value in first:

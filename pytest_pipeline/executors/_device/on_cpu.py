@@ -11,6 +11,7 @@ from typing import Any
 
 from pytest_pipeline.errors import UsageError
 from pytest_pipeline.executors._device.on_torch import TorchTensors
+from pytest_pipeline.executors._device.tree import leaves, mapped
 
 PREFIX = "cpu:"
 """Devices of this backend are `cpu:0`, `cpu:1`, ...; plain `cpu` is the host."""
@@ -42,6 +43,26 @@ class CpuEvent:
     def elapsed_ns(self, earlier: CpuEvent) -> int:
         """Return the nanoseconds between two readings."""
         return self._at_ns - earlier._at_ns
+
+
+class CpuGraph:
+    """Calls the function at every replay, on the tensors and into the output of the first call."""
+
+    def __init__(self, backend: TorchTensors, fn: Callable[[Any], Any], value: Any) -> None:
+        self._backend = backend
+        self._fn = fn
+        self._value = value
+        self.output = mapped(fn(mapped(value, self._copied)), self._copied)
+
+    def replay(self, stream: Any) -> None:  # noqa: ARG002 - as every graph
+        """Call and copy."""
+        made = leaves(self._fn(self._value), self._backend.is_tensor)
+        kept = leaves(self.output, self._backend.is_tensor)
+        for target, source in zip(kept, made, strict=True):
+            self._backend.host_copy(target, source)
+
+    def _copied(self, leaf: Any) -> Any:
+        return leaf.detach().clone() if self._backend.is_tensor(leaf) else leaf
 
 
 class CpuBackend(TorchTensors):
@@ -92,6 +113,10 @@ class CpuBackend(TorchTensors):
     def launch(self, stream: Any, fn: Callable[..., Any], *values: Any) -> Any:  # noqa: ARG002 - as every backend
         """Call the function."""
         return fn(*values)
+
+    def capture(self, stream: Any, fn: Callable[[Any], Any], value: Any) -> CpuGraph:  # noqa: ARG002 - as every backend
+        """Return a stand-in."""
+        return CpuGraph(self, fn, value)
 
     def packed(self, stream: Any, leaf: Any) -> Any:  # noqa: ARG002 - as every backend
         """Return the tensor, contiguous and without a graph behind it."""

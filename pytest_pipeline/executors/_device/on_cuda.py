@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -39,6 +40,30 @@ class CudaEvent:
     def elapsed_ns(self, earlier: CudaEvent) -> int:
         """Return nanoseconds; the resolution is about 500."""
         return int(earlier.event.elapsed_time(self.event) * 1e6)
+
+
+class CudaGraph:
+    """A CUDA graph with memory of its own for what the stage makes."""
+
+    _one_at_a_time = threading.Lock()
+    """Replicas record in threads of their own; torch begins one recording at a time."""
+
+    def __init__(
+        self, torch: Any, stream: CudaStream, fn: Callable[[Any], Any], value: Any
+    ) -> None:
+        self._torch = torch
+        self._graph = torch.cuda.CUDAGraph()
+        # Of this thread only: the drainer waits for events meanwhile.
+        recording = torch.cuda.graph(
+            self._graph, stream=stream.stream, capture_error_mode="thread_local"
+        )
+        with self._one_at_a_time, torch.cuda.device(stream.device), recording:
+            self.output = fn(value)
+
+    def replay(self, stream: CudaStream) -> None:
+        """Issue everything at once."""
+        with self._torch.cuda.stream(stream.stream):
+            self._graph.replay()
 
 
 class CudaBackend(TorchTensors):
@@ -96,6 +121,10 @@ class CudaBackend(TorchTensors):
         """Call with the stream and its device current."""
         with self.torch.cuda.stream(stream.stream):
             return fn(*values)
+
+    def capture(self, stream: CudaStream, fn: Callable[[Any], Any], value: Any) -> CudaGraph:
+        """Record; torch waits for the device and empties its cache for that."""
+        return CudaGraph(self.torch, stream, fn, value)
 
     def packed(self, stream: CudaStream, leaf: Any) -> Any:
         """Return it contiguous on the stream's device; one that a stage left elsewhere is copied over."""

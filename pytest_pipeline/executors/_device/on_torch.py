@@ -41,6 +41,13 @@ class TorchTensors:
             leaf = leaf.copy()
         return self.torch.from_numpy(leaf)
 
+    def place(self, leaf: Any) -> Hashable:
+        """Return address and layout, and the modes in which autograd would have seen the kernels."""
+        torch = self.torch
+        modes = torch.is_grad_enabled(), torch.is_inference_mode_enabled()
+        casts = torch.is_autocast_enabled(leaf.device.type)
+        return leaf.data_ptr(), leaf.dtype, leaf.shape, leaf.stride(), modes, casts
+
     def empty(self, nbytes: int, **where: Any) -> Any:
         """Allocate bytes that any later run may write to, also when this one is in inference mode."""
         with self.torch.inference_mode(mode=False):

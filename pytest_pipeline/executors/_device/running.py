@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import gc
-from collections import Counter
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -26,8 +25,10 @@ from pytest_pipeline.executors._device.looking import (
     stage_names_of,
     sync_debug,
 )
-from pytest_pipeline.executors._device.observed import DeviceWatch, Use
+from pytest_pipeline.executors._device.named import all_devices, thread_names
+from pytest_pipeline.executors._device.observed import DeviceWatch
 from pytest_pipeline.executors._device.steps import devices_of, make_steps
+from pytest_pipeline.executors._device.used import use_of
 from pytest_pipeline.executors._device_faults import Demand, explain
 from pytest_pipeline.executors._hops import Purse
 from pytest_pipeline.executors._intake import ListFeed
@@ -35,7 +36,6 @@ from pytest_pipeline.executors._run import Run
 from pytest_pipeline.executors._running import RunningOnThreads
 from pytest_pipeline.executors._sink import Sink
 from pytest_pipeline.executors._source import Pump, admission_gate
-from pytest_pipeline.model.device import HostMemory, Transfer
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -77,18 +77,20 @@ class RunningOnDevices(RunningOnThreads):
         devices: tuple[str, ...],
         slots: int,
         is_ahead: bool,
+        graphs: bool,
     ) -> None:
         self._sections = sections_of(plan)
         self._backend = backend
         self._devices = devices
         self._slots = slots
         self._is_ahead = is_ahead
+        self._graphs = graphs
         self._lanes: list[list[Lane]] = []
         self._first = 0
-        touched = _all_devices(plan, self._sections, devices)
+        touched = all_devices(plan, self._sections, devices)
         backend.check(touched)
         self._watch = DeviceWatch(backend, touched)
-        super().__init__(name, plan, _thread_names(name, plan, self._sections, devices))
+        super().__init__(name, plan, thread_names(name, plan, self._sections, devices))
         self._queue_sizes = sum(stage.queue_size for stage in plan.stages)
         self._workers = self._width(plan)
 
@@ -108,7 +110,7 @@ class RunningOnDevices(RunningOnThreads):
             return ()
         steps = make_steps([(k, self._plan.stages[k]) for k in stages], self._devices[0])
         found = diagnose(
-            one_slot(steps, map(before, source.factory())),
+            one_slot(steps, map(before, source.factory()), graphs=self._graphs),
             self._backend,
             devices_of(steps),
             cuda=sync_debug(self._backend),
@@ -129,7 +131,10 @@ class RunningOnDevices(RunningOnThreads):
         self._watch.before()
         try:
             trace = self._run(source, run, names)
-            return replace(trace, devices=self._watch.after(self._use(trace, lanes)))
+            return replace(
+                trace,
+                devices=self._watch.after(use_of(trace.makespan_s, lanes, self._slots, names)),
+            )
         except BaseException as error:
             self._explain(error)
             raise
@@ -175,23 +180,6 @@ class RunningOnDevices(RunningOnThreads):
             sample=recording.sample(sink.num_items, 1),
         )
 
-    def _use(self, trace: Trace, lanes: Sequence[Lane]) -> Use:
-        """Sum up what the lanes have seen."""
-        items, moved = Counter[str](), Counter[tuple[str, str]]()
-        for lane in lanes:
-            items.update(dict.fromkeys(lane.devices, lane.fed))
-            moved.update(lane.moved)
-        is_pageable = any(lane.is_pageable for lane in lanes)
-        return Use(
-            makespan_s=trace.makespan_s,
-            slots=self._slots,
-            items=items,
-            source=HostMemory.PAGEABLE if is_pageable else HostMemory.PINNED,
-            transfers=[
-                Transfer(*pair, nbytes, is_peer_access=None) for pair, nbytes in moved.items()
-            ],
-        )
-
     @property
     def _takers(self) -> int:
         section = self._sections[0]
@@ -215,7 +203,13 @@ class RunningOnDevices(RunningOnThreads):
             return []
         stages = [(self._first + k, self._plan.stages[k]) for k in section.stages]
         return [
-            Lane(self._backend, make_steps(stages, device), self._slots, is_ahead=self._is_ahead)
+            Lane(
+                self._backend,
+                make_steps(stages, device),
+                self._slots,
+                is_ahead=self._is_ahead,
+                graphs=self._graphs,
+            )
             for device in self._devices
         ]
 
@@ -243,32 +237,3 @@ class RunningOnDevices(RunningOnThreads):
         # A dead context cannot be cleaned, and its own error is on its way.
         with contextlib.suppress(Exception):
             self._backend.empty_cache()
-
-
-def _all_devices(
-    plan: Plan, sections: Sequence[Section], devices: Sequence[str]
-) -> tuple[str, ...]:
-    """Return every device that the plan may touch."""
-    found = list(devices)
-    for section in sections:
-        if section.is_on_device:
-            stages = [(k, plan.stages[k]) for k in section.stages]
-            found += devices_of(make_steps(stages, devices[0]))
-    return tuple(dict.fromkeys(found))
-
-
-def _thread_names(
-    name: str, plan: Plan, sections: Sequence[Section], devices: Sequence[str]
-) -> list[str]:
-    found = []
-    for section in sections:
-        label, stage = plan.names[section.stages[0]], plan.stages[section.stages[0]]
-        if section.is_on_device:
-            found += [
-                f"pipeline-{name}-{label}-{device}-{what}"
-                for device in devices
-                for what in ("feeder", "drainer")
-            ]
-        else:
-            found += [f"pipeline-{name}-{label}-{k}" for k in range(stage.workers)]
-    return [*found, f"pipeline-{name}-source"]

@@ -12,7 +12,8 @@ from pytest_pipeline.executors._summary import summary
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from pytest_pipeline.executors._device.lane import Lane, Use
+    from pytest_pipeline.executors._device.lane import Lane
+    from pytest_pipeline.executors._device.slots import Use
     from pytest_pipeline.executors._hops import Outgoing
     from pytest_pipeline.executors._intake import Intake
     from pytest_pipeline.executors._run import Run

@@ -1,0 +1,99 @@
+"""What one replica holds: streams per device, a ring of slots with their buffers and events, and the uses of a slot."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from pytest_pipeline.executors._device.packing import Packing
+
+if TYPE_CHECKING:
+    from pytest_pipeline.executors._device.backend import Backend, Event
+    from pytest_pipeline.executors._device.graphs import Recorded
+    from pytest_pipeline.executors._device.steps import Step
+
+
+class Rails:
+    """The streams of one device."""
+
+    def __init__(self, backend: Backend, device: str) -> None:
+        self.h2d = backend.stream(device)
+        self.compute = backend.stream(device)
+        self.d2h = backend.stream(device)
+        self.peer = backend.stream(device)
+        """Copies from this device to others."""
+
+
+class Slot:
+    """Buffers and events that one item at a time uses; made once, grown when a larger item comes."""
+
+    def __init__(self, backend: Backend, number: int, rails: dict[str, Rails], last: str) -> None:
+        self.number = number
+        first = next(iter(rails))
+        self._backend = backend
+        self._rails = rails
+        self.host_in = Packing(backend, backend.host_buffer)
+        self.device_in = Packing(
+            backend, lambda size: backend.device_buffer(first, size, rails[first].h2d)
+        )
+        self.host_out = Packing(backend, backend.host_buffer)
+        self.in_ready = backend.event(first)
+        self.computed = backend.event(last)
+        self.out_ready = backend.event(last)
+        self._crossings: dict[str, tuple[Packing, Event, Event]] = {}
+        self._marks: dict[int, tuple[Event, Event]] = {}
+        self.graphs: dict[int, Recorded] = {}
+        """By stage; their inputs lie in this slot's buffers."""
+
+    def crossing(self, key: str, source: str, target: str) -> tuple[Packing, Event, Event]:
+        """Return the buffer on `target` and the events `left` and `arrived` of one copy between devices."""
+        if key not in self._crossings:
+            stream = self._rails[source].peer
+            buffer = Packing(
+                self._backend, lambda size: self._backend.device_buffer(target, size, stream)
+            )
+            left, arrived = self._backend.event(source), self._backend.event(source)
+            self._crossings[key] = buffer, left, arrived
+        return self._crossings[key]
+
+    def marks(self, step: Step) -> tuple[Event, Event]:
+        """Return the timed events around one step."""
+        if step.stage not in self._marks:
+            begin, end = (self._backend.event(step.device, is_timed=True) for _ in range(2))
+            self._marks[step.stage] = begin, end
+        return self._marks[step.stage]
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of device memory that the slot holds itself."""
+        return self.device_in.capacity + sum(
+            each.capacity for each, _, _ in self._crossings.values()
+        )
+
+
+class Use:
+    """One item's passage through a slot."""
+
+    __slots__ = (
+        "enqueued",
+        "error",
+        "failed_at",
+        "granted",
+        "is_numpy",
+        "item",
+        "kept",
+        "slot",
+        "value",
+        "views",
+    )
+
+    def __init__(self, slot: Slot, item: int, enqueued: int) -> None:
+        self.slot = slot
+        self.item = item
+        self.enqueued = enqueued
+        self.granted = 0
+        self.is_numpy = False
+        self.value: Any = None
+        self.views: list[Any] = []
+        self.kept: list[Any] = []
+        self.error: BaseException | None = None
+        self.failed_at = 0
