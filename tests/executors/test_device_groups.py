@@ -4,7 +4,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings, strategies as st
 
 from pytest_pipeline.errors import UsageError
-from pytest_pipeline.executors.cuda import Cuda
+from pytest_pipeline.executors.cuda import Cuda, CudaSerial
 from pytest_pipeline.model.fan import Fan
 from pytest_pipeline.model.plan import Source, Stage, make_plan
 from pytest_pipeline.testing.device import Costs, Kernel, SimulatedDevices
@@ -72,10 +72,11 @@ def test_small_items_go_in_with_a_copy_per_group_and_come_out_in_order(plan):
 
 def test_where_a_copy_costs_more_to_submit_than_to_make_groups_are_faster():
     stages = [Kernel(double, ns=5)]
-    alone, _ = simulated(stages, batch_bytes=None)
-    packed, _ = simulated(stages)
-    assert alone.counts["h2d"] == COUNT
-    assert packed.counts["h2d"] == COUNT / 4
+    # As many as may be in flight: they all wait already.
+    alone, _ = simulated(stages, batch_bytes=None, count=12)
+    packed, _ = simulated(stages, count=12)
+    assert alone.counts["h2d"] == 12
+    assert packed.counts["h2d"] == 3
     # The copies back stay one by one: they are what is left.
     assert packed.makespan_ns < alone.makespan_ns
 
@@ -176,6 +177,15 @@ def test_a_collected_error_ends_its_item_and_not_its_group():
     assert (trace.visits.item == 6).sum() == 2
 
 
+def test_an_item_that_failed_meets_no_later_stage():
+    error = ValueError("six")
+    stages = [Stage(breaks_at(6, error), name="first"), Stage(Kernel(double), name="second")]
+    _, trace = simulated(stages, collects_errors=True)
+    assert [(each.item, each.stage) for each in trace.failures] == [(6, "first")]
+    assert (trace.visits.item == 6).sum() == 1
+    assert values(trace) == [2 * k for k in range(COUNT) if k != 6]
+
+
 @pytest.mark.parametrize("operation", ["host_copy", "h2d", "taken_out"])
 def test_an_error_of_the_device_names_all_the_items_that_travelled(operation):
     error = RuntimeError("device lost its way")
@@ -239,3 +249,25 @@ def test_groups_of_batches_are_refused_with_the_way_out(opened):
     pytest.importorskip("torch")
     with pytest.raises(UsageError, match="leave batch_bytes out"):
         opened(Cuda(devices=["cpu:0"], batch_bytes=1000), [Stage(lambda xs: xs, batch=2)])
+
+
+# --- on a device
+
+
+@pytest.mark.cuda
+@pytest.mark.parametrize("is_pinned", [True, False], ids=["pinned", "pageable"])
+def test_small_items_in_groups_on_a_gpu_are_bit_equal_to_its_one_stream_baseline(is_pinned):
+    torch = pytest.importorskip("torch")
+    cause = Cuda().unavailable()
+    if cause is not None:
+        pytest.skip(f"executor 'cuda' cannot run here: {cause}")
+    items = [torch.rand(5000) for _ in range(60)]
+    items = [item.pin_memory() for item in items] if is_pinned else items
+    outputs = []
+    for executor in (CudaSerial(), Cuda(batch_bytes=200_000)):
+        running = executor.open(make_plan([double, torch.sqrt]))
+        try:
+            outputs.append(running.run(Source(lambda: iter(items))).outputs)
+        finally:
+            running.close()
+    assert all(torch.equal(a, b) for a, b in zip(*outputs, strict=True))
