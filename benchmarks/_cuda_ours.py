@@ -19,9 +19,9 @@ def unavailable(device: str) -> str:
     return "" if device == CPU else Cuda().unavailable() or ""
 
 
-def executor(device: str, slots: int) -> Executor:
+def executor(device: str, slots: int, *, graphs: bool = False) -> Executor:
     """Return the arm's executor."""
-    return Cuda(devices=["cpu:0" if device == CPU else device], slots=slots)
+    return Cuda(devices=["cpu:0" if device == CPU else device], slots=slots, graphs=graphs)
 
 
 class Ours:
@@ -33,8 +33,10 @@ class Ours:
         items: Sequence[Any],
         device: str,
         slots: int,
+        *,
+        graphs: bool = False,
     ) -> None:
-        self._executor = executor(device, slots)
+        self._executor = executor(device, slots, graphs=graphs)
         self._plan = make_plan([fn])
         self._source = Source(lambda: iter(items))
         self._running: Any = None
@@ -53,6 +55,10 @@ class Ours:
             return None
         runs = with_bounds(self._last.devices, self._running.diagnose(self._source))
         return runs[0].bound_s if runs else None
+
+    def notes(self) -> tuple[str, ...]:
+        """Return what the last execution fell back to, in words."""
+        return self._last.devices[0].notes if self._last is not None else ()
 
     def close(self) -> None:
         """End the workers and let go of the last outputs."""

@@ -20,6 +20,8 @@ class Shape:
     """Given the device: host tensors, pageable."""
     make_fn: Callable[[str], Callable[[Any], Any]]
     """Given the device, which gets the weights."""
+    has_graphs: bool = False
+    """Launches take longer than kernels: ours also runs with CUDA graphs."""
 
 
 def random_items(
@@ -137,6 +139,7 @@ SHAPES = (
         "launch-bound: 1 MB, 200 tiny kernels",
         random_items(100, 64, 512, 512, small=(8, 8)),
         tiny_kernels,
+        has_graphs=True,
     ),
     Shape(
         "model: transformer encoder, batches of 32 x 128 x 512",

@@ -24,6 +24,7 @@ from pytest_pipeline.stats.confidence import median_sequence
 NAIVE = "naive: .to(device), .cpu(), pageable"
 PINNED = "pinned buffers, one stream, synchronised per item"
 LOADER = "DataLoader(pin_memory=True), prefetch of one"
+GRAPHS = "ours, 3 slots, pinned source, CUDA graphs"
 SLOTS = (1, 2, 3, 4)
 ROUNDS = 20
 DRY_NOTE = (
@@ -50,6 +51,8 @@ class Arms:
         for slots in SLOTS:
             self._add(f"{ours_with(slots)}, pinned source", Ours(fn, near, device, slots))
         self._add(f"{ours_with(3)}, pageable source", Ours(fn, self.items, device, 3))
+        if shape.has_graphs:
+            self._add(GRAPHS, Ours(fn, near, device, 3, graphs=True))
 
     def _add(self, name: str, ours: Ours) -> None:
         self.ours[name] = ours
@@ -88,6 +91,7 @@ def shape_table(shape: Shape, device: str, rounds: int) -> str:
         found = interleave(arms.runs(), baseline=NAIVE, rounds=rounds)
         wrong = arms.wrong()
         bounds = {name: ours.bound_s() for name, ours in arms.ours.items()}
+        fallbacks = {name: "; ".join(ours.notes()) for name, ours in arms.ours.items()}
     finally:
         arms.close()
     header = [
@@ -100,7 +104,12 @@ def shape_table(shape: Shape, device: str, rounds: int) -> str:
         "outputs",
     ]
     rows = [
-        _row(name, found, bounds.get(name), "WRONG" if name in wrong else "equal")
+        _row(
+            name,
+            found,
+            bounds.get(name),
+            said_of("WRONG" if name in wrong else "equal", fallbacks.get(name, "")),
+        )
         for name in found.makespans_s
     ]
     return table(header, [*rows, _bound_row(found, bounds[f"{ours_with(3)}, pinned source"])])
@@ -114,6 +123,11 @@ def _bound_row(found: Rounds, bound_s: float | None) -> list[str]:
         spread([each / bound_s for each in found.makespans_s[name]]) for name in (NAIVE, LOADER)
     ]
     return ["the bound", f"{1e3 * bound_s:.2f} ms", *(f"{each}x" for each in ratios), "-", "1", "-"]
+
+
+def said_of(outputs: str, fallback: str) -> str:
+    """Return what is told of an arm's outputs, and of what it fell back to."""
+    return f"{outputs} ({fallback})" if fallback else outputs
 
 
 def ours_with(slots: int) -> str:

@@ -45,7 +45,7 @@ from time import perf_counter_ns
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from pytest_pipeline.executors._accounts import Account
     from pytest_pipeline.executors._run import Run
@@ -180,13 +180,18 @@ class FreeOutlet:
         return True
 
 
+def no_preparation() -> None:
+    """Do nothing before a wait."""
+
+
 class Inlet:
     """One consumer's end of a hop."""
 
-    __slots__ = ("_account", "_hop", "_run", "is_over")
+    __slots__ = ("_account", "_hop", "_run", "before_wait", "is_over")
 
     def __init__(self, hop: Hop, run: Run, account: Account) -> None:
         self.is_over = False
+        self.before_wait: Callable[[], None] = no_preparation
         self._hop = hop
         self._run = run
         self._account = account
@@ -213,6 +218,7 @@ class Inlet:
             give(block)
 
     def _wait(self) -> Message:
+        self.before_wait()
         before = perf_counter_ns()
         message = self._hop.items.get()
         self._account.starved_ns += self._run.inside(before, perf_counter_ns())

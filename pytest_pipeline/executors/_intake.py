@@ -12,11 +12,11 @@ from queue import Empty
 from time import perf_counter_ns
 from typing import TYPE_CHECKING, Any, Protocol
 
-from pytest_pipeline.executors._hops import END_OF_SOURCE
+from pytest_pipeline.executors._hops import END_OF_SOURCE, no_preparation
 from pytest_pipeline.model.plan import SOURCE_STAGE
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from pytest_pipeline.executors._accounts import Account
     from pytest_pipeline.executors._hops import Credits, Message, Putter
@@ -29,6 +29,9 @@ _END = object()
 
 class Intake(Protocol):
     """Where a worker's items come from."""
+
+    before_wait: Callable[[], None]
+    """Called whenever nothing is there to be yielded at once."""
 
     @property
     def is_over(self) -> bool:
@@ -107,10 +110,11 @@ class ListFeed:
 class ListInlet:
     """One worker's end of a `ListFeed`."""
 
-    __slots__ = ("_account", "_feed", "is_over")
+    __slots__ = ("_account", "_feed", "before_wait", "is_over")
 
     def __init__(self, feed: ListFeed, account: Account) -> None:
         self.is_over = False
+        self.before_wait: Callable[[], None] = no_preparation
         self._feed = feed
         self._account = account
 
@@ -140,12 +144,14 @@ class ListInlet:
         self.is_over = True
 
     def _wait(self) -> int:
+        self.before_wait()
         before = perf_counter_ns()
         unspent = self._feed.gate.tokens.get()
         self._account.starved_ns += self._feed.run.inside(before, perf_counter_ns())
         return unspent
 
     def _idle(self) -> None:
+        self.before_wait()
         before = perf_counter_ns()
         self._feed.run.wait_over()
         self._account.starved_ns += self._feed.run.inside(before, perf_counter_ns())

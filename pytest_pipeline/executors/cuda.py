@@ -40,6 +40,14 @@ class Cuda:
     tensors in and out, one shape. A stage that cannot be recorded, a fan, and the stages of a plan
     with `batch=` are launched as ever, and a note beside the device says which and why.
 
+    `batch_bytes=1_000_000` puts small items of one type and shape together in a page-locked buffer, up to so
+    many bytes, and copies them to the device at once; a copy of 100 kB costs as much to submit as to make.
+    The stages still get one item at a time, so that the arithmetic stays the same, and results are copied
+    back one by one. A group is what already waits: it is sent when it is full, when another shape comes
+    and when nothing else is there, and `queue_size` bounds it with everything in flight. Its items leave
+    the device together: the latency of each is that of its group, and in the trace they share the
+    group's time evenly. Items above half of `batch_bytes` go alone.
+
     `devices=["cpu:0"]` (`"cpu:1"`, ...) runs the same scheduler on the CPU, for tests of plans where
     there is no device: the same results, no measurement.
     """
@@ -51,6 +59,7 @@ class Cuda:
         devices: Sequence[str] = ("cuda:0",),
         slots: int = 3,
         graphs: bool = False,
+        batch_bytes: int | None = None,
         backend: Backend | None = None,
     ) -> None:
         if isinstance(devices, str) or not devices or ON_HOST in devices:
@@ -61,13 +70,24 @@ class Cuda:
         self._name = name
         self._devices = tuple(devices)
         self._slots = slots
+        if batch_bytes is not None:
+            whole_number(batch_bytes, what="Cuda: batch_bytes")
+        if graphs and batch_bytes is not None:
+            raise UsageError(
+                "Cuda(graphs=True, batch_bytes=...): a graph is recorded for one item at a time; leave one of them out"
+            )
         self._graphs = graphs
+        self._batch_bytes = batch_bytes
         self._backend = backend
         self._is_ahead = True
 
     def __repr__(self) -> str:
-        graphs = ", graphs=True" if self._graphs else ""
-        return f"{type(self).__name__}(name={self._name!r}, devices={list(self._devices)!r}, slots={self._slots!r}{graphs})"
+        said = f"name={self._name!r}, devices={list(self._devices)!r}, slots={self._slots!r}"
+        if self._graphs:
+            said += ", graphs=True"
+        if self._batch_bytes is not None:
+            said += f", batch_bytes={self._batch_bytes}"
+        return f"{type(self).__name__}({said})"
 
     @property
     def name(self) -> str:
@@ -120,6 +140,10 @@ class Cuda:
             raise UsageError(
                 f"chunk={plan.chunk} under {self._name!r}: items travel to a device one by one; leave chunk at 1"
             )
+        if self._batch_bytes is not None and plan.items_each > 1:
+            raise UsageError(
+                f"{self!r} in a plan with batch=: a batch is one copy already; leave batch_bytes out"
+            )
         return RunningOnDevices(
             self._name,
             plan,
@@ -128,6 +152,7 @@ class Cuda:
             slots=self._slots,
             is_ahead=self._is_ahead,
             graphs=self._graphs,
+            batch_bytes=self._batch_bytes or 0,
         )
 
     def _make_backend(self) -> Backend:

@@ -85,6 +85,8 @@ class Costs:
     """Host copy out of page-locked memory."""
     peer: int = 0
     """Device to device."""
+    submission: int = 0
+    """Nanoseconds of each copy on a stream, whatever its size."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -293,7 +295,9 @@ class SimulatedDevices:
             to_device, from_device = (" on " in each.memory.name for each in (target, source))
             kind = "peer" if to_device and from_device else "h2d" if to_device else "d2h"
             self.step(kind)
-            self._run(stream, kind, source.nbytes * getattr(self.costs, kind))
+            self._run(
+                stream, kind, self.costs.submission + source.nbytes * getattr(self.costs, kind)
+            )
             self._touch(stream, stream.moment, reads=[source], writes=[target])
             if target.offset < 0:
                 target.memory.cells.update(source.memory.cells)

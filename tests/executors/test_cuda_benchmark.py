@@ -32,6 +32,8 @@ def test_the_dry_run_goes_through_every_shape_and_arm_and_finds_equal_outputs(be
         assert shape.name in shown
     arms = {line.split("|")[1].strip() for line in shown.splitlines() if line.startswith("| ours")}
     assert {f"{bench.ours_with(slots)}, pinned source" for slots in (1, 2, 3, 4)} < arms
+    (graphs,) = [line for line in shown.splitlines() if bench.GRAPHS in line]
+    assert graphs.split("|")[-2].strip() == "equal"
     for arm in (bench.NAIVE, bench.PINNED, bench.LOADER):
         assert shown.count(f"| {arm}") >= len(bench.SHAPES)
 

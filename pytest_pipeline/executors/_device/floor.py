@@ -97,7 +97,7 @@ class DeviceFloor:
             if not lanes:
                 found.append(stage_row(self._names[stages[0]], accounts, whole, run))
                 continue
-            cpu = [sum(lane.cpu_ns[k] for lane in lanes) / 1e9 for k in stages]
+            cpu = [sum(lane.stations.cpu_ns[k] for lane in lanes) / 1e9 for k in stages]
             found += [
                 LedgerRow(self._names[k], 0, service_s=float(service[k]), cpu_s=each)
                 for k, each in zip(stages, cpu, strict=True)
@@ -135,7 +135,7 @@ class DeviceFloor:
             lane.restart()
             self._run.on_stop(lane.stop)
             mine = slot_accounts(lane, place)
-            feeding, draining = lane.feeding, Account(indices[-1], 0)
+            feeding, draining = lane.stations.feeding, Account(indices[-1], 0)
             self.jobs.append(Feeder(lane, self._run, feeding, self._intake(number, feeding)))
             outlet = self._outlet(number + 1, draining)
             self.jobs.append(

@@ -20,14 +20,12 @@ give the memory to the next kernel on `compute` while `d2h` still reads it.
 
 from __future__ import annotations
 
-from collections import Counter
 from queue import SimpleQueue
-from time import perf_counter_ns, thread_time_ns
+from time import perf_counter_ns
 from typing import TYPE_CHECKING, Any
 
-from pytest_pipeline.executors._accounts import Account
-from pytest_pipeline.executors._device.graphs import Graphs
 from pytest_pipeline.executors._device.slots import Rails, Slot, Use
+from pytest_pipeline.executors._device.stations import Stations
 from pytest_pipeline.executors._device.steps import devices_of
 from pytest_pipeline.executors._device.tree import leaves, replaced
 from pytest_pipeline.executors._steps import Chunk
@@ -37,6 +35,7 @@ if TYPE_CHECKING:
 
     from pytest_pipeline.executors._device.backend import Backend
     from pytest_pipeline.executors._device.steps import Step
+    from pytest_pipeline.executors._hops import Message
 
 Grant = tuple[bool, Any]
 """(False to end, the drainer's mark)."""
@@ -53,16 +52,18 @@ class Lane:
         *,
         is_ahead: bool,
         graphs: bool = False,
+        batch_bytes: int = 0,
     ) -> None:
         self.steps = steps
         self.devices = devices_of(steps)
         self.backend = backend
+        self.batch_bytes = batch_bytes
+        """Largest group of small items that is copied at once; 0 = each alone."""
         self._is_ahead = is_ahead
         self._rails = {device: Rails(backend, device) for device in self.devices}
         self._first, self._last = self._rails[steps[0].device], self._rails[steps[-1].device]
         self.slots = [Slot(backend, k, self._rails, steps[-1].device) for k in range(slots)]
-        self._marks = len(steps) > 1
-        self.graphs = Graphs(backend) if graphs else None
+        self.stations = Stations(backend, steps, self._rails, graphs=graphs)
         self.restart()
 
     def restart(self) -> None:
@@ -72,12 +73,7 @@ class Lane:
         """Items that came in."""
         self.is_pageable = False
         """True once one of them had to be staged in."""
-        self.moved: Counter[tuple[str, str]] = Counter()
-        """Bytes copied between devices, by (from, to)."""
-        self.feeding = Account(self.steps[0].stage, 0)
-        """The feeder's account: tells which stage it is in."""
-        self.cpu_ns = {step.stage: 0 for step in self.steps}
-        """CPU time of the feeder inside each stage."""
+        self.stations.restart()
         self.done: SimpleQueue[Use | None] = SimpleQueue()
         self.free: SimpleQueue[Grant] = SimpleQueue()
         for _ in self.slots:
@@ -93,39 +89,40 @@ class Lane:
         for device in self.devices:
             self.backend.synchronize(device)
 
-    def feed(self, item: int, value: Any, enqueued: int) -> Use | None:
-        """Issue everything that one item needs; None when the run is over."""
-        use = Use(self.slots[self._next], item, enqueued)
+    def feed(self, group: Sequence[Message]) -> Use | None:
+        """Issue everything that the items of a group need; None when the run is over."""
+        use = Use(self.slots[self._next], group)
         self._next = (self._next + 1) % len(self.slots)
-        self.fed += value.count if type(value) is Chunk else 1
-        self.feeding.stage = self.steps[0].stage
+        self.fed += sum(value.count if type(value) is Chunk else 1 for _, value, _ in group)
+        feeding = self.stations.feeding
+        feeding.stage = self.steps[0].stage
         if not self._is_ahead and not self._grant(use):
             return None
         try:
-            value = self._enter(use, value)
+            values = self._enter(use, [value for _, value, _ in group])
         except BaseException as error:
-            use.error, use.failed_at = error, self.feeding.stage
+            use.fail(error, feeding.stage)
         if self._is_ahead and not self._grant(use):
             return None
         if use.error is None:
             try:
-                self._leave(use, self._compute(use, value))
+                self._leave(use, self.stations.visit(use, values))
             except BaseException as error:
-                use.error, use.failed_at = error, self.feeding.stage
+                use.fail(error, feeding.stage)
         if use.error is not None:
             self.synchronize()  # whatever was issued before is done before its slot is used again
         return use
 
-    def drain(self, use: Use) -> Any:
-        """Wait for one item's results and return them, in memory that belongs to the caller."""
+    def drain(self, use: Use) -> list[Any]:
+        """Wait for a group's results and return one per item, in memory that belongs to the caller."""
         backend = self.backend
         use.slot.out_ready.synchronize()
         outs = [backend.taken_out(view) for view in use.views]
-        value, use.value = use.value, None
+        values, use.values = use.values, []
         use.kept.clear()
         if use.is_numpy:
             outs = [backend.as_numpy(out) for out in outs]
-        return replaced(value, self._goes_out, outs)
+        return list(replaced(values, self._goes_out, outs))
 
     def release(self) -> None:
         """Grant the slot of the oldest use to the feeder."""
@@ -138,11 +135,11 @@ class Lane:
             use.granted = perf_counter_ns()
         return is_going_on
 
-    def _enter(self, use: Use, value: Any) -> Any:
-        """Stage the tensors in and copy them to the device; return the value as the device has it."""
+    def _enter(self, use: Use, values: list[Any]) -> list[Any]:
+        """Stage the tensors in and copy them to the device; return the values as the device has them."""
         backend, slot, rail = self.backend, use.slot, self._first
-        tensors = leaves(value, backend.is_tensor)
-        hosted = [each for each in tensors if not backend.is_on_device(each)]
+        tensors = leaves(values, backend.is_tensor)
+        hosted = [each for each in tensors if self._comes_in(each)]
         for each in tensors:
             if backend.is_on_device(each):
                 backend.enters_behind(rail.compute, each)
@@ -151,15 +148,16 @@ class Lane:
             ours is not theirs for ours, theirs in zip(adopted, hosted, strict=True)
         )
         if not hosted:
-            return value
+            return values
         slot.in_ready.synchronize()
-        if all(backend.is_pinned(each) for each in adopted):
+        is_pinned = all(backend.is_pinned(each) for each in adopted)
+        self.is_pageable |= not is_pinned
+        if is_pinned and len(use.items) == 1:
             rail.h2d.wait_event(slot.out_ready)
             views = slot.device_in.views(adopted)
             for view, each in zip(views, adopted, strict=True):
                 backend.copy(rail.h2d, view, each)
         else:
-            self.is_pageable = True
             for view, each in zip(slot.host_in.views(adopted), adopted, strict=True):
                 backend.host_copy(view, each)
             rail.h2d.wait_event(slot.out_ready)
@@ -168,77 +166,12 @@ class Lane:
         slot.in_ready.record(rail.h2d)
         rail.compute.wait_event(slot.in_ready)
         use.kept.append((adopted, views))
-        return replaced(
-            value,
-            lambda leaf: backend.is_tensor(leaf) and not backend.is_on_device(leaf),
-            list(views),
-        )
+        return list(replaced(values, self._comes_in, list(views)))
 
-    def _compute(self, use: Use, value: Any) -> Any:
-        backend, where = self.backend, self.steps[0].device
-        for number, step in enumerate(self.steps):
-            self.feeding.stage, self.feeding.since_ns = step.stage, perf_counter_ns()
-            value = self._moved(use, value, where, step.device, str(number))
-            where, rail = step.device, self._rails[step.device]
-            begin, end = use.slot.marks(step) if self._marks else (None, None)
-            if begin is not None:
-                begin.record(rail.compute)
-            cpu = thread_time_ns()
-            if step.branches:
-                value = self._fanned(use, step, value, number)
-                if self.graphs is not None:
-                    self.graphs.refused[step.stage] = "it is a fan"
-            elif self.graphs is not None:
-                value = self.graphs.launch(use.slot.graphs, step, rail.compute, value)
-            else:
-                value = backend.launch(rail.compute, step.fn, value)
-            self.cpu_ns[step.stage] += thread_time_ns() - cpu
-            if end is not None:
-                end.record(rail.compute)
-            use.kept.append(value)
-        return value
-
-    def _fanned(self, use: Use, step: Step, value: Any, number: int) -> Any:
-        """Run the branches, each on its device, and join them on the step's."""
-        backend, results = self.backend, []
-        # All the copies first: a branch on this device must not hold up the others'.
-        inputs = [
-            self._moved(use, value, step.device, device, f"{number}.{k}.in")
-            for k, (_, device) in enumerate(step.branches)
-        ]
-        for (fn, device), given in zip(step.branches, inputs, strict=True):
-            results.append(backend.launch(self._rails[device].compute, fn, given))
-        use.kept.append((inputs, results))
-        joined = [
-            self._moved(use, result, device, step.device, f"{number}.{k}.out")
-            for k, (result, (_, device)) in enumerate(zip(results, step.branches, strict=True))
-        ]
-        return backend.launch(self._rails[step.device].compute, step.fn, *joined)
-
-    def _moved(self, use: Use, value: Any, source: str, target: str, key: str) -> Any:
-        """Return the value with its tensors copied from one device to another, ordered by events."""
-        backend = self.backend
-        tensors = leaves(value, self._goes_out)
-        if source == target or not tensors:
-            return value
-        buffer, left, arrived = use.slot.crossing(key, source, target)
-        rail = self._rails[source]
-        whole = [backend.packed(rail.compute, each) for each in tensors]
-        views = buffer.views(whole)
-        left.record(rail.compute)
-        rail.peer.wait_event(left)
-        for view, each in zip(views, whole, strict=True):
-            backend.copy(rail.peer, view, each)
-        arrived.record(rail.peer)
-        self.moved[source, target] += sum(backend.spec(each)[1] for each in whole)
-        self._rails[target].compute.wait_event(arrived)
-        use.kept.append((whole, views))
-        return replaced(value, self._goes_out, list(views))
-
-    def _leave(self, use: Use, value: Any) -> None:
+    def _leave(self, use: Use, values: list[Any]) -> None:
         """Copy the results into page-locked memory; `out_ready` tells when they are there."""
         backend, slot, rail = self.backend, use.slot, self._last
-        tensors = leaves(value, self._goes_out)
+        tensors = leaves(values, self._goes_out)
         whole = [backend.packed(rail.compute, each) for each in tensors]
         slot.computed.record(rail.compute)
         rail.d2h.wait_event(slot.computed)
@@ -246,8 +179,11 @@ class Lane:
         for view, each in zip(use.views, whole, strict=True):
             backend.copy(rail.d2h, view, each)
         slot.out_ready.record(rail.d2h)
-        use.value = value
+        use.values = values
         use.kept.append(whole)
+
+    def _comes_in(self, leaf: Any) -> bool:
+        return self.backend.is_tensor(leaf) and not self.backend.is_on_device(leaf)
 
     def _goes_out(self, leaf: Any) -> bool:
         return self.backend.is_tensor(leaf) and self.backend.needs_copy_out(leaf)

@@ -45,7 +45,7 @@ def one_slot(
 
 
 def _pass(lane: Lane, value: Any) -> None:
-    use = lane.feed(0, value, 0)
+    use = lane.feed([(0, value, 0)])
     assert use is not None  # nobody stops this lane
     if use.error is not None:
         raise use.error

@@ -47,6 +47,11 @@ if TYPE_CHECKING:
     from pytest_pipeline.model.trace import Trace
 
 
+_ONE_BY_ONE = (
+    "parts were measured with a copy per item; the execution copies small items in together"
+)
+
+
 class DeviceRun(Run):
     """An execution whose clock stops once the devices are idle."""
 
@@ -78,6 +83,7 @@ class RunningOnDevices(RunningOnThreads):
         slots: int,
         is_ahead: bool,
         graphs: bool,
+        batch_bytes: int,
     ) -> None:
         self._sections = sections_of(plan)
         self._backend = backend
@@ -85,6 +91,7 @@ class RunningOnDevices(RunningOnThreads):
         self._slots = slots
         self._is_ahead = is_ahead
         self._graphs = graphs
+        self._batch_bytes = batch_bytes
         self._lanes: list[list[Lane]] = []
         self._first = 0
         touched = all_devices(plan, self._sections, devices)
@@ -116,6 +123,8 @@ class RunningOnDevices(RunningOnThreads):
             cuda=sync_debug(self._backend),
             stage_of=stage_names_of(steps, self._plan.names),
         )
+        if self._batch_bytes:
+            found = tuple(replace(each, notes=(*each.notes, _ONE_BY_ONE)) for each in found)
         replicas = [replace(each, device=name) for each in found[:1] for name in self._devices[1:]]
         return (*found, *replicas)
 
@@ -209,6 +218,7 @@ class RunningOnDevices(RunningOnThreads):
                 self._slots,
                 is_ahead=self._is_ahead,
                 graphs=self._graphs,
+                batch_bytes=self._batch_bytes,
             )
             for device in self._devices
         ]

@@ -7,9 +7,12 @@ from typing import TYPE_CHECKING, Any
 from pytest_pipeline.executors._device.packing import Packing
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from pytest_pipeline.executors._device.backend import Backend, Event
     from pytest_pipeline.executors._device.graphs import Recorded
     from pytest_pipeline.executors._device.steps import Step
+    from pytest_pipeline.executors._hops import Message
 
 
 class Rails:
@@ -71,29 +74,44 @@ class Slot:
 
 
 class Use:
-    """One item's passage through a slot."""
+    """The passage of a group of items through a slot; a group of one, unless small items are packed."""
 
     __slots__ = (
         "enqueued",
         "error",
+        "failed",
         "failed_at",
         "granted",
         "is_numpy",
-        "item",
+        "items",
         "kept",
         "slot",
-        "value",
+        "values",
         "views",
     )
 
-    def __init__(self, slot: Slot, item: int, enqueued: int) -> None:
+    def __init__(self, slot: Slot, group: Sequence[Message]) -> None:
         self.slot = slot
-        self.item = item
-        self.enqueued = enqueued
+        self.items = [item for item, _, _ in group]
+        self.enqueued = [stamp for _, _, stamp in group]
         self.granted = 0
         self.is_numpy = False
-        self.value: Any = None
+        self.values: list[Any] = []
         self.views: list[Any] = []
         self.kept: list[Any] = []
+        self.failed: dict[int, tuple[BaseException, int]] = {}
+        """(error, stage) of the items that ended alone, by place in the group."""
         self.error: BaseException | None = None
+        """Ended all of them."""
         self.failed_at = 0
+        """In which stage."""
+
+    def fail(self, error: BaseException, stage: int) -> None:
+        """End the whole group; what failed first in it is the cause."""
+        self.error, self.failed_at = next(iter(self.failed.values()), (error, stage))
+
+    def ended_at(self, place: int) -> int | None:
+        """Return the stage in which an item failed, or None."""
+        if self.error is not None:
+            return self.failed_at
+        return self.failed[place][1] if place in self.failed else None

@@ -19,7 +19,7 @@ def use_of(makespan_s: float, lanes: Sequence[Lane], slots: int, names: Sequence
     items, moved = Counter[str](), Counter[tuple[str, str]]()
     for lane in lanes:
         items.update(dict.fromkeys(lane.devices, lane.fed))
-        moved.update(lane.moved)
+        moved.update(lane.stations.moved)
     is_pageable = any(lane.is_pageable for lane in lanes)
     return Use(
         makespan_s=makespan_s,
@@ -35,7 +35,7 @@ def _fallbacks(lanes: Sequence[Lane], names: Sequence[str]) -> list[str]:
     """Say which stages were not replayed although graphs were asked for, and why."""
     refused = dict[int, str]()
     for lane in lanes:
-        refused |= {} if lane.graphs is None else lane.graphs.refused
+        refused |= {} if lane.stations.graphs is None else lane.stations.graphs.refused
     return [
         f"no graph of stage {names[stage]!r}: {why}; it was launched kernel by kernel"
         for stage, why in sorted(refused.items())

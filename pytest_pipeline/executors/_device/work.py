@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from time import perf_counter_ns
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pytest_pipeline.executors._accounts import IDLE, Account
+from pytest_pipeline.executors._device.groups import Groups, shared
+from pytest_pipeline.executors._places import note_items
 from pytest_pipeline.executors._sink import Dropped
 from pytest_pipeline.executors._summary import summary
 
@@ -14,7 +16,7 @@ if TYPE_CHECKING:
 
     from pytest_pipeline.executors._device.lane import Lane
     from pytest_pipeline.executors._device.slots import Use
-    from pytest_pipeline.executors._hops import Outgoing
+    from pytest_pipeline.executors._hops import Message, Outgoing
     from pytest_pipeline.executors._intake import Intake
     from pytest_pipeline.executors._run import Run
     from pytest_pipeline.executors._sink import Sink
@@ -28,6 +30,9 @@ class Feeder:
         self._run = run
         self._account = account
         self._intake = intake
+        self._groups = Groups(lane.backend, lane.batch_bytes)
+        if lane.batch_bytes:
+            intake.before_wait = self.flush
 
     def __call__(self) -> None:
         """Feed until the run is over; leave the devices idle."""
@@ -40,15 +45,27 @@ class Feeder:
             self._account.leave()
 
     def _feed(self) -> None:
+        for message in self._intake.messages():
+            for group in self._groups.add(message):
+                if not self._send(group):
+                    return
+
+    def flush(self) -> None:
+        """Send what is collected: nothing else is there to go with it."""
+        if group := self._groups.take():
+            self._send(group)
+
+    def _send(self, group: list[Message]) -> bool:
+        """Issue a group; False when the run is over."""
         lane, account = self._lane, self._account
-        for item, value, enqueued in self._intake.messages():
-            account.since_ns, account.item = perf_counter_ns(), item
-            use = lane.feed(item, value, enqueued)
-            account.item = IDLE
-            if use is None:
-                return
-            lane.done.put(use)
-            del use  # the drainer lets go of its tensors, once the device is done with them
+        account.since_ns, account.item = perf_counter_ns(), group[0][0]
+        use = lane.feed(group)
+        account.item = IDLE
+        if use is None:
+            return False
+        # No reference stays here: the drainer lets go of the tensors, once the device is done with them.
+        lane.done.put(use)
+        return True
 
     def _settle(self) -> None:
         # Here and not in the calling thread: a kernel that never ends must not take that one along.
@@ -97,40 +114,60 @@ class Drainer:
     def _drain(self, use: Use) -> bool:
         last = self._lane.steps[-1].stage
         self._account.stage, self._account.since_ns = last, perf_counter_ns()
-        self._account.item = use.item
+        self._account.item = use.items[0]
+        values = list[Any]()
         try:
-            value = self._lane.drain(use)
+            values = self._lane.drain(use)
         except BaseException as error:
-            use.error, use.failed_at = use.error or error, use.failed_at or last
-            value = None
+            if use.error is None:
+                use.fail(error, last)
         self._lane.release()
         now = perf_counter_ns()
         self._account.item = IDLE
         self._record(use, now)
         if use.error is not None:
-            return self._raised(use, use.error, now)
-        return self._outlet.send(use.item, value, now)
+            return self._raised(use.items, use.error, use.failed_at, now)
+        return all(
+            self._raised([item], *use.failed[place], now)
+            if place in use.failed
+            else self._outlet.send(item, value, now)
+            for place, (item, value) in enumerate(zip(use.items, values, strict=True))
+        )
 
-    def _raised(self, use: Use, error: BaseException, now: int) -> bool:
-        name = self._names[use.failed_at]
+    def _raised(self, items: Sequence[int], error: BaseException, stage: int, now: int) -> bool:
+        """Drop the items that the error ended, or end the run."""
+        name = self._names[stage]
         if self._run.collects_errors and isinstance(error, Exception):
-            self._sink.put((use.item, Dropped(name, use.item, summary(error)), now))
+            for item in items:
+                self._sink.put((item, Dropped(name, item, summary(error)), now))
             return True
-        self._run.fail(error, name, use.item)
+        if len(items) > 1:
+            note_items(error, name, items)
+            self._run.fail(error)
+        else:
+            self._run.fail(error, name, items[0])
         return False
 
     def _record(self, use: Use, now: int) -> None:
-        """Record the visits: they share out the time from grant to release by the device's own events."""
+        """Record the visits: they share out the time from grant to release by the device's own events.
+
+        The items of a group share its time in a stage evenly: a slot is one worker.
+        """
         account = self._slots[use.slot.number]
-        began = max(use.granted, use.enqueued)
+        began = max(use.granted, *use.enqueued)
         account.starved_ns += self._run.inside(self._freed_ns[use.slot.number], began)
         self._freed_ns[use.slot.number] = now
-        enqueued, started = use.enqueued, began
-        for step, end in zip(self._lane.steps, self._ends(use, began, now), strict=True):
-            if use.error is not None and step.stage > use.failed_at:
-                break
-            account.recorder.add((use.item, step.stage, enqueued, started, end))
-            enqueued = started = end
+        steps = self._lane.steps
+        ends = self._ends(use, began, now)
+        for place, (item, enqueued) in enumerate(zip(use.items, use.enqueued, strict=True)):
+            ended_at = use.ended_at(place)
+            queued, first = enqueued, began
+            for step, end in zip(steps, ends, strict=True):
+                if ended_at is not None and step.stage > ended_at:
+                    break
+                started, finished = shared(first, end, place, len(use.items))
+                account.recorder.add((item, step.stage, queued, started, finished))
+                queued, first = finished, end
 
     def _ends(self, use: Use, began: int, now: int) -> list[int]:
         steps, at = self._lane.steps, began
