@@ -56,6 +56,11 @@ class Capacity:
         return self.reference.speedup / max(1e-9, min(1.0, self.cpu_share))
 
     @property
+    def is_beyond_the_cores(self) -> bool:
+        """Whether the cores that the control may use could not give it even undisturbed."""
+        return HEADROOM * self.needed > self.reference.width
+
+    @property
     def mistrust(self) -> str:
         """Why the control kernel cannot tell clean rounds here, or an empty string when it can."""
         return "" if self.is_waiting_plan else why_no_reference(self.reference)

@@ -32,7 +32,7 @@ class LatencyPhase:
     def run(self) -> None:
         """Decide the gates one after the other."""
         if self._trial.latency_gates:
-            wait_for_quiet(self._trial, self._monitor, lambda: True)
+            wait_for_quiet(self._trial, self._monitor)
         for gate in self._trial.latency_gates:
             limit_s = gate.requirement.effective_limit
             heartbeat = self._trial.machine.heartbeat(GAP_SHARE * limit_s)

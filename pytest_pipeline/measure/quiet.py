@@ -30,9 +30,9 @@ CHANCE = 1 / 4
 """Largest chance that a neighbour is slow after stages and quiet after the silence: p (1 - p)."""
 
 
-def wait_for_quiet(trial: Trial, monitor: ControlMonitor, matters: Callable[[], bool]) -> None:
-    """Give a passing neighbour some time while the reference is not valid and that `matters`."""
-    wait_until(trial, monitor, lambda: monitor.reference.is_valid or not matters())
+def wait_for_quiet(trial: Trial, monitor: ControlMonitor) -> None:
+    """Give a passing neighbour some time while the reference is not valid."""
+    wait_until(trial, monitor, lambda: monitor.reference.is_valid)
 
 
 def wait_until(trial: Trial, monitor: ControlMonitor, is_enough: Callable[[], bool]) -> None:

@@ -169,6 +169,26 @@ def test_one_bad_moment_of_the_control_before_the_confirmation_is_no_lack_of_cap
     assert any("waiting for a quiet moment" in text for text in lab.progress)
 
 
+@pytest.mark.parametrize(("slowdown", "verdict"), [(REGRESSION, "missed"), (HEALTHY, "met")])
+def test_one_bad_moment_of_the_control_before_the_rounds_is_no_lack_of_capacity(slowdown, verdict):
+    lab = Lab(cpu_share=1.0)
+
+    def crowd(now_s: float) -> float:
+        lab.machine._turbo = 1.8 if now_s < 3.0 else 1.0
+        return 1.0
+
+    lab.machine._crowd = crowd
+    assert verdict_of(lab, slowdown).verdict == verdict
+    assert any("waiting for a quiet moment" in text for text in lab.progress)
+
+
+def test_a_machine_with_too_few_cores_is_not_asked_again():
+    lab = Lab(cpu_share=1.0)
+    finding = verdict_of(lab, HEALTHY, limit=4.0)
+    assert (finding.verdict, finding.reason) == (Verdict.INCONCLUSIVE, Reason.CAPACITY)
+    assert not any("waiting for a quiet moment" in text for text in lab.progress)
+
+
 def there_first(foreign_cores: float) -> tuple[float, Verdict, Reason]:
     lab = Lab(cpu_share=1.0, neighbour=lambda _: 1.8, usage=used(lambda _: foreign_cores))
     finding = verdict_of(lab, HEALTHY)
