@@ -55,7 +55,10 @@ def _family(name: str, tests: Sequence[Json]) -> Family | None:
     series = dict(list(_series(members).items())[:_MOST_CURVES])
     shown = one_line(name)
     chart = growth_chart(
-        series, title="Speedup over the parameter", x_label=f"parameter of {shorten(shown, 60)}"
+        series,
+        title="Speedup over the parameter",
+        x_label=f"parameter of {shorten(shown, 60)}",
+        limit=_common_limit(members),
     )
     if chart is None:
         return None
@@ -64,6 +67,21 @@ def _family(name: str, tests: Sequence[Json]) -> Family | None:
         f"{silent} of {len(tests)} parameters have no number or no timed arm" if silent else ""
     )
     return Family(shown, f"{anchor(name)}-family", chart, left_out)
+
+
+def _common_limit(members: Sequence[_Member]) -> float | None:
+    """Return the speedup that every one of these tests requires; None when they ask for none or for several."""
+    limits = {
+        tuple(
+            finding["limit"]
+            for run in member.test["runs"][:1]
+            for finding in run["findings"]
+            if finding["quantity"] == "speedup" and not finding["cold"]
+        )
+        for member in members
+    }
+    asked = set(next(iter(limits))) if len(limits) == 1 else set()
+    return asked.pop() if len(asked) == 1 else None
 
 
 def _member(test: Json) -> _Member | None:

@@ -7,16 +7,12 @@ from dataclasses import dataclass, replace
 
 from pytest_pipeline.report import units
 from pytest_pipeline.report.axis import Axis, Tick, make_axis
+from pytest_pipeline.report.frame import Box, Frame, LimitMark, make_frame
 from pytest_pipeline.report.palette import SERIES
 from pytest_pipeline.report.text import shorten
 
-WIDTH = 760
-HEIGHT = 250
-LEFT = 64
-RIGHT = 620
-"""Names of the curves stand right of it."""
-TOP = 16
-BOTTOM = 200
+BOX = Box(width=760, height=250, left=64, right=620, top=16, bottom=200)
+"""Names of the curves stand right of the area."""
 _LABEL = 14
 """Height of a curve's name, pixels."""
 _TICK_ROOM = 34
@@ -46,25 +42,15 @@ class GrowthCurve:
 class GrowthChart:
     """Curves over one axis."""
 
-    title: str
+    frame: Frame
     caption: str
-    summary: str
-    """The same numbers as text."""
     x_label: str
-    width: float
-    height: float
-    left: float
-    right: float
-    top: float
-    bottom: float
-    tick_x: float
     tick_y: float
     name_y: float
     """Of the axis' name."""
     label_x: float
     curves: tuple[GrowthCurve, ...]
     x_ticks: tuple[Tick, ...]
-    y_ticks: tuple[Tick, ...]
     even_y: float
     """Where the candidate is as fast as the baseline."""
     ideal: str
@@ -77,40 +63,48 @@ def growth_chart(
     title: str,
     x_label: str,
     ideal_per_x: float | None = None,
+    limit: float | None = None,
 ) -> GrowthChart | None:
     """Return the chart; None when no curve has two points, which no line can join.
 
-    `ideal_per_x` is the speedup that one unit of x would add if scaling were ideal.
+    `ideal_per_x` is the speedup that one unit of x would add if scaling were ideal, `limit` the one that is
+    required everywhere.
     """
     curves = {name: sorted(samples) for name, samples in series.items() if samples}
     if not any(len(samples) > 1 for samples in curves.values()):
         return None
     samples = [sample for each in curves.values() for sample in each]
     values = [end for _, *ends in samples for end in ends if end is not None]
-    y_axis = make_axis([*values, 1.0], start=BOTTOM, length=TOP - BOTTOM, unit="x", most_ticks=4)
+    y_axis = make_axis(
+        [*values, 1.0, limit],
+        start=BOX.bottom,
+        length=BOX.top - BOX.bottom,
+        unit="x",
+        most_ticks=4,
+    )
     xs = sorted({sample[0] for sample in samples})
-    x_axis = Axis(0.0, max(xs), LEFT, RIGHT - LEFT, ())
+    x_axis = Axis(0.0, max(xs), BOX.left, BOX.right - BOX.left, ())
+    summary = _summary(title, x_label, curves)
     return GrowthChart(
-        title=title,
+        frame=make_frame(title, summary, BOX, y_axis, _limit_mark(limit, y_axis)),
         caption=_caption(samples, has_ideal=ideal_per_x is not None),
-        summary=_summary(title, x_label, curves),
         x_label=x_label,
-        width=WIDTH,
-        height=HEIGHT,
-        left=LEFT,
-        right=RIGHT,
-        top=TOP,
-        bottom=BOTTOM,
-        tick_x=LEFT - 8,
-        tick_y=BOTTOM + 16,
-        name_y=BOTTOM + 36,
-        label_x=RIGHT + 8,
+        tick_y=BOX.bottom + 16,
+        name_y=BOX.bottom + 36,
+        label_x=BOX.right + 8,
         curves=_spread([_curve(k, *each, x_axis, y_axis) for k, each in enumerate(curves.items())]),
         x_ticks=tuple(_ticks(xs, x_axis)),
-        y_ticks=y_axis.ticks,
         even_y=y_axis.at(1.0),
         ideal="" if ideal_per_x is None else _ideal(ideal_per_x, x_axis, y_axis),
     )
+
+
+def _limit_mark(limit: float | None, axis: Axis) -> LimitMark | None:
+    """Place the label at the left, below the line: curves and their names are at the right."""
+    if limit is None:
+        return None
+    y = axis.at(limit)
+    return LimitMark(y, f"limit {units.ratio(limit)}", BOX.left + 6, y + 14)
 
 
 def _curve(
@@ -163,7 +157,7 @@ def _spread(curves: Sequence[GrowthCurve]) -> tuple[GrowthCurve, ...]:
     """Move names apart so that none covers another; a curve keeps its colour."""
     placed: list[GrowthCurve] = []
     for curve in sorted(curves, key=lambda each: each.label_y):
-        least = placed[-1].label_y + _LABEL if placed else TOP + 4
+        least = placed[-1].label_y + _LABEL if placed else BOX.top + 4
         placed.append(replace(curve, label_y=max(curve.label_y, least)))
     return tuple(placed)
 

@@ -32,11 +32,11 @@ def test_a_clear_winner_is_not_called_a_tie():
 def test_every_measured_point_is_in_the_picture_the_summary_and_the_table():
     view = sweep_view()
     assert sum(len(curve.dots) for curve in view.chart.curves) == 6
-    assert "0.80x" in view.chart.summary
+    assert "0.80x" in view.chart.frame.summary
     assert len(view.table.rows) == 6
     for curve in view.chart.curves:
         for _, y, _ in curve.dots:
-            assert view.chart.top <= y <= view.chart.bottom
+            assert view.chart.frame.box.top <= y <= view.chart.frame.box.bottom
 
 
 def test_a_law_that_fits_gives_its_limit_and_one_that_does_not_gives_no_forecast():
@@ -63,8 +63,8 @@ def test_batch_sizes_are_curves_of_their_own_over_one_common_baseline():
         "the cheapest is threads with workers=2, batch_size=8."
     )
     assert {curve.label for curve in view.chart.curves} == {"threads, by 4", "threads, by 8"}
-    assert view.chart.title.endswith("by batch size, over the baseline with batch_size=4")
-    assert "5.25x" in view.chart.summary
+    assert view.chart.frame.title.endswith("by batch size, over the baseline with batch_size=4")
+    assert "5.25x" in view.chart.frame.summary
 
 
 def test_an_executor_that_could_not_run_is_named():
@@ -94,8 +94,8 @@ def test_names_of_curves_never_cover_each_other():
 def test_the_line_of_ideal_scaling_stays_inside_the_picture():
     chart = sweep_view().chart
     numbers = [float(part) for part in chart.ideal.replace("M", " ").replace("L", " ").split()]
-    assert min(numbers[1::2]) >= chart.top
-    assert max(numbers[0::2]) <= chart.right
+    assert min(numbers[1::2]) >= chart.frame.box.top
+    assert max(numbers[0::2]) <= chart.frame.box.right
 
 
 def test_parameters_of_a_test_become_one_chart_over_their_number():
@@ -103,9 +103,22 @@ def test_parameters_of_a_test_become_one_chart_over_their_number():
     assert family.name == "tests/test_shop.py::test_size"
     assert [tick.label for tick in family.chart.x_ticks] == ["25,000", "50,000", "100,000"]
     assert {curve.label for curve in family.chart.curves} == {"threads", "processes", "serial"}
-    assert family.chart.summary.endswith(
+    assert family.chart.frame.summary.endswith(
         "serial 1.00x at 25,000, 1.00x at 50,000, 1.00x at 100,000"
     )
+
+
+def test_the_limit_that_all_parameters_share_is_a_line_inside_the_chart():
+    tests = documents.family()
+    for test in tests:
+        test["runs"][0]["findings"] = [{"quantity": "speedup", "cold": False, "limit": 40.0}]
+    (family,) = make_families(tests)
+    frame = family.chart.frame
+    assert frame.limit.label == "limit 40.0x"
+    assert frame.box.top <= frame.limit.y < frame.box.bottom
+    tests[0]["runs"][0]["findings"][0]["limit"] = 2.0
+    (family,) = make_families(tests)
+    assert family.chart.frame.limit is None
 
 
 @pytest.mark.parametrize(
