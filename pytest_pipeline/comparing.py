@@ -15,11 +15,7 @@ from pytest_pipeline.errors import UsageError, WorkerDiedError
 from pytest_pipeline.executors.protocol import Executor
 from pytest_pipeline.executors.registry import hung_workers, resolve
 from pytest_pipeline.judge.failures import ErrorRateGate
-from pytest_pipeline.judge.gate import Errors
-from pytest_pipeline.judge.ladder import LadderGate
-from pytest_pipeline.judge.latency import LatencyGate
-from pytest_pipeline.judge.memory import MemoryGate
-from pytest_pipeline.judge.overlap import OverlapGate
+from pytest_pipeline.judge.gate import Errors, Gate
 from pytest_pipeline.measure.equality import Check, validate_check
 from pytest_pipeline.measure.items import make_source
 from pytest_pipeline.measure.lane import Lane, Surroundings
@@ -105,20 +101,15 @@ def compare(
     arms = _resolve(baseline, executors, extra_executors)
     errors = Errors().of_run(run_number)
     gates = make_gates(requirements, arms, plan, errors)
-    error_gates = [gate for gate in gates if isinstance(gate, ErrorRateGate)]
     around = Surroundings(setup, teardown)
-    first, *others = _make_lanes(arms, plan, around, OutputCheck(check), error_gates)
+    first, *others = _make_lanes(arms, plan, around, OutputCheck(check), gates)
     hears = observer or Unobserved()
     trial = Trial(
         plan=plan,
         source=make_source(items),
         baseline=first,
         candidates=others,
-        ladder_gates=[gate for gate in gates if isinstance(gate, LadderGate)],
-        overlap_gates=[gate for gate in gates if isinstance(gate, OverlapGate)],
-        latency_gates=[gate for gate in gates if isinstance(gate, LatencyGate)],
-        error_gates=error_gates,
-        memory_gates=[gate for gate in gates if isinstance(gate, MemoryGate)],
+        gates=gates,
         arrivals=arrivals,
         machine=machine or default_machine(),
         errors=errors.split(len(gates)),
@@ -129,7 +120,7 @@ def compare(
         company=company,
         predicts=predicts,
     )
-    return _run(trial, Assembly(trial, gates, requirements, arms.unavailable, check), hears, mode)
+    return _run(trial, Assembly(trial, requirements, arms.unavailable, check), hears, mode)
 
 
 @functools.cache
@@ -193,14 +184,14 @@ def _make_lanes(
     plan: Plan,
     around: Surroundings,
     check: OutputCheck,
-    error_gates: Sequence[ErrorRateGate],
+    gates: Sequence[Gate],
 ) -> list[Lane]:
     """Return a lane per arm, the baseline's first.
 
     Failed items are counted only where a limit binds them, for an arm without one would be fast by
     failing, and under the baseline, so that there is something to compare the failures with.
     """
-    collecting = {gate.executor for gate in error_gates}
+    collecting = {gate.executor for gate in gates if isinstance(gate, ErrorRateGate)}
     collecting |= {arms.baseline.name} if collecting else set()
     return [
         Lane(each, plan, around, check, collects=each.name in collecting)

@@ -32,13 +32,12 @@ class Assembly:
     def __init__(
         self,
         trial: Trial,
-        gates: Sequence[Gate],
         requirements: Sequence[Requirement],
         unavailable: Mapping[str, str],
         check: Check,
     ) -> None:
         self._trial = trial
-        self._gates = gates
+        self._gates = trial.gates
         self._requirements = requirements
         self._unavailable = unavailable
         self._check = check

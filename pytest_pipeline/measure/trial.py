@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 from pytest_pipeline.judge.conclude import Circumstances
 from pytest_pipeline.judge.evidence import (
@@ -30,6 +30,8 @@ from pytest_pipeline.model.rounds import LatencyBlock, Reference, Round
 from pytest_pipeline.model.trace import Trace
 from pytest_pipeline.model.whatif import Shipping
 
+G = TypeVar("G")
+
 QUOTA_SHARE = 0.25
 """Share of rounds or blocks stopped by the CPU quota above which the quota is why a gate stayed open."""
 
@@ -46,12 +48,8 @@ class Trial:
     """The arm the others are compared with."""
     candidates: Sequence[Lane]
     """The other arms, available ones only."""
-    ladder_gates: Sequence[LadderGate]
-    """Gates that bet on clean rounds."""
-    overlap_gates: Sequence[OverlapGate]
-    """Gates that look at the executions of every round."""
-    latency_gates: Sequence[LatencyGate]
-    """Gates that bet on latency blocks."""
+    gates: Sequence[Gate]
+    """What is asked of the arms."""
     arrivals: Arrivals | None
     """Arrivals of the latency blocks, when the user gave some."""
     machine: Machine
@@ -64,16 +62,40 @@ class Trial:
     """Clean rounds after which an open gate is near its limit."""
     progress: Callable[[str], None]
     """Shows one line about what happens now."""
-    error_gates: Sequence[ErrorRateGate] = ()
-    """Gates that count failed items."""
-    memory_gates: Sequence[MemoryGate] = ()
-    """Gates that look at the memory of executions of their own."""
     outlook: Callable[[Trial, Measured], Sequence[str]] = field(default=lambda *_: ())
     """Says before the rounds what the plan can reach, one sentence per arm with a gate on the speedup."""
     predicts: bool = True
     """Whether somebody reads ceilings, what-ifs and resources: only then their samples are taken."""
     company: str = ""
     """Why others may run at the same time; empty when this test is alone."""
+
+    @property
+    def ladder_gates(self) -> list[LadderGate]:
+        """Gates that bet on clean rounds."""
+        return self._gates_of(LadderGate)
+
+    @property
+    def overlap_gates(self) -> list[OverlapGate]:
+        """Gates that look at the executions of every round."""
+        return self._gates_of(OverlapGate)
+
+    @property
+    def latency_gates(self) -> list[LatencyGate]:
+        """Gates that bet on latency blocks."""
+        return self._gates_of(LatencyGate)
+
+    @property
+    def error_gates(self) -> list[ErrorRateGate]:
+        """Gates that count failed items."""
+        return self._gates_of(ErrorRateGate)
+
+    @property
+    def memory_gates(self) -> list[MemoryGate]:
+        """Gates that look at the memory of executions of their own."""
+        return self._gates_of(MemoryGate)
+
+    def _gates_of(self, kind: type[G]) -> list[G]:
+        return [gate for gate in self.gates if isinstance(gate, kind)]
 
     @property
     def round_gates(self) -> list[LadderGate | OverlapGate]:

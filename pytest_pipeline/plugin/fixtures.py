@@ -96,23 +96,16 @@ class PipelineFixture:
         __tracebackhide__ = True
         from pytest_pipeline.plugin.studies import run_sweep
 
-        wanted = self._wanted(executors, baseline, is_gated=False)
+        options = self._study_options(
+            executors, baseline, check=check, setup=setup, teardown=teardown, timeout=timeout
+        )
         grid = {
             "workers": workers,
             "queue_size": queue_size,
             "batch_size": batch_size,
             "budget": budget,
         }
-        arguments = {
-            "executors": wanted.executors,
-            "baseline": baseline,
-            "check": check,
-            "setup": setup,
-            "teardown": teardown,
-            "timeout": timeout,
-        }
-        surroundings = self._surroundings(wanted)
-        return run_sweep(self._item, stages, items, grid, {**surroundings, **arguments})
+        return run_sweep(self._item, stages, items, grid, options)
 
     def tune(
         self,
@@ -140,23 +133,29 @@ class PipelineFixture:
         __tracebackhide__ = True
         from pytest_pipeline.plugin.studies import run_tune
 
-        wanted = self._wanted(executors, baseline, is_gated=False)
+        options = self._study_options(
+            executors, baseline, check=check, setup=setup, teardown=teardown, timeout=timeout
+        )
         space = {
             "queue_size": queue_size,
             "batch_size": batch_size,
             "most_workers": most_workers,
             "budget": budget,
         }
-        arguments = {
+        return run_tune(self._item, stages, items, space, options)
+
+    def _study_options(
+        self, executors: Sequence[Any] | None, baseline: Any, **arguments: Any
+    ) -> dict[str, Any]:
+        """Return what a study passes on to every comparison that it makes."""
+        __tracebackhide__ = True
+        wanted = self._wanted(executors, baseline, is_gated=False)
+        return {
+            **self._surroundings(wanted),
+            **arguments,
             "executors": wanted.executors,
             "baseline": baseline,
-            "check": check,
-            "setup": setup,
-            "teardown": teardown,
-            "timeout": timeout,
         }
-        surroundings = self._surroundings(wanted)
-        return run_tune(self._item, stages, items, space, {**surroundings, **arguments})
 
     def _wanted(self, executors: Sequence[Any] | None, baseline: Any, *, is_gated: bool) -> Wanted:
         __tracebackhide__ = True

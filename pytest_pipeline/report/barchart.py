@@ -96,15 +96,31 @@ def make_bar_chart(title: str, entries: Sequence[Entry], unit: str) -> BarChart 
     axis = make_axis(values, start=LEFT, length=WIDTH - LEFT - VALUE_ROOM, unit=unit)
     top, limits = place_limits([entry.findings for entry in entries], axis, unit)
     bars = tuple(_bar(entry, axis, top + k * ROW, unit) for k, entry in enumerate(entries))
-    bottom = top + len(entries) * ROW
+    summary, caption = _summary(title, bars, limits), _caption(bars, limits)
+    return place_bars(bars, limits, axis, top, title=title, summary=summary, caption=caption)
+
+
+def place_bars(
+    bars: tuple[Bar, ...],
+    limits: tuple[Limit, ...],
+    axis: Axis,
+    top: float,
+    *,
+    value_room: float = VALUE_ROOM,
+    title: str,
+    summary: str,
+    caption: str,
+) -> BarChart:
+    """Return the chart around bars that stand in rows from `top` on, with `value_room` pixels right of them."""
+    bottom = top + len(bars) * ROW
     return BarChart(
         title=title,
-        summary=_summary(title, bars, limits),
+        summary=summary,
         width=WIDTH,
         height=bottom + 24,
         left=LEFT,
         label_x=LEFT - 8,
-        right=WIDTH - VALUE_ROOM,
+        right=WIDTH - value_room,
         top=top,
         bottom=bottom,
         tick_y=bottom + 16,
@@ -112,7 +128,7 @@ def make_bar_chart(title: str, entries: Sequence[Entry], unit: str) -> BarChart 
         bars=bars,
         limits=limits,
         ticks=axis.ticks,
-        caption=_caption(bars, limits),
+        caption=caption,
     )
 
 

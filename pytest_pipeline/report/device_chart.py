@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from pytest_pipeline.report import units
 from pytest_pipeline.report.axis import Axis, make_axis
-from pytest_pipeline.report.barchart import BAR, LEFT, Bar, BarChart
+from pytest_pipeline.report.barchart import BAR, LEFT, Bar, BarChart, place_bars
 from pytest_pipeline.report.limits import CHAR, LABEL_LINE, ROW, WIDTH, Limit
 from pytest_pipeline.report.text import one_line, shorten
 from pytest_pipeline.report.words import Json
@@ -32,22 +32,18 @@ def part_chart(run: Json) -> BarChart | None:
     bars = tuple(_bar(row, axis, k) for k, row in enumerate(rows))
     bottom = _TOP + len(rows) * ROW
     limits = () if bound is None else (_line(bound, axis, bottom),)
-    return BarChart(
-        title="Parts measured alone, sums over all items",
-        summary=_summary(bars, limits),
-        width=WIDTH,
-        height=bottom + 24,
-        left=LEFT,
-        label_x=LEFT - 8,
-        right=WIDTH - VALUE_ROOM,
-        top=_TOP,
-        bottom=bottom,
-        tick_y=bottom + 16,
-        bar_height=BAR,
-        bars=bars,
-        limits=limits,
-        ticks=axis.ticks,
-        caption="dashed line: the shortest makespan that they allow" if limits else "",
+    title = "Parts measured alone, sums over all items"
+    caption = "dashed line: the shortest makespan that they allow" if limits else ""
+    summary = _summary(bars, limits)
+    return place_bars(
+        bars,
+        limits,
+        axis,
+        _TOP,
+        value_room=VALUE_ROOM,
+        title=title,
+        summary=summary,
+        caption=caption,
     )
 
 

@@ -1,9 +1,6 @@
 """A simulated device on a virtual clock: streams, copy engines, events, and races found by vector clocks.
 
-Every stream and every host thread has a vector clock (Fidge 1988, Mattern 1989): an operation is
-ordered behind another exactly when it has seen its tick. Two uses of one memory, one of them a
-write, without that order are a race, whatever the timing happened to be. Times follow from the
-same order: an operation starts when its stream, the events it waits for, its engine and the host
+Times follow from the order of `sim_memory`: an operation starts when its stream, the events it waits for, its engine and the host
 thread that issued it are all there. Each device has one copy engine per direction, one for copies
 to other devices, and one for kernels.
 
@@ -17,58 +14,11 @@ import threading
 import weakref
 from collections import Counter, defaultdict
 from collections.abc import Callable, Hashable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
-Ticks = dict[Hashable, int]
-
-
-@dataclass(slots=True)
-class Moment:
-    """What one host thread, stream or event has seen, and when."""
-
-    at_ns: int = 0
-    """Virtual time."""
-    seen: Ticks = field(default_factory=dict)
-    """Operations of each actor that are ordered before."""
-
-    def join(self, other: Moment) -> None:
-        """Come after `other` too."""
-        self.at_ns = max(self.at_ns, other.at_ns)
-        for actor, tick in other.seen.items():
-            self.seen[actor] = max(tick, self.seen.get(actor, 0))
-
-    def copy(self) -> Moment:
-        """Return the same moment, apart."""
-        return Moment(self.at_ns, dict(self.seen))
-
-
-class Memory:
-    """One allocation: what lies at each offset, and who touched it last."""
-
-    def __init__(self, name: str, *, is_pinned: bool = False) -> None:
-        self.name = name
-        self.is_pinned = is_pinned
-        self.cells: dict[int, Any] = {}
-        self.write: tuple[Hashable, int] | None = None
-        self.reads: list[tuple[Hashable, int]] = []
-
-
-@dataclass(eq=False)
-class SimTensor:
-    """A tensor of a simulated device: a value, its bytes, and the memory it lies in."""
-
-    memory: Memory
-    """Where it lies."""
-    offset: int
-    """From the start of the memory, bytes."""
-    nbytes: int
-    """Size."""
-
-    @property
-    def value(self) -> Any:
-        """What lies there now."""
-        return self.memory.cells.get(self.offset)
+from pytest_pipeline.testing.sim_memory import Memory, Moment, SimTensor, Uses
+from pytest_pipeline.testing.sim_streams import SimEvent, SimGraph, SimStream
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,79 +39,6 @@ class Costs:
     """Nanoseconds of each copy on a stream, whatever its size."""
 
 
-@dataclass(frozen=True, slots=True)
-class Kernel:
-    """A stage for a simulated device: takes and returns values."""
-
-    fn: Callable[..., Any]
-    """Maps the values of its tensors."""
-    ns: int = 0
-    """Nanoseconds on the compute engine."""
-    is_in_place: bool = False
-    """Writes its result over its first input."""
-
-    def __call__(self, *values: Any) -> Any:
-        """Run on values."""
-        return self.fn(*values)
-
-
-class SimStream:
-    """A stream: work in the order of issue."""
-
-    def __init__(self, sim: SimulatedDevices, device: str) -> None:
-        self.device = device
-        self.moment = Moment()
-        self._sim = sim
-
-    def wait_event(self, event: SimEvent) -> None:
-        """Come after the event."""
-        with self._sim.lock:
-            if event.moment is not None and not self._sim.drops("wait_event"):
-                self.moment.join(event.moment)
-
-
-class SimEvent:
-    """A point of a stream."""
-
-    def __init__(self, sim: SimulatedDevices) -> None:
-        self.moment: Moment | None = None
-        self._sim = sim
-
-    def record(self, stream: SimStream) -> None:
-        """Stand for what the stream holds."""
-        with self._sim.lock:
-            self.moment = stream.moment.copy()
-
-    def synchronize(self) -> None:
-        """Let the calling thread come after it."""
-        with self._sim.lock:
-            self._sim.step("synchronize")
-            if self.moment is not None and not self._sim.drops("synchronize"):
-                self._sim.host.join(self.moment)
-
-    def elapsed_ns(self, earlier: SimEvent) -> int:
-        """Return virtual nanoseconds."""
-        assert self.moment is not None
-        assert earlier.moment is not None
-        return self.moment.at_ns - earlier.moment.at_ns
-
-
-class SimGraph:
-    """A kernel on fixed memory; each replay reads and writes the same."""
-
-    def __init__(self, sim: SimulatedDevices, stream: SimStream, fn: Any, value: SimTensor) -> None:
-        self._sim = sim
-        self._fn = fn
-        self._value = value
-        made = Memory(f"result of a graph on {stream.device}")
-        is_in_place = getattr(fn, "is_in_place", False)
-        self.output = value if is_in_place else SimTensor(made, 0, value.nbytes)
-
-    def replay(self, stream: SimStream) -> None:
-        """Run it."""
-        self._sim.replay(stream, self._fn, self._value, self.output)
-
-
 class SimulatedDevices:
     """A backend of the cuda executor: `Cuda(devices=["sim:0"], backend=SimulatedDevices())`."""
 
@@ -170,8 +47,7 @@ class SimulatedDevices:
     def __init__(self, costs: Costs = Costs(), *, names: tuple[str, ...] = ("sim:0",)) -> None:
         self.costs = costs
         self.lock = threading.RLock()
-        self.races: list[str] = []
-        """Every pair of uses that nothing orders."""
+        self._uses = Uses()
         self.counts: Counter[str] = Counter()
         """Operations so far, by name; events that were never recorded are no edges and not counted."""
         self.drop: tuple[str, int] | None = None
@@ -182,7 +58,11 @@ class SimulatedDevices:
         self._hosts: dict[int, Moment] = {}
         self._streams: list[SimStream] = []
         self._engines: defaultdict[tuple[str, str], int] = defaultdict(int)
-        self._pools: defaultdict[int, list[Memory]] = defaultdict(list)
+
+    @property
+    def races(self) -> list[str]:
+        """Every pair of uses that nothing orders."""
+        return self._uses.races
 
     @property
     def host(self) -> Moment:
@@ -298,7 +178,7 @@ class SimulatedDevices:
             self._run(
                 stream, kind, self.costs.submission + source.nbytes * getattr(self.costs, kind)
             )
-            self._touch(stream, stream.moment, reads=[source], writes=[target])
+            self._uses.touch(stream, stream.moment, reads=[source], writes=[target])
             if target.offset < 0:
                 target.memory.cells.update(source.memory.cells)
             else:
@@ -317,9 +197,10 @@ class SimulatedDevices:
             if getattr(fn, "is_in_place", False):
                 target = first
             else:
-                target = SimTensor(self._pooled(stream), 0, first.nbytes)
-                weakref.finalize(target, self._free, self._pools[id(stream)], target.memory)
-            self._touch(stream, stream.moment, reads=tensors, writes=[target])
+                memory = self._uses.pooled(id(stream), f"result on {stream.device}")
+                target = SimTensor(memory, 0, first.nbytes)
+                weakref.finalize(target, self._free, id(stream), memory)
+            self._uses.touch(stream, stream.moment, reads=tensors, writes=[target])
             target.memory.cells[target.offset] = made
             return target
 
@@ -338,7 +219,7 @@ class SimulatedDevices:
         with self.lock:
             self.step("replay")
             self._run(stream, "compute", getattr(fn, "ns", 0))
-            self._touch(stream, stream.moment, reads=[value], writes=[output])
+            self._uses.touch(stream, stream.moment, reads=[value], writes=[output])
             output.memory.cells[output.offset] = fn(value.value)
 
     def packed(self, stream: SimStream, leaf: Any) -> Any:  # noqa: ARG002 - as every backend
@@ -393,38 +274,8 @@ class SimulatedDevices:
     def _on_host(self, source: SimTensor, target: SimTensor | None, ns_per_byte: int) -> None:
         self.host.at_ns += source.nbytes * ns_per_byte
         writes = [] if target is None else [target]
-        self._touch(("host", threading.get_ident()), self.host, reads=[source], writes=writes)
+        self._uses.touch(("host", threading.get_ident()), self.host, reads=[source], writes=writes)
 
-    def _touch(
-        self, actor: Hashable, moment: Moment, *, reads: list[SimTensor], writes: list[SimTensor]
-    ) -> None:
-        tick = moment.seen.get(actor, 0) + 1
-        moment.seen[actor] = tick
-        for tensor in reads:
-            self._expect(moment, tensor.memory, [tensor.memory.write], "read after write")
-            tensor.memory.reads.append((actor, tick))
-        for tensor in writes:
-            memory = tensor.memory
-            earlier = [each for each in memory.reads if each != (actor, tick)]
-            self._expect(moment, memory, [memory.write, *earlier], "write after use")
-            memory.write, memory.reads = (actor, tick), []
-
-    def _expect(
-        self, moment: Moment, memory: Memory, uses: list[tuple[Hashable, int] | None], what: str
-    ) -> None:
-        for use in uses:
-            if use is not None and moment.seen.get(use[0], 0) < use[1]:
-                self.races.append(f"{what} of the {memory.name}: nothing orders the two")
-
-    def _free(self, pool: list[Memory], memory: Memory) -> None:
-        """Return memory; what the freeing thread has seen the end of is over for whoever gets it next."""
+    def _free(self, pool: Hashable, memory: Memory) -> None:
         with self.lock:
-            seen = self.host.seen
-            memory.reads = [each for each in memory.reads if seen.get(each[0], 0) < each[1]]
-            if memory.write is not None and seen.get(memory.write[0], 0) >= memory.write[1]:
-                memory.write = None
-            pool.append(memory)
-
-    def _pooled(self, stream: SimStream) -> Memory:
-        pool = self._pools[id(stream)]
-        return pool.pop() if pool else Memory(f"result on {stream.device}")
+            self._uses.free(pool, memory, self.host.seen)

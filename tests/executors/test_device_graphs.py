@@ -7,7 +7,8 @@ from pytest_pipeline.executors.cuda import Cuda, CudaSerial
 from pytest_pipeline.executors.serial import Serial
 from pytest_pipeline.model.fan import Fan
 from pytest_pipeline.model.plan import Source, Stage, make_plan
-from pytest_pipeline.testing.device import Costs, Kernel, SimulatedDevices
+from pytest_pipeline.testing.device import Costs, SimulatedDevices
+from pytest_pipeline.testing.sim_streams import Kernel
 
 torch = pytest.importorskip("torch")
 

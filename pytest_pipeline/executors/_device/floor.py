@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from pytest_pipeline.executors._accounts import Account, stage_row
 from pytest_pipeline.executors._device.work import Drainer, Feeder, slot_accounts
-from pytest_pipeline.executors._hops import Hop, Inlet, Outlet
-from pytest_pipeline.executors._intake import ListInlet
+from pytest_pipeline.executors._floor import Hall
+from pytest_pipeline.executors._hops import Hop, Outlet
 from pytest_pipeline.executors._worker import Worker
 from pytest_pipeline.model.plan import ON_HOST
 from pytest_pipeline.model.trace import LedgerRow
@@ -48,7 +48,7 @@ def sections_of(plan: Plan) -> list[Section]:
     return found
 
 
-class DeviceFloor:
+class DeviceFloor(Hall):
     """Everything between the source and the sink of one run."""
 
     def __init__(
@@ -62,12 +62,9 @@ class DeviceFloor:
         sections: Sequence[Section],
         lanes: Sequence[Sequence[Lane]],
     ) -> None:
+        super().__init__(plan, names, run, feed)
         self._plan = plan
-        self._names = names
-        self._run = run
         self._sink = sink
-        self._feed = feed
-        self._first = len(names) - len(plan.stages)
         self._hops = _hops(plan, sections, lanes)
         for hop in self._hops:
             run.on_stop(hop.stop)
@@ -112,7 +109,7 @@ class DeviceFloor:
         stage, index = self._plan.stages[k], self._first + k
         accounts = [Account(index, slot) for slot in range(stage.workers)]
         for account in accounts:
-            intake, outlet = self._intake(number, account), self._outlet(number + 1, account)
+            intake, outlet = self._entry(number, account), self._outlet(number + 1, account)
             self.jobs.append(
                 Worker(
                     stage.fn,
@@ -136,7 +133,7 @@ class DeviceFloor:
             self._run.on_stop(lane.stop)
             mine = slot_accounts(lane, place)
             feeding, draining = lane.stations.feeding, Account(indices[-1], 0)
-            self.jobs.append(Feeder(lane, self._run, feeding, self._intake(number, feeding)))
+            self.jobs.append(Feeder(lane, self._run, feeding, self._entry(number, feeding)))
             outlet = self._outlet(number + 1, draining)
             self.jobs.append(
                 Drainer(
@@ -149,10 +146,8 @@ class DeviceFloor:
         self.recording += slots
         self._rows.append((indices, slots, lanes, hosts))
 
-    def _intake(self, number: int, account: Account) -> Intake:
-        if number == 0 and self._feed is not None:
-            return ListInlet(self._feed, account)
-        return Inlet(self._hops[number], self._run, account)
+    def _entry(self, number: int, account: Account) -> Intake:
+        return self._intake(self._hops[number], account, is_entry=number == 0)
 
     def _outlet(self, number: int, account: Account) -> Outgoing:
         if number == len(self._hops):
