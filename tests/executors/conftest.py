@@ -120,3 +120,13 @@ def script(tmp_path):
     for process in started:
         process.kill()
         process.communicate()
+
+
+@pytest.fixture(params=["list", "callable"])
+def items(request):
+    """Make the argument of `source`: a list, or a callable that yields it."""
+
+    def make(count):
+        return list(range(count)) if request.param == "list" else lambda: iter(range(count))
+
+    return make

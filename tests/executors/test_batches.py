@@ -50,16 +50,6 @@ def breaks_with(*bad):
     return stage
 
 
-@pytest.fixture(params=["list", "callable"])
-def items(request):
-    """Make the argument of `source`: a list, or a callable that yields it."""
-
-    def make(count):
-        return list(range(count)) if request.param == "list" else lambda: iter(range(count))
-
-    return make
-
-
 def test_every_executor_makes_the_same_full_batches_and_the_last_may_be_short(
     executor, opened, source, items
 ):

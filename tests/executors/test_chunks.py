@@ -31,16 +31,6 @@ def breaks_at(*bad):
     return stage
 
 
-@pytest.fixture(params=["list", "callable"])
-def items(request):
-    """Make the argument of `source`: a list, or a callable that yields it."""
-
-    def make(count):
-        return list(range(count)) if request.param == "list" else lambda: iter(range(count))
-
-    return make
-
-
 @pytest.mark.parametrize("count", [0, 1, 9, 10, 11, 25, 100])
 @pytest.mark.parametrize("workers", [1, 3])
 def test_outputs_come_in_input_order_and_the_last_chunk_may_be_short(
