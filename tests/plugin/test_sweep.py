@@ -5,20 +5,14 @@ from __future__ import annotations
 import json
 
 import pytest
-from virtual_suite import CONFTEST
+from virtual_suite import run_study
 
 STAGES = '[stage("fetch", .001), stage("parse", .002), stage("store", .001)], list(range(40))'
-OPTIONS = ("-p", "pytest_pipeline.plugin", "--pipeline-json=out.json", "-rA")
 
 
 @pytest.fixture
 def run(pytester):
-    def run(body, *options):
-        pytester.makeconftest(CONFTEST)
-        pytester.makepyfile(test_it=body)
-        return pytester.runpytest_inprocess(*OPTIONS, *options, no_reraise_ctrlc=True)
-
-    return run
+    return lambda body, *options: run_study(pytester, body, *options)
 
 
 def test_a_user_gets_one_row_per_setting_and_the_report_the_same_points(run, pytester):

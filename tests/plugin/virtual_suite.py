@@ -58,3 +58,11 @@ def run_nested(pytester, source, *options):
     pytester.makepyfile("import pytest\n" + source)
     arguments = ("-p", "pytest_pipeline.plugin", "-p", "no:cacheprovider", "--pipeline-report=off")
     return pytester.runpytest_inprocess(*arguments, "-rA", *options)
+
+
+def run_study(pytester, source, *options):
+    """Run `source`, which Ctrl-C may end, as a test file with the fake machine; writes `out.json`."""
+    pytester.makeconftest(CONFTEST)
+    pytester.makepyfile(test_it=source)
+    arguments = ("-p", "pytest_pipeline.plugin", "--pipeline-json=out.json", "-rA")
+    return pytester.runpytest_inprocess(*arguments, *options, no_reraise_ctrlc=True)
