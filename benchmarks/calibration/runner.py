@@ -34,8 +34,11 @@ class Session:
         self._store.append(_session())
         self._prime()
         while (cell := self._next()) is not None:
+            clean = self._clean_of(cell)
+            if clean is None:
+                continue
             index = self._store.counts()[cell.name]
-            record = run_cell(cell, index, clean_of(cell, self._store))
+            record = run_cell(cell, index, clean)
             self._store.append(record)
             self._done += 1
             print(self._line(cell, index, record), flush=True)
@@ -57,21 +60,22 @@ class Session:
             print(f"{key_of(cell)}: {now} now, {clean['speedup']:.2f}x when it was learned")
 
     def _learned(self) -> Sequence[Cell]:
-        """Leave out the cells whose clean speedup cannot be learned now; raises `NotQuietError` when none is left."""
-        refused: dict[str, NotQuietError] = {}
-        for cell in self._cells:
-            key = key_of(cell)
-            if key in refused:
-                continue
-            try:
-                clean_of(cell, self._store)
-            except NotQuietError as error:
-                refused[key] = error
-                print(f"left out of this session: {error}", flush=True)
-        self._cells = [cell for cell in self._cells if key_of(cell) not in refused]
+        """Return the cells whose clean speedup is known; raises `NotQuietError` when there is none."""
+        for cell in tuple(self._cells):
+            if cell in self._cells:
+                self._clean_of(cell)
         if not self._cells:
-            raise next(iter(refused.values()))
+            raise NotQuietError("no clean speedup could be learned: wait until the machine is idle")
         return self._cells
+
+    def _clean_of(self, cell: Cell) -> Record | None:
+        """Return the cell's clean record, or None after leaving it and all of its key out of this session."""
+        try:
+            return clean_of(cell, self._store)
+        except NotQuietError as error:
+            print(f"left out of this session: {error}", flush=True)
+        self._cells = [each for each in self._cells if key_of(each) != key_of(cell)]
+        return None
 
     def _next(self) -> Cell | None:
         return next_cell(

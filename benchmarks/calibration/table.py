@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from statistics import median
 
 from benchmarks._tables import table
 from benchmarks.calibration.cells import Cell
@@ -21,7 +22,7 @@ seeds and raw rounds are in `benchmarks/calibration/results/`. Nothing here is t
 """
 
 READING = """\
-**How to read it.** *1.10x* means that the healthy code's clean speedup is 1.10 times the `min` that is asked for. A *false FAIL* is a run on
+**How to read it.** *1.10x* means that the healthy code's clean speedup, learned anew every few minutes, is 1.10 times the `min` that is asked for. A *false FAIL* is a run on
 healthy code that would turn a test red (`missed` or `invalid`). Regressions are planted in the parallel arm of code that is healthy at 1.10x (the slow
 mode: at 1.25x, its slow executions at 0.6x). Rounds are counted until the verdict, disturbed and confirming ones included.
 Intervals are 95 % Wilson intervals. Seeing 0 false FAIL in 100 runs shows at most {of_100}, in 300 runs at most {of_300}; the promised 0.1 % rests
@@ -154,26 +155,27 @@ def _cost_table(summaries: Sequence[Summary]) -> str:
 
 
 def _clean_table(records: Sequence[Record]) -> str:
-    rows = [
-        [
-            record["key"],
-            f"{record['speedup']:.2f}x ({record['lowest']:.2f}-{record['highest']:.2f})",
-            str(record["rounds"]),
-            record["at"][:10],
-        ]
-        for record in records
-    ]
-    if not rows:
+    by_key: dict[str, list[Record]] = {}
+    for record in records:
+        by_key.setdefault(record["key"], []).append(record)
+    if not by_key:
         return "No clean speedup has been learned yet.\n"
-    return (
-        table(
-            [
-                "plan / executor / serial arm, s",
-                "clean speedup (lowest-highest)",
-                "clean rounds",
-                "learned on",
-            ],
-            rows,
-        )
-        + "\n"
-    )
+    header = [
+        "plan / executor / serial arm, s",
+        "times learned",
+        "clean speedup (lowest-highest)",
+        "its rounds (lowest-highest)",
+    ]
+    return table(header, [_clean_row(key, found) for key, found in by_key.items()]) + "\n"
+
+
+def _clean_row(key: str, records: Sequence[Record]) -> list[str]:
+    learned = sorted(record["speedup"] for record in records)
+    lowest = min(record["lowest"] for record in records)
+    highest = max(record["highest"] for record in records)
+    return [
+        key,
+        str(len(learned)),
+        f"{median(learned):.2f}x ({learned[0]:.2f}-{learned[-1]:.2f})",
+        f"{lowest:.2f}-{highest:.2f}",
+    ]

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
 import psutil
 import pytest
@@ -199,10 +200,28 @@ def test_the_plan_says_what_a_cell_costs_and_what_is_missing(store):
     assert "| healthy | 1 of 4 | 4.0             | 900    | 0.00" in plan_table([HEALTHY], store)
 
 
-def test_a_stored_clean_speedup_is_not_learned_again(store):
-    record = {"kind": "clean", "key": "compute/threads/0.1", "speedup": 1.9, "loops": 5}
-    store.append(record)
-    assert clean_of(HEALTHY, store) == record
+@pytest.mark.parametrize(
+    ("minutes", "is_quiet", "expected"),
+    [(4, True, 1.9), (6, True, 1.7), (6, False, 1.9), (21, True, 1.7), (21, False, None)],
+)
+def test_a_clean_speedup_is_of_these_minutes_or_of_the_last_quiet_ones(
+    minutes, is_quiet, expected, store, monkeypatch
+):
+    def learn(cell):
+        if not is_quiet:
+            raise NotQuietError("never quiet")
+        return {"kind": "clean", "key": key_of(cell), "speedup": 1.7, "loops": 5}
+
+    at = datetime(2026, 11, 22, 3, 0, tzinfo=UTC)
+    stored = {"kind": "clean", "key": "compute/threads/0.1", "speedup": 1.9, "loops": 5}
+    store.append({**stored, "at": at.isoformat()})
+    monkeypatch.setattr(clean, "_learn", learn)
+    monkeypatch.setattr(clean, "_now", lambda: at + timedelta(minutes=minutes))
+    if expected is None:
+        with pytest.raises(NotQuietError):
+            clean_of(HEALTHY, store)
+    else:
+        assert clean_of(HEALTHY, store)["speedup"] == expected
 
 
 def test_pytest_benchmarks_rule_is_red_above_ten_percent_of_the_statistic():
@@ -263,7 +282,7 @@ def test_cells_whose_clean_speedup_cannot_be_learned_now_are_left_out(store, mon
     def refuse(cell):
         if cell.arm_s > 1:
             raise NotQuietError("never quiet")
-        return {"kind": "clean", "key": key_of(cell), "speedup": 1.9, "loops": 1}
+        return {"kind": "clean", "key": key_of(cell), "at": datetime.now(tz=UTC).isoformat()}
 
     monkeypatch.setattr(clean, "_learn", refuse)
     long = Cell("long", arm_s=2.0)
