@@ -11,9 +11,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from pytest_pipeline.explain.ceiling import Line
+from pytest_pipeline.explain.costs import costed_line
 from pytest_pipeline.explain.profile import service_matrix
 from pytest_pipeline.explain.profiled import Layout, Profiled
-from pytest_pipeline.explain.whatif import costed_line
 from pytest_pipeline.model.change import Change
 from pytest_pipeline.model.plan import SOURCE_STAGE, Plan
 from pytest_pipeline.model.trace import Trace

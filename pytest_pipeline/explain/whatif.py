@@ -13,27 +13,20 @@ from dataclasses import replace
 import numpy as np
 
 from pytest_pipeline.explain.ceiling import HOLDS, Line, fused_line, staged_line
-from pytest_pipeline.explain.profile import stage_summaries
+from pytest_pipeline.explain.costs import (
+    BYTES_PER_S,
+    MESSAGE_S,
+    costed_line,
+    handover_s,
+    shipped,
+)
 from pytest_pipeline.explain.profiled import Layout, Profiled
 from pytest_pipeline.model.change import Change
-from pytest_pipeline.model.plan import SOURCE_STAGE, Plan
-from pytest_pipeline.model.trace import Trace
-from pytest_pipeline.model.whatif import Shipping, WhatIf
+from pytest_pipeline.model.plan import SOURCE_STAGE
+from pytest_pipeline.model.whatif import WhatIf
 
 KEEP = "keep as it is"
 """`WhatIf.change` of the plan as declared."""
-
-MESSAGE_S = 22e-6
-"""Seconds per item for a round trip of small messages, two workers on a raw pipe each. Measured on two cores, CPython 3.11."""
-
-BYTES_PER_S = 5.7e9
-"""Bytes per second of an 8 MB array through a socket into a recycled buffer. Measured on the same machine."""
-
-MOST_HANDOVER_S = 50e-6
-"""Hand-over per visit that is believed: two wake-ups of 23 us (the same machine). More is waiting for the GIL."""
-
-WAITS = 0.2
-"""CPU share below which a stage waits; a computing one beside a neighbour still has more."""
 
 GROUP = 10
 """Items per group in the prediction of larger items: a hop then costs a tenth per item."""
@@ -43,9 +36,6 @@ BLOCKED = 0.05
 
 LONGER = 4
 """Factor by which the predicted queue is longer."""
-
-NOTHING = Shipping(0, 0, 0, 0)
-"""Stands for costs that were not sampled."""
 
 NOTEWORTHY_HOPS = 0.02
 """Hand-over / service from which larger items are worth a simulation."""
@@ -66,31 +56,11 @@ def what_ifs(arm: Profiled) -> tuple[WhatIf, ...]:
     return tuple(sorted(found, key=lambda each: (-each.predicted_speedup, each.effort)))
 
 
-def costed_line(arm: Profiled, plan: Plan | None = None, baseline: Trace | None = None) -> Line:
-    """Return the plan as the simulation sees it under this arm, with what this arm was measured to cost besides service.
-
-    `plan` and `baseline`, its execution, stand in for the arm's own where other batches are asked for.
-    """
-    plan = plan or arm.plan
-    line = replace(arm, plan=plan, baseline=baseline or arm.baseline).line()
-    match arm.layout:
-        case Layout.STAGED:
-            # A hop is paid once per batch, whatever its size.
-            hops_s = [each * arm.plan.full_batch / plan.full_batch for each in _handover_s(arm)]
-            return line.slowed(hops_s).slowed(_waits_s(arm))
-        case Layout.RELAYED:
-            return line.slowed(_shipping_s(arm)).slowed(_waits_s(arm))
-        case Layout.POOLED:
-            return line.slowed(_handover_s(arm))
-        case Layout.FUSED:
-            return _shipped(line, arm.shipping or NOTHING, worker_s=_pool_overhead_s(arm))
-
-
 def _staged(arm: Profiled) -> Iterator[WhatIf]:
     line = costed_line(arm)
     yield from _stage_by_stage(arm, line)
     yield from _processes_instead(arm)
-    yield from _larger_items(line, _handover_s(arm))
+    yield from _larger_items(line, handover_s(arm))
 
 
 def _relayed(arm: Profiled) -> Iterator[WhatIf]:
@@ -114,7 +84,7 @@ def _pooled(arm: Profiled) -> Iterator[WhatIf]:
         hops_s = (*[0.0] * (len(line.names) - 2), MESSAGE_S / 2, MESSAGE_S / 2)
         code = f"Processes(workers={more})"
     else:
-        hops_s = _handover_s(arm)
+        hops_s = handover_s(arm)
         code = f'Threads(layout="shared", workers={more})'
     yield WhatIf(KEEP, "", line.speedup(), 0, setting=Change())
     wide = line.widened(len(line.names) - 1)
@@ -158,50 +128,6 @@ def _gil_text(arm: Profiled, line: Line, stages: list[int]) -> str:
     )
 
 
-def _waits_s(arm: Profiled) -> tuple[float, ...]:
-    """Return what a visit of each stage that waits takes longer here than in the baseline, seconds.
-
-    Waiting for a lock, or for the GIL at every wake-up, comes with this arm; a stage that computes
-    is stretched by the simulation itself.
-    """
-    there = {stage.name: stage for stage in stage_summaries(arm.baseline)}
-    here = {stage.name: stage for stage in stage_summaries(arm.trace)}
-    waiting = {
-        name
-        for name, stage in there.items()
-        if name in here and stage.cpu_share is not None and stage.cpu_share < WAITS
-    }
-    return tuple(
-        max(0.0, here[name].service_mean_s - there[name].service_mean_s) if name in waiting else 0.0
-        for name in arm.baseline.stage_names
-    )
-
-
-def _handover_s(arm: Profiled) -> tuple[float, ...]:
-    """Return the executor's own measured time per item and stage, seconds."""
-    rows, line = arm.trace.stages, arm.line()
-    most = MOST_HANDOVER_S / line.items_each
-    return tuple(
-        min(most, rows[name].handover_s / arm.items) if name in rows else 0.0 for name in line.names
-    )
-
-
-def _shipping_s(arm: Profiled) -> tuple[float, ...]:
-    """Return what the processes of each stage were measured to spend on an item beside its service, seconds."""
-    rows = arm.trace.stages
-    return tuple(
-        (rows[name].serialisation_s + rows[name].transfer_s) / arm.items if name in rows else 0.0
-        for name in arm.baseline.stage_names
-    )
-
-
-def _pool_overhead_s(arm: Profiled) -> float:
-    """Return what a worker process was measured to spend on an item beside its service, seconds."""
-    rows = arm.trace.ledger.rows
-    spent = sum(row.serialisation_s + row.transfer_s for row in rows)
-    return spent / arm.items
-
-
 def _processes_instead(arm: Profiled) -> Iterator[WhatIf]:
     shipping, workers = arm.shipping, max(1, int(arm.host.cores))
     if "processes" in arm.others or shipping is None or shipping.refusal:
@@ -213,32 +139,11 @@ def _processes_instead(arm: Profiled) -> Iterator[WhatIf]:
     yield WhatIf(
         change=f"{workers} processes instead of threads",
         code='executors=["processes"]',
-        predicted_speedup=_shipped(line, shipping, worker_s=worker_s).speedup(),
+        predicted_speedup=shipped(line, shipping, worker_s=worker_s).speedup(),
         effort=1,
         basis=f"{_size(carried)} per item: pickling sampled at {(shipping.sender_s + shipping.worker_s) * 1e6:.0f} us, "
         f"{MESSAGE_S * 1e6:.0f} us a message and {BYTES_PER_S / 1e9:.1f} GB/s measured elsewhere; workers already started",
         setting=Change(executor="processes", pool=workers),
-    )
-
-
-def _shipped(line: Line, shipping: Shipping, *, worker_s: float) -> Line:
-    """Return the line of processes behind the parent that sends their items and takes their outputs."""
-    carried = shipping.item_bytes + shipping.output_bytes
-    each = line.items_each
-    sender_s = each * (shipping.sender_s + carried / BYTES_PER_S) + MESSAGE_S / 2
-    first = len(line.names) - 1
-    rows = line.service_s
-    return replace(
-        line,
-        names=(*line.names[:first], "(sender)", line.names[first]),
-        service_s=np.column_stack(
-            [rows[:, :first], np.full(len(rows), sender_s), rows[:, first:] + each * worker_s]
-        ),
-        workers=(*line.workers[:first], 1, line.workers[first]),
-        queue_sizes=(*line.queue_sizes[:first], line.queue_sizes[first], 0),
-        cpu_shares=(*line.cpu_shares[:first], 1.0, line.cpu_shares[first]),
-        # Source and sender share the parent's interpreter; without a source nobody contends.
-        gil_shares=(*line.gil_shares[:first], 1.0 if any(line.gil_shares) else 0.0, 0.0),
     )
 
 
@@ -280,7 +185,7 @@ def _longer_queue(arm: Profiled, line: Line) -> Iterator[WhatIf]:
 
 
 def _larger_items(line: Line, hops_s: Sequence[float]) -> Iterator[WhatIf]:
-    """Predict items in groups: stages have no `chunk=` yet, so the user would make larger items."""
+    """Predict larger items, each a group of today's: what is paid per item is then paid per group."""
     rows, hop_s = len(line.service_s), sum(hops_s)
     if rows * hop_s < NOTEWORTHY_HOPS * float(line.service_s.sum()) or rows < 2 * GROUP:
         return
