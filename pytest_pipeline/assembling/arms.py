@@ -114,6 +114,7 @@ class ArmMaker:
             width=lane.width,
             host=self.host(),
             shipping=measured.shipping,
+            half_batches=measured.half_batches,
             others=frozenset(each.name for each in trial.lanes),
         )
 

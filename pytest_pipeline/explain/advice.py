@@ -72,7 +72,8 @@ def next_step(arm: Arm, limit: float) -> str:
     worthwhile = [
         each
         for each in arm.what_ifs
-        if not each.is_current and each.predicted_speedup >= WORTHWHILE * max(now, measured)
+        if not each.is_current and each.is_gain
+        if each.predicted_speedup >= WORTHWHILE * max(now, measured)
     ]
     enough = [each for each in worthwhile if each.predicted_speedup >= limit]
     if enough:

@@ -15,7 +15,7 @@ from pytest_pipeline.explain.ceiling import (
 )
 from pytest_pipeline.model.plan import SOURCE_STAGE, Plan
 from pytest_pipeline.model.trace import Trace
-from pytest_pipeline.model.whatif import Shipping
+from pytest_pipeline.model.whatif import HalfBatches, Shipping
 
 
 class Layout(Enum):
@@ -47,6 +47,8 @@ class Profiled:
     """Cores, and which stages hold the GIL."""
     shipping: Shipping | None = None
     """What sending items to processes takes; None when it was not sampled."""
+    half_batches: HalfBatches | None = None
+    """The baseline on half of every batch; None when it was not executed."""
     others: frozenset[str] = frozenset()
     """Names of all the arms of the comparison: what was measured needs no prediction."""
 

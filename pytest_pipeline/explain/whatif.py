@@ -2,7 +2,7 @@
 
 Every prediction is one simulation of the changed plan (`stats.flow`) on the service times that the
 baseline's items had one by one, with the costs of hand-over and of shipping added. Bounded: at most
-stages + 6 simulations of at most 2,000 visits: 15 ms each for three stages, 0.25 s for eight of three workers.
+stages + 9 simulations of at most 2,000 visits: 15 ms each for three stages, 0.25 s for eight of three workers.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from pytest_pipeline.explain.batch_sizes import other_batch_sizes
 from pytest_pipeline.explain.ceiling import HOLDS, Line, fused_line, staged_line
 from pytest_pipeline.explain.costs import (
     BYTES_PER_S,
@@ -53,6 +54,7 @@ def what_ifs(arm: Profiled) -> tuple[WhatIf, ...]:
             found = list(_relayed(arm))
         case Layout.POOLED | Layout.FUSED:
             found = list(_pooled(arm))
+    found += other_batch_sizes(arm)
     return tuple(sorted(found, key=lambda each: (-each.predicted_speedup, each.effort)))
 
 

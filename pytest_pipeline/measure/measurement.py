@@ -10,6 +10,7 @@ from pytest_pipeline.judge.capacity import Capacity
 from pytest_pipeline.measure.control import ControlMonitor
 from pytest_pipeline.measure.equality import Mismatch
 from pytest_pipeline.measure.failures import ErrorPhase
+from pytest_pipeline.measure.half_batches import sample_half_batches
 from pytest_pipeline.measure.instruments import dropped_prints, quiet_instruments
 from pytest_pipeline.measure.lane import Lane
 from pytest_pipeline.measure.latencies import LatencyPhase
@@ -177,6 +178,13 @@ def _look_ahead(trial: Trial, measured: Measured, makespans: dict[str, float]) -
         measured.shipping = sample_shipping(
             trial.plan, trial.source, measured.outputs, trial.machine.clock
         )
+    measured.half_batches = sample_half_batches(
+        trial.baseline,
+        trial.plan,
+        trial.source,
+        expected_s=makespans[trial.baseline.name],
+        budget_s=trial.budget_s,
+    )
     _keep_profiles(trial, measured)
     measured.outlook = tuple(trial.outlook(trial, measured))
     for sentence in measured.outlook:

@@ -28,7 +28,7 @@ from pytest_pipeline.model.plan import Arrivals, Plan, Source
 from pytest_pipeline.model.resources import Resources
 from pytest_pipeline.model.rounds import LatencyBlock, Reference, Round
 from pytest_pipeline.model.trace import Trace
-from pytest_pipeline.model.whatif import Shipping
+from pytest_pipeline.model.whatif import HalfBatches, Shipping
 
 G = TypeVar("G")
 
@@ -158,6 +158,8 @@ class Measured:
     """Per stage, the share of service with the GIL held, 0-1, where observed; None without a GIL."""
     shipping: Shipping | None = None
     """What sending items to worker processes takes; None when not sampled."""
+    half_batches: HalfBatches | None = None
+    """The baseline on half batches; None without batches, or when that was too long or failed."""
     first_service_s: dict[str, Mapping[str, float]] = field(default_factory=dict)
     """Per arm and stage, median service time of the first execution, seconds."""
     outlook: tuple[str, ...] = ()

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from pytest_pipeline.model.change import Change
+from pytest_pipeline.model.plan import Plan
+from pytest_pipeline.model.trace import Trace
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +25,13 @@ class WhatIf:
     """The evidence and the cost model behind the number; empty for measured service times alone."""
     setting: Change | None = None
     """The same change as data; None where the user would have to change the items."""
+    throughput_gain: float | None = None
+    """Throughput over the plan as declared, ratio; None where the baseline stays as it is, so that the speedup tells."""
+
+    @property
+    def is_gain(self) -> bool:
+        """Whether this arm is predicted to get faster, not just faster than a baseline that the same change slows down."""
+        return self.throughput_gain is None or self.throughput_gain >= 1
 
     @property
     def is_current(self) -> bool:
@@ -44,3 +53,13 @@ class Shipping:
     """Seconds per item that the reverse takes in the worker."""
     refusal: str = ""
     """Why stages, items or outputs cannot be sent at all; then the rest is 0."""
+
+
+@dataclass(frozen=True, slots=True)
+class HalfBatches:
+    """One execution of the baseline on half of every batch."""
+
+    plan: Plan
+    """The plan with half the sizes."""
+    trace: Trace
+    """Its execution, without outputs."""

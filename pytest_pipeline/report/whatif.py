@@ -63,6 +63,7 @@ def best_change(run: Json) -> str:
         if arm["executor"] in unmet
         for each in arm["what_ifs"]
         if each["effort"] and each["predicted_speedup"] is not None
+        if (each.get("throughput_gain") or 1.0) >= 1
     ]
     best = max(found, key=lambda each: float(each["predicted_speedup"]), default=None)
     if best is None:
