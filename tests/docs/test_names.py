@@ -9,6 +9,7 @@ import re
 import pytest
 from written import IDS, PAGES, ROOT, blocks, code
 
+from pytest_pipeline import errors
 from pytest_pipeline.cli import COMMANDS
 from pytest_pipeline.plugin.names import MARKERS
 from pytest_pipeline.plugin.options import OPTIONS
@@ -52,3 +53,12 @@ def test_every_python_block_can_be_parsed_and_imports_what_there_is(page):
                 module = importlib.import_module(node.module)
                 for alias in node.names:
                     assert hasattr(module, alias.name), alias.name
+
+
+def test_every_exception_and_warning_is_explained_on_the_page_of_messages():
+    page = (ROOT / "docs" / "messages.md").read_text("utf-8")
+    for name, kind in vars(errors).items():
+        if isinstance(kind, type) and kind is not errors.PipelineError:
+            slug = getattr(kind, "slug", name)
+            assert f"`{name}`" in page, name
+            assert f"`{slug}`" in page, slug
