@@ -40,6 +40,9 @@ class Threads:
     `chunk` hands over so many items at a time, instead of `Stage.chunk`: for stages so quick that
     the hand-over of one costs more than a few per cent of their time. An item's latency is then
     that of its chunk. With arrivals at a rate the chunk is always 1.
+
+    Raises `UsageError` for another layout, for `workers` without the shared pool, for `chunk` with it,
+    and for counts below 1.
     """
 
     def __init__(
