@@ -3,7 +3,7 @@
 #   make quick        two of its tests                                                 (about 30 s)
 #   make test         lint, types, wheel and the whole test suite
 #   make matrix       the compatibility suite on the oldest and the newest pytest          (about 3 min)
-#   make bench        print the tables of benchmarks/                                  (about 15 min)
+#   make bench        print the tables of benchmarks/                                  (about 20 min)
 #   make calibration  false-failure rate and power of the gates: goes on where it stopped (45 min, MINUTES=)
 #   make regressions  show what failing looks like: five tests that must fail
 

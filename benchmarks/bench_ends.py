@@ -147,37 +147,39 @@ def _seconds(close: Callable[[], object]) -> float:
 
 def growth_table(rounds: int, counts: tuple[int, ...]) -> str:
     """Print the cost per item from a thousand to a million of them, and what the trace still holds."""
-    rows = []
-    arms: dict[str, Executor] = {
-        "threads": Threads(),
-        "processes, chunk=32": Processes(workers=2, chunk=32),
-    }
-    for name, executor in arms.items():
-        plan = make_plan([Stage(same, name=stage, queue_size=64) for stage in "abc"])
-        with closing(executor.open(plan)) as running:
-            running.run(Source(lambda: iter(range(1000))))
-            costs: dict[int, list[float]] = {count: [] for count in counts}
-            kept: dict[int, str] = {}
-            cpu: dict[int, list[float]] = {count: [] for count in counts}
-            for _ in range(rounds):
-                for count in counts:
-                    trace = running.run(Source(lambda count=count: iter(range(count))))  # type: ignore[misc]
-                    costs[count].append(trace.makespan_s / count)
-                    cpu[count].append(sum(row.cpu_s for row in trace.ledger.rows) / count)
-                    kept[count] = f"{len(trace.visits):,} of {trace.num_visits:,}"
-        base = median(costs[10_000])
-        for count, seconds in costs.items():
-            ratio = spread([each / base for each in seconds], "x")
-            required = "<= 1.2x" if count >= 10_000 else ""
-            cost = spread([each * 1e6 for each in seconds], " us")
-            of_workers = spread([each * 1e6 for each in cpu[count]], " us")
-            rows.append([f"{name}, {count:,}", cost, ratio, required, of_workers, kept[count]])
+    rows = [
+        *_growth_of("threads", Threads(), rounds, counts),
+        *_growth_of("processes, chunk=32", Processes(workers=2, chunk=32), rounds, counts),
+    ]
     peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     names = ["items, 3 stages, recording on", "per item", "ratio to 10,000", "required"]
     return (
         f"Largest memory of the caller's process: {peak_mb:.0f} MB, all outputs included.\n\n"
         + table([*names, "CPU time of the workers", "visits kept"], rows)
     )
+
+
+def _growth_of(
+    name: str, executor: Executor, rounds: int, counts: tuple[int, ...]
+) -> Iterator[list[str]]:
+    costs: dict[int, list[float]] = {count: [] for count in counts}
+    cpu: dict[int, list[float]] = {count: [] for count in counts}
+    kept: dict[int, str] = {}
+    plan = make_plan([Stage(same, name=stage, queue_size=64) for stage in "abc"])
+    with closing(executor.open(plan)) as running:
+        running.run(Source(lambda: iter(range(1000))))
+        for count in counts * rounds:
+            trace = running.run(Source(lambda count=count: iter(range(count))))  # type: ignore[misc]
+            costs[count].append(trace.makespan_s / count)
+            cpu[count].append(sum(row.cpu_s for row in trace.ledger.rows) / count)
+            kept[count] = f"{len(trace.visits):,} of {trace.num_visits:,}"
+    base = median(costs[10_000])
+    for count, seconds in costs.items():
+        ratio = spread([each / base for each in seconds], "x")
+        required = "<= 1.2x" if count >= 10_000 else ""
+        cost = spread([each * 1e6 for each in seconds], " us")
+        of_workers = spread([each * 1e6 for each in cpu[count]], " us")
+        yield [f"{name}, {count:,}", cost, ratio, required, of_workers, kept[count]]
 
 
 def tables(is_quick: bool = False) -> Iterator[str]:

@@ -40,9 +40,39 @@ def _ours(
     return arm
 
 
+HOP_LIMITS = {
+    "threads, depth 16, recording off": "<= 0.5",
+    "threads, depth 64, recording off": "<= 0.25",
+    "threads, depth 16, chunk 10, recording off": "<= 0.12",
+    "threads, depth 16, chunk 100, recording off": "<= 0.04",
+}
+"""What an item and hop may cost, as a ratio to the queue.Queue pipeline."""
+
+
 def hop_table(rounds: int = 15, items: int = 10_000) -> str:
     """Print the cost of an item and hop in three null stages, as a ratio to the queue.Queue pipeline."""
     many, few = range(items), range(items // 10)
+    ours = _hop_arms(many)
+    peers = {
+        name: drained(peer, [same] * 3, few if name in SLOW else many, 1)
+        for name, peer in [*BUILT_IN.items(), (STAMPED, stamped_queue_pipeline), *INSTALLED.items()]
+    }
+    found = interleave({**ours, **peers}, baseline=QUEUE, rounds=rounds)
+    for each in ours.values():
+        each.close()
+    base = [seconds / items for seconds in found.makespans_s[QUEUE]]
+    rows = []
+    for name, makespans in found.makespans_s.items():
+        each = [seconds / len(few if name in SLOW else many) for seconds in makespans]
+        ratios = [mine / theirs for mine, theirs in zip(each, base, strict=True)]
+        cost = spread([s * 1e6 / 3 for s in each], " us")
+        rows.append([name, cost, spread(ratios, "x", 3), HOP_LIMITS.get(name, "")])
+    head = with_peers("Null stages, per item and hop.")
+    return f"{head}\n\n" + table(["null stages", "time", f"ratio to {QUEUE}", "required"], rows)
+
+
+def _hop_arms(many: Sequence[int]) -> dict[str, OpenExecutor]:
+    """Open every way that is ours to take `many` items through three null stages."""
     stages = {
         depth: [Stage(same, name=name, queue_size=depth) for name in "abc"] for depth in (16, 64)
     }
@@ -61,35 +91,7 @@ def hop_table(rounds: int = 15, items: int = 10_000) -> str:
         Threads(layout="shared"), stages[16], many
     )
     ours["serial, recording on"] = OpenExecutor(Serial(), stages[16], many)
-    peers = {
-        name: drained(peer, [same] * 3, few if name in SLOW else many, 1)
-        for name, peer in [*BUILT_IN.items(), (STAMPED, stamped_queue_pipeline), *INSTALLED.items()]
-    }
-    found = interleave({**ours, **peers}, baseline=QUEUE, rounds=rounds)
-    for each in ours.values():
-        each.close()
-    sizes = {name: len(few) if name in SLOW else items for name in found.makespans_s}
-    limits = {
-        "threads, depth 16, recording off": "<= 0.5",
-        "threads, depth 64, recording off": "<= 0.25",
-        "threads, depth 16, chunk 10, recording off": "<= 0.12",
-        "threads, depth 16, chunk 100, recording off": "<= 0.04",
-    }
-    base = [seconds / items for seconds in found.makespans_s[QUEUE]]
-    rows = []
-    for name, makespans in found.makespans_s.items():
-        each = [seconds / sizes[name] for seconds in makespans]
-        ratios = [mine / theirs for mine, theirs in zip(each, base, strict=True)]
-        rows.append(
-            [
-                name,
-                spread([s * 1e6 / 3 for s in each], " us"),
-                spread(ratios, "x", 3),
-                limits.get(name, ""),
-            ]
-        )
-    head = with_peers("Null stages, per item and hop.")
-    return f"{head}\n\n" + table(["null stages", "time", f"ratio to {QUEUE}", "required"], rows)
+    return ours
 
 
 def start_table(rounds: int = 30) -> str:

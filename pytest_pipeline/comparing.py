@@ -85,7 +85,9 @@ def compare(
     """Run the same `stages` on the same `items` under every arm, in interleaved rounds, and decide.
 
     `stages` are callables or `Stage`s; `items` a list, or a callable returning a fresh iterator;
-    `executors` names or configured executors (default: threads); `timeout` seconds per execution;
+    `executors` names or configured executors (default: threads); `check` says what equal outputs are;
+    with `arrivals` (items per second) latencies are taken in open loop; `setup` and `teardown` run
+    untimed around every execution; `timeout` seconds per execution;
     `budget_s` seconds of measuring (soft, see `measure.budget`); `max_rounds` clean rounds;
     `mode` is "measure", or "off" to run each arm once and compare outputs only; `company` says why
     others may be measured at the same time (then a gate may be met, never missed); `run_number` counts
@@ -95,6 +97,7 @@ def compare(
     Raises `UsageError` for a declaration that cannot work, and whatever a stage raises, with a note
     naming stage and item; an item that fails under an arm with a requirement on its error rate (then also
     under the baseline) is counted instead. Missed requirements do not raise: they stand in `Comparison.findings`.
+    The rules of the verdicts, with their sources, are in docs/verdicts.md.
     """
     validate_check(check)
     plan = make_plan(stages, timeout_s=positive_number(timeout, what="timeout"))

@@ -46,12 +46,6 @@ class UnavailableError(PipelineError):
     slug = "unavailable"
 
 
-class InvalidRunError(PipelineError):
-    """A run whose timing would be meaningless: outputs differ, items modified, budget too small."""
-
-    slug = "invalid"
-
-
 class HistoryError(PipelineError):
     """The history file cannot be read or written; the message names it and says why. Verdicts stand."""
 

@@ -43,9 +43,9 @@ def sweep(
     """Measure `stages` on `items` for every combination of `workers`, `queue_size`, `batch_size` and executor.
 
     `workers` sets `Stage.workers` of every stage, and the pool of executors that have one of their
-    own; `batch_size` sets `Stage.batch` of the stages that declare one, in the baseline too. Each setting is one comparison with the baseline in interleaved rounds, so that points of
-    different minutes can be compared; `budget_s` seconds are shared out evenly. `so_far`
-    takes the study after every setting, so that an interruption loses nothing; `options` go to
+    own; `batch_size` sets `Stage.batch` of the stages that declare one, in the baseline too. Each
+    setting is one comparison with the baseline in interleaved rounds, so that points of different
+    minutes can be compared; `budget_s` seconds are shared out evenly. `so_far` takes the study after every setting, so that an interruption loses nothing; `options` go to
     `compare` (check, setup, teardown, timeout, mode, machine, company).
 
     Raises `UsageError` for an empty or absurd grid and whatever `compare` raises.

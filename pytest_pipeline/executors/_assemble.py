@@ -3,17 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
+from pytest_pipeline.executors._accounts import recording_of, stage_row
 from pytest_pipeline.model.plan import SOURCE_STAGE
 from pytest_pipeline.model.trace import Ledger, LedgerRow, Trace, per_item
 
 if TYPE_CHECKING:
+    from pytest_pipeline.executors._accounts import Account
+    from pytest_pipeline.executors._floor import Floor
     from pytest_pipeline.executors._run import Run
+    from pytest_pipeline.executors._sink import Sink
     from pytest_pipeline.model.plan import Plan, Source
     from pytest_pipeline.model.trace import Sample, Visits
+
+
+class Emitted(Protocol):
+    """What came out at the end of a run."""
+
+    outputs: list[Any]
+    """In input order, without the items that failed."""
+    first_result_ns: int
+    """When the first output came; 0 when none did."""
 
 
 def stage_names(plan: Plan, source: Source) -> tuple[str, ...]:
@@ -25,20 +38,20 @@ def assemble(
     executor: str,
     names: tuple[str, ...],
     run: Run,
-    outputs: list[Any],
+    emitted: Emitted,
     *,
-    first_result_ns: int,
     visits: Visits,
     rows: Sequence[LedgerRow],
     chunk: int = 1,
     sample: Sample | None = None,
 ) -> Trace:
     """Return the trace of a run that ended well."""
+    outputs = emitted.outputs
     num_items = len(outputs) + len(run.failures.items)
     kept = np.arange(num_items, dtype=np.int64) if sample is None else sample.items
     last = visits.stage == len(names) - 1
-    emitted = per_item(kept, chunk, visits.item[last], visits.finished_ns[last])
-    emitted[np.isin(kept, run.failures.items)] = 0
+    emitted_ns = per_item(kept, chunk, visits.item[last], visits.finished_ns[last])
+    emitted_ns[np.isin(kept, run.failures.items)] = 0
     if run.admitted_ns:
         admitted = np.array(run.admitted_ns, dtype=np.int64)[kept]
     else:
@@ -50,15 +63,45 @@ def assemble(
         outputs=outputs,
         began_ns=run.began_ns,
         ended_ns=run.ended_ns,
-        first_result_ns=first_result_ns or run.ended_ns,
+        first_result_ns=emitted.first_result_ns or run.ended_ns,
         startup_s=0.0,  # `Running.run` tells it once
         visits=visits,
         admitted_ns=admitted,
-        emitted_ns=emitted,
+        emitted_ns=emitted_ns,
         send_lag_s=np.array(run.send_lag_ns[:num_items], dtype=np.float64) / 1e9,
         ledger=Ledger(tuple(rows), (run.ended_ns - run.began_ns) / 1e9),
         failures=tuple(run.failures.first),
         failed_items=tuple(run.failures.items),
         chunk=chunk,
         sample=sample,
+    )
+
+
+def assemble_floor(
+    executor: str,
+    names: tuple[str, ...],
+    run: Run,
+    sink: Sink,
+    *,
+    floor: Floor,
+    recorded: Sequence[Account],
+    source: Account | None,
+    chunk: int = 1,
+) -> Trace:
+    """Return the trace of a run whose workers, those of `floor` and the source's thread, left their visits in `recorded`.
+
+    `source` is the account of that thread when it is a worker of the plan: when the items come from a callable.
+    """
+    recording = recording_of(recorded, len(names))
+    service = recording.service_s
+    front = [] if source is None else [stage_row(names[0], [source], float(service[0]), run)]
+    return assemble(
+        executor,
+        names,
+        run,
+        sink,
+        visits=recording.visits,
+        rows=(*front, *floor.rows(service, run)),
+        chunk=chunk,
+        sample=recording.sample(sink.num_items, chunk),
     )

@@ -31,6 +31,9 @@ class Processes:
     them as views of it instead of copies: for those that read an array and let it go.
     Processes start by forkserver, by spawn on Windows; `start_method="fork"` is faster to start,
     and refused in a process that has threads or CUDA.
+
+    Raises `UsageError` for another layout or start method, for `workers` of the staged layout, and for
+    counts below 1.
     """
 
     def __init__(
@@ -96,7 +99,8 @@ class Processes:
     def open(self, plan: Plan) -> RunningProcesses:
         """Pickle the stages, then start the workers; `ShippingError` comes before any has started.
 
-        Raises `UsageError` for `start_method="fork"` in a process that has threads or CUDA.
+        Raises `UsageError` for `start_method="fork"` in a process that has threads or CUDA, and `OSError`
+        with the remedy when the process runs out of file descriptors.
         """
         if self._start_method == "fork":
             refuse_unsafe_fork()

@@ -67,10 +67,8 @@ class RunningSerial(RunningOnThreads):
         super().__init__(name, plan, [f"pipeline-{name}"])
 
     def _execute(self, source: Source) -> Trace:
-        run, done = (
-            Run(collects_errors=source.collects_errors, items_each=self._plan.items_each),
-            SimpleQueue[None](),
-        )
+        run = Run(collects_errors=source.collects_errors, items_each=self._plan.items_each)
+        done: SimpleQueue[None] = SimpleQueue()
         run.on_stop(lambda: done.put(None))
         names = stage_names(self._plan, source)
         account = Account(SOURCE, 0)
@@ -89,8 +87,7 @@ class RunningSerial(RunningOnThreads):
             self._name,
             names,
             run,
-            loop.outputs,
-            first_result_ns=loop.first_result_ns,
+            loop,
             visits=recording.visits,
             rows=pooled_rows(
                 names,

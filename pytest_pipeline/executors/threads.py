@@ -5,14 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal
 
 from pytest_pipeline.errors import UsageError
-from pytest_pipeline.executors._accounts import (
-    SOURCE,
-    Account,
-    recording_of,
-    share_limit,
-    stage_row,
-)
-from pytest_pipeline.executors._assemble import assemble, stage_names
+from pytest_pipeline.executors._accounts import SOURCE, Account, share_limit
+from pytest_pipeline.executors._assemble import assemble_floor, stage_names
 from pytest_pipeline.executors._chunks import BareChunkWorker, ChunkPump, ChunkWorker, chunk_for
 from pytest_pipeline.executors._crew import watch_accounts
 from pytest_pipeline.executors._hops import Purse
@@ -46,6 +40,9 @@ class Threads:
     `chunk` hands over so many items at a time, instead of `Stage.chunk`: for stages so quick that
     the hand-over of one costs more than a few per cent of their time. An item's latency is then
     that of its chunk. With arrivals at a rate the chunk is always 1.
+
+    Raises `UsageError` for another layout, for `workers` without the shared pool, for `chunk` with it,
+    and for counts below 1.
     """
 
     def __init__(
@@ -120,12 +117,7 @@ class RunningThreads(RunningOnThreads):
         self._takers = workers if layout == "shared" else plan.stages[0].workers
 
     def _execute(self, source: Source) -> Trace:
-        chunk = chunk_for(
-            self._chunk,
-            is_open=source.offsets_ns is not None,
-            in_flight=source.in_flight,
-            workers=self._workers,
-        )
+        chunk = self._chunk_of(source)
         run = Run(collects_errors=source.collects_errors, items_each=self._plan.items_each)
         has_thread = source.is_timed or source.offsets_ns is not None
         takers = 1 if has_thread else self._takers
@@ -146,20 +138,23 @@ class RunningThreads(RunningOnThreads):
             sink.wait,
             lambda: watch_accounts(accounts, names),
         )
-        recording = recording_of(accounts, len(names))
-        service = recording.service_s
-        # The source's thread is a worker of the plan only when the items come from a callable.
-        front = [stage_row(names[0], [feeder], float(service[0]), run)] if source.is_timed else []
-        return assemble(
+        return assemble_floor(
             self._name,
             names,
             run,
-            sink.outputs,
-            first_result_ns=sink.first_result_ns,
-            visits=recording.visits,
-            rows=(*front, *floor.rows(service, run)),
+            sink,
+            floor=floor,
+            recorded=accounts,
+            source=feeder if source.is_timed else None,
             chunk=chunk,
-            sample=recording.sample(sink.num_items, chunk),
+        )
+
+    def _chunk_of(self, source: Source) -> int:
+        return chunk_for(
+            self._chunk,
+            is_open=source.offsets_ns is not None,
+            in_flight=source.in_flight,
+            workers=self._workers,
         )
 
     def _floor(

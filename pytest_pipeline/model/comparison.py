@@ -60,7 +60,7 @@ class Bottleneck:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Arm:
-    """One executor in the comparison. Values are medians over clean rounds."""
+    """One executor in the comparison. Values are medians over clean rounds; None where nothing was timed."""
 
     executor: str
     """The arm's name."""
@@ -71,7 +71,7 @@ class Arm:
     unavailable: str = ""
     """Why it could not run here; then the rest is empty."""
     speedup: Estimate | None = None
-    """Baseline makespan / this makespan."""
+    """Baseline makespan / this makespan, ratio."""
     cold_speedup: Estimate | None = None
     """The same with start-up counted; None unless a gate asked for it."""
     latency: Latency | None = None
@@ -79,7 +79,7 @@ class Arm:
     makespan_s: float | None = None
     """Median makespan of one execution, seconds."""
     throughput_per_s: float | None = None
-    """Items / makespan."""
+    """Items / makespan, items per second."""
     first_result_s: float | None = None
     """Seconds to the first output, from the start of an execution on open workers."""
     startup_s: float | None = None
@@ -87,12 +87,12 @@ class Arm:
     empty_run_s: float | None = None
     """Seconds that an execution without items takes: the executor's own fixed cost."""
     efficiency: float | None = None
-    """speedup / workers."""
+    """speedup / workers, 0-1."""
     overlap: float | None = None
     """Items in service at once at the fullest moment of a visit, mean over visits, median over executions;
     from the order of starts and ends alone."""
     peak_memory_bytes: int | None = None
-    """Largest increase of parent and children over one execution; None unless a gate asked for it."""
+    """Largest increase of parent and children over one execution, bytes; None unless a gate asked for it."""
     stages: tuple[StageSummary, ...] = ()
     """One per stage."""
     ledger: Ledger | None = None
@@ -113,7 +113,7 @@ class Arm:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Comparison:
-    """What `pipeline.run` returns: index it with an arm's name."""
+    """What `pipeline.run` returns: index it with an arm's name; `UsageError` for one that did not run."""
 
     plan: Plan
     """What was declared."""
@@ -142,7 +142,7 @@ class Comparison:
     check: str = "equal"
     """How outputs were compared; `none` prints as "outputs not compared"."""
     seconds: float = 0.0
-    """What the whole comparison took."""
+    """What the whole comparison took, seconds."""
     warnings: tuple[str, ...] = ()
     """Sentences a reader must know: caches, abandoned workers, instruments."""
     notes: Mapping[str, Any] = field(default_factory=dict)
@@ -173,7 +173,10 @@ class Comparison:
         return comparison_to_dict(self)
 
     def to_frame(self) -> pd.DataFrame:
-        """Return one row per arm as a pandas frame (needs the `pandas` extra)."""
+        """Return a pandas frame with a row per arm, indexed by `executor`: workers, ratios, and times in seconds (`*_s`).
+
+        Raises `ModuleNotFoundError` without the `pandas` extra.
+        """
         import pandas as pd
 
         return pd.DataFrame([_arm_row(arm) for arm in self.arms.values()]).set_index("executor")

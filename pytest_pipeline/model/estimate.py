@@ -7,18 +7,21 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """Point value and confidence sequence (valid at every look, so stopping early is allowed)."""
+    """Point value and confidence sequence: an interval that is valid at every look, so that stopping early is allowed.
+
+    Source: betting with a mixture over the rank of the median (`stats.confidence`); Ville's inequality.
+    """
 
     name: str
     """What it is: `speedup`, `p99 latency`, ..."""
     unit: str
     """`x`, `s`, `1/s`, `share` (0-1), `items`, `B` or empty."""
     value: float
-    """Median over clean rounds (or the sample quantile, for latencies)."""
+    """Median over clean rounds (or the sample quantile, for latencies), in `unit`."""
     lower: float | None
-    """Lower end; None while the sequence is still unbounded (fewer than 7 rounds at 95 %)."""
+    """Lower end, in `unit`; None while the sequence is still unbounded (fewer than 7 rounds at 95 %)."""
     upper: float | None
-    """Upper end; None while unbounded."""
+    """Upper end, in `unit`; None while unbounded."""
     level: float
     """Confidence level, 0-1."""
     count: int

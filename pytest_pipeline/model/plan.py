@@ -75,6 +75,7 @@ class Arrivals:
     """Open-loop arrivals: items come at `rate` whatever the pipeline does.
 
     Latency is then counted from the *intended* start (Tene's coordinated omission; wrk2).
+    Raises `UsageError` for a rate that is not positive or a distribution of another name.
     """
 
     rate: float
@@ -94,12 +95,15 @@ class Arrivals:
 
 @dataclass(frozen=True, slots=True)
 class Close:
-    """Declared tolerance for outputs that legitimately differ in the last bits."""
+    """Declared tolerance for outputs that legitimately differ in the last bits.
+
+    Equal are values with |actual - expected| <= atol + rtol x |expected|, as in `numpy.testing.assert_allclose`.
+    """
 
     rtol: float = 1e-7
-    """Relative tolerance, as in `numpy.testing.assert_allclose`."""
+    """Relative tolerance, a share of the expected value."""
     atol: float = 0.0
-    """Absolute tolerance."""
+    """Absolute tolerance, in the unit of the outputs."""
 
 
 @dataclass(frozen=True, slots=True)

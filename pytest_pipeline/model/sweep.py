@@ -32,7 +32,7 @@ class Point:
     baseline_s: float | None
     """Median makespan of the baseline in the same rounds, seconds."""
     throughput_per_s: float | None
-    """Items / makespan."""
+    """Items / makespan, items per second."""
     batch_size: int | None = None
     """Items per call of the stages that declare a batch; None = as declared."""
     batch_gain: float = 1.0
@@ -51,7 +51,10 @@ class Point:
 
 @dataclass(frozen=True, slots=True)
 class Scaling:
-    """How one executor scales with workers, relative to its own single worker."""
+    """How one executor scales with workers, relative to its own single worker.
+
+    Fits of Amdahl's law (1967) and of Gunther's Universal Scalability Law (2007), see `stats.scalability`.
+    """
 
     executor: str
     """The arm's name."""
@@ -88,7 +91,7 @@ class Sweep:
     unavailable: Mapping[str, str]
     """Executor -> why it could not run here."""
     seconds: float
-    """What the study took."""
+    """What the study took, seconds."""
 
     @property
     def best(self) -> Point:
@@ -99,7 +102,10 @@ class Sweep:
         return max(timed, key=lambda point: point.total_speedup or 0.0)
 
     def to_frame(self) -> pd.DataFrame:
-        """Return one row per point (needs the `pandas` extra)."""
+        """Return a pandas frame with a row per point: the setting, ratios, and times in seconds (`*_s`).
+
+        Raises `ModuleNotFoundError` without the `pandas` extra.
+        """
         import pandas as pd
 
         return pd.DataFrame([_row(point) for point in self.points])

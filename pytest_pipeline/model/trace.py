@@ -124,7 +124,10 @@ class Sample:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Trace:
-    """One execution of a plan under one executor. Stamps share one clock domain."""
+    """One execution of a plan under one executor. Stamps share one clock domain.
+
+    Arrays are one-dimensional: `visits` by visit, the others by item.
+    """
 
     executor: str
     """Name of the executor."""
@@ -198,7 +201,7 @@ class Trace:
 
     @property
     def latency_s(self) -> Floats:
-        """Seconds from entry (intended entry in open loop) to the last stage's end, per emitted item."""
+        """Seconds from entry (intended entry in open loop) to the last stage's end: one value per emitted item that was kept."""
         done = self.emitted_ns > 0
         return np.asarray((self.emitted_ns[done] - self.admitted_ns[done]) / 1e9, dtype=np.float64)
 
@@ -208,7 +211,7 @@ class Trace:
         return {row.name: row for row in self.ledger.rows}
 
     def stamps(self, stage: int) -> tuple[Ints, Ints, Ints]:
-        """Return enqueued, started and finished of every kept item in one stage; 0 where it was not."""
+        """Return enqueued, started and finished, nanoseconds, of every kept item in stage number `stage`; 0 where it was not."""
         mine = self.visits.stage == stage
         items = self.visits.item[mine]
         kept = np.arange(len(self.admitted_ns)) if self.sample is None else self.sample.items
@@ -219,7 +222,10 @@ class Trace:
         return enqueued, started, finished
 
     def to_frame(self) -> pd.DataFrame:
-        """Return the visits as a pandas frame (needs the `pandas` extra), one row per visit."""
+        """Return a pandas frame with a row per visit: item, stage's name, worker, and three stamps in nanoseconds.
+
+        Raises `ModuleNotFoundError` without the `pandas` extra.
+        """
         import pandas as pd
 
         visits = self.visits

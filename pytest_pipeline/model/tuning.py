@@ -61,12 +61,15 @@ class Tuning:
     is_complete: bool
     """False when it was interrupted, or the budget ended it before its time."""
     seconds: float
-    """What it took."""
+    """What it took, seconds."""
     unavailable: Mapping[str, str] = field(default_factory=dict)
     """Executor -> why it could not run here."""
 
     def to_frame(self) -> pd.DataFrame:
-        """Return one row per setting that was tried (needs the `pandas` extra)."""
+        """Return a pandas frame with a row per setting that was tried: speedups are ratios, `makespan_s` is in seconds.
+
+        Raises `ModuleNotFoundError` without the `pandas` extra.
+        """
         import pandas as pd
 
         return pd.DataFrame([_row(each) for each in self.tried])

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def pipeline(request: pytest.FixtureRequest) -> PipelineFixture:
-    """Compare executors on the same stages and items: `pipeline.run([stage, ...], items)`."""
+    """Compare executors on the same stages and items: `pipeline.run([stage, ...], items)` returns a `Comparison`."""
     from pytest_pipeline.plugin.fixtures import PipelineFixture
 
     return PipelineFixture(request.node)
@@ -30,25 +30,25 @@ def parallel_pipeline(request: pytest.FixtureRequest) -> PipelineFixture:
 
 @pytest.fixture
 def serial_executor(request: pytest.FixtureRequest) -> Iterator[DirectExecutor]:
-    """Run stages once, one item at a time: `serial_executor.run(stages, items)`."""
+    """Run stages once, one item at a time: `serial_executor.run(stages, items)` returns a `Trace`."""
     yield from _direct(request, "serial")
 
 
 @pytest.fixture
 def threads_executor(request: pytest.FixtureRequest) -> Iterator[DirectExecutor]:
-    """Run stages once on threads: `threads_executor.run(stages, items)`."""
+    """Run stages once on threads: `threads_executor.run(stages, items)` returns a `Trace`."""
     yield from _direct(request, "threads")
 
 
 @pytest.fixture
 def processes_executor(request: pytest.FixtureRequest) -> Iterator[DirectExecutor]:
-    """Run stages once on worker processes: `processes_executor.run(stages, items)`."""
+    """Run stages once on worker processes: `processes_executor.run(stages, items)` returns a `Trace`."""
     yield from _direct(request, "processes")
 
 
 @pytest.fixture
 def cuda_executor(request: pytest.FixtureRequest) -> Iterator[DirectExecutor]:
-    """Run stages once on a CUDA device; skips with the cause where there is none."""
+    """Run stages once on a CUDA device: `.run(stages, items)` returns a `Trace`; skips with the cause where there is none."""
     yield from _direct(request, "cuda")
 
 

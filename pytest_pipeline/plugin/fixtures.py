@@ -51,11 +51,19 @@ class PipelineFixture:
     ) -> Comparison:
         """Run the same `stages` on the same `items` under every arm, interleaved, and compare.
 
+        `stages` are functions or `Stage`s; `items` is a list, or a callable that makes a fresh iterator
+        for every execution. `executors` are names or configured executors (default: those of the marker
+        or option, else threads). `check` says what equal outputs are: `"equal"`, `"close"`, a `Close`, a
+        callable `(expected, actual)` that raises, or None. With `arrivals` latencies are taken in open
+        loop. `setup` and `teardown` run untimed around every execution; `timeout` is in seconds and ends one.
+
         The markers of the test become requirements of this run unless `gates=False`; their verdict
         fails or skips the test after its body, so that ordinary asserts still run. The result can
-        be indexed by arm: `result["threads"].speedup.value`.
+        be indexed by arm: `result["threads"].speedup.value` (ratio), `.latency.p99_s` (seconds).
 
-        Raises `pytest_pipeline.errors.UsageError` for a declaration that cannot work.
+        Raises `UsageError` for a declaration that cannot work, and whatever a stage raises, with a note
+        naming stage and item; `StageTimeoutError`, `WorkerDiedError` and `ShippingError` say the same of
+        what stages do not raise (`pytest_pipeline.errors`).
         """
         __tracebackhide__ = True
         wanted = self._in_time(self._wanted(executors, baseline, is_gated=gates))
@@ -88,8 +96,9 @@ class PipelineFixture:
     ) -> pd.DataFrame:
         """Measure the plan for every combination of workers, queue size, batch size and executor; nothing is gated.
 
-        Returns one row per point: executor, workers, queue_size, batch_size, total_workers, speedup with its
-        interval, batch_gain (what the batch size alone buys the baseline), efficiency, makespan_s, baseline_s, throughput_per_s. The report draws the curves.
+        Returns one row per point: executor, workers, queue_size, batch_size, total_workers, speedup (ratio) with its
+        interval, batch_gain (what the batch size alone buys the baseline, ratio), efficiency (0-1), makespan_s and
+        baseline_s (seconds), throughput_per_s (items per second). The report draws the curves.
         `budget` (seconds or "60s") is shared out among the settings. Needs the `pandas` extra; raises
         `UsageError` without it, for an empty grid, and when outputs differ.
         """

@@ -73,14 +73,14 @@ LOST_DEVICE = "pipeline_lost_device"
 """Name of the report attribute that says that CUDA became unusable in the process of this test."""
 
 _SIGNATURES = {
-    "speedup": "speedup(min, executor=None, tolerance='5%', cold=False): fail when an executor is not at least `min` times as fast as the serial baseline",
-    "p99_latency": "p99_latency(max, executor=None, tolerance='5%', rate=None): fail when the 99th percentile of the latency per item is above `max`; with `rate` (items/s) from the intended start",
+    "speedup": "speedup(min, executor=None, tolerance='5%', cold=False): fail when an executor is not at least `min` times as fast as the baseline",
+    "p99_latency": "p99_latency(max, executor=None, tolerance='5%', rate=None): fail when the 99th percentile of the latency per item is above `max`, e.g. '80ms'; with `rate` (items/s) from the intended start",
     "throughput": "throughput(min, executor=None, tolerance='5%'): fail when an executor does not reach `min` items per second of makespan",
-    "first_result": "first_result(max, executor=None, tolerance='5%'): fail when the first output takes an executor longer than `max`",
+    "first_result": "first_result(max, executor=None, tolerance='5%'): fail when the first output takes an executor longer than `max`, e.g. '200ms'",
     "efficiency": "efficiency(min, executor=None, tolerance='5%'): fail when speedup / workers (summed over stages) is below `min`, e.g. '60%'",
     "overlap": "overlap(min, executor=None, tolerance='5%'): fail when fewer than `min` items are in service at once; needs no clock, so it may be decided on any machine",
-    "peak_memory": "peak_memory(max, executor=None, tolerance='5%'): fail when an execution adds more than `max` to the memory of this process and its children",
-    "error_rate": "error_rate(max, executor=None, tolerance='5%'): collect errors of stages instead of stopping, and fail when more than the share `max` of the items fails; 0 allows none",
+    "peak_memory": "peak_memory(max, executor=None, tolerance='5%'): fail when an execution adds more than `max`, e.g. '512MB', to the memory of this process and its children",
+    "error_rate": "error_rate(max, executor=None, tolerance='5%'): collect errors of stages instead of stopping, and fail when more than the share `max` of the items, e.g. '1%', fails; 0 allows none",
     "executors": "executors(*names): which executors to compare with the baseline, e.g. executors('threads', 'processes')",
     "measure": "measure(budget='30s', max_rounds=40): how long to measure",
 }

@@ -50,21 +50,10 @@ def make_card(
 ) -> Card:
     """Return the card of `test`, which is number `position` in the document."""
     outcome = outcome_of(test["outcome"])
-    runs = test["runs"]
-    views = tuple(
-        run_view(
-            run,
-            f"Run {k + 1} of {len(runs)}" if len(runs) > 1 else "",
-            f"{position}/{k}",
-            with_charts=with_charts,
-            since=tuple(since_sentences(test, k)),
-            past=past_charts(test, k) if with_charts else (),
-        )
-        for k, run in enumerate(runs)
-    )
+    views = _views(test, position, with_charts=with_charts)
     sweeps = tuple(make_sweep(each) for each in test.get("sweeps", ()))
-    sentences = [gate.sentence for view in views for gate in view.gates]
     tunings = tuple(make_tuning(each) for each in test.get("tunings", ()))
+    sentences = [gate.sentence for view in views for gate in view.gates]
     sentences += [each.lead for each in sweeps] + [each.lead for each in tunings]
     return Card(
         anchor=anchor,
@@ -83,6 +72,21 @@ def make_card(
         if with_charts
         else "Charts of this test were left out to keep the page small; the JSON file has the data.",
         search=_search_words(test, outcome),
+    )
+
+
+def _views(test: Json, position: int, *, with_charts: bool) -> tuple[RunView, ...]:
+    runs = test["runs"]
+    return tuple(
+        run_view(
+            run,
+            f"Run {k + 1} of {len(runs)}" if len(runs) > 1 else "",
+            f"{position}/{k}",
+            with_charts=with_charts,
+            since=tuple(since_sentences(test, k)),
+            past=past_charts(test, k) if with_charts else (),
+        )
+        for k, run in enumerate(runs)
     )
 
 

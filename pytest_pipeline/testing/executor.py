@@ -24,7 +24,8 @@ class VirtualExecutor:
 
     With `overlaps=False` it is a serial loop. `locked` names stages that only one worker can be in
     at a time, whatever was declared. `slowdown(execution)` scales the makespan of that execution.
-    `cpu_share` is the part of the service that computes, for all the stages or by name.
+    `cpu_share` (0-1) is the part of the service that computes, for all the stages or by name. Starting
+    takes `startup_s` virtual seconds. `unavailable` is the cause for which it cannot run here.
     """
 
     def __init__(
@@ -80,7 +81,10 @@ class VirtualRunning:
         self.abandoned: tuple[str, ...] = ()
 
     def run(self, source: Source) -> Trace:
-        """Run every stage on every item, then lay the visits out in virtual time."""
+        """Run every stage on every item, then lay the visits out in virtual time.
+
+        Raises what a stage raises, with a note naming stage and item; collected errors are counted instead.
+        """
         executor = self._executor
         executor.machine.running = executor.name
         service, ends = self._service(source)

@@ -30,14 +30,14 @@ T = TypeVar("T")
 class FakeMachine:
     """A machine whose time is virtual and whose neighbours are scripted.
 
-    `neighbour(now_s)` returns the factor by which the parallel control is slowed at that moment
+    Moments and spans are virtual seconds. `neighbour(now_s)` returns the factor by which the parallel control is slowed at that moment
     (1 = idle), `crowd(now_s)` the one for every control, as when all the cores are shared; `cores`
-    is what the control kernel shows as its own parallel speedup, `waiting` the share of the time in
+    is what the control kernel shows as its own parallel speedup, `waiting` the share (0-1) of the time in
     which the arms are ready and have no core. `usage(now_s)` returns the system's counters;
     `gaps(from_s, to_s)` returns the spans (start and end, seconds) in which a heartbeat would have
     found no core. `turbo` is how much faster a lone core runs; `load` replaces the spinners that tell
     that from a neighbour (by default they work). `gil_shares` is what the probe of the GIL would
-    have seen, per stage (None: an interpreter without a GIL). `seed` is the one of every comparison's
+    have seen, 0-1 per stage (None: an interpreter without a GIL). `seed` is the one of every comparison's
     order of arms, `quota` the CPU quota in cores.
     """
 
@@ -79,7 +79,7 @@ class FakeMachine:
         return self._clock
 
     def work(self, seconds: float) -> None:
-        """Pretend that the calling stage takes `seconds`."""
+        """Pretend that the calling stage takes so many `seconds`: for the functions that a virtual executor runs."""
         self.worked_s += seconds
 
     def monitor(self, executor: Executor, width: int) -> ControlMonitor:

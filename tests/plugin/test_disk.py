@@ -10,10 +10,10 @@ import sys
 from pathlib import Path
 
 import pytest
+from xdist_suite import COMMAND
 
 from pytest_pipeline.report.json_file import write_text
 
-COMMAND = [sys.executable, "-m", "pytest", "-p", "pytest_pipeline.plugin", "-p", "xdist.plugin"]
 SUITE = """
 import pytest
 

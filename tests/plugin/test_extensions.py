@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 import os
-import sys
 from pathlib import Path
 
 import pytest
+from xdist_suite import COMMAND
 
 from pytest_pipeline.executors.protocol import Executor
 
@@ -33,7 +33,6 @@ from futures_executor import PoolExecutor
 def pytest_pipeline_executors(config):
     return {"pool": PoolExecutor()}
 """
-COMMAND = [sys.executable, "-m", "pytest", "-p", "pytest_pipeline.plugin", "-p", "xdist.plugin"]
 
 
 def run_study(pytester, *options):

@@ -4,26 +4,12 @@ from __future__ import annotations
 
 import json
 import sqlite3
-import sys
 
 import pytest
+from xdist_suite import COMMAND, GATES
 
 from pytest_pipeline.report import html
 
-COMMAND = [sys.executable, "-m", "pytest", "-p", "pytest_pipeline.plugin", "-p", "xdist.plugin"]
-SUITE = """
-import pytest
-
-@pytest.mark.speedup(min=2.0)
-@pytest.mark.parametrize("script", ["met", "missed", "near", "unavailable", "differs"])
-def test_gate(pipeline, script):
-    pipeline.run([script], [])
-
-@pytest.mark.speedup(min=2.0)
-def test_body(pipeline):
-    pipeline.run(["met"], [])
-    assert 1 == 2
-"""
 OPTION = "--pipeline-history=past.sqlite"
 DISTRIBUTIONS = [("-n0",), ("-n2",), ("-n2", "--dist=loadscope"), ("-n2", "--dist=worksteal")]
 
@@ -31,7 +17,7 @@ DISTRIBUTIONS = [("-n0",), ("-n2",), ("-n2", "--dist=loadscope"), ("-n2", "--dis
 @pytest.fixture
 def go(pytester):
     pytester.makeconftest("from scripted import pytest_configure")
-    pytester.makepyfile(test_it=SUITE)
+    pytester.makepyfile(test_it=GATES)
     return lambda *options: pytester.run(*COMMAND, *options, timeout=60)
 
 

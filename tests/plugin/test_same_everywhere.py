@@ -3,27 +3,14 @@
 from __future__ import annotations
 
 import json
-import sys
 
 import pytest
+from xdist_suite import COMMAND, GATES
 
 from pytest_pipeline.report import html
 
-COMMAND = [sys.executable, "-m", "pytest", "-p", "pytest_pipeline.plugin", "-p", "xdist.plugin"]
 OUTPUTS = ["--pipeline-json=out.json", "--pipeline-report=out.html"]
-SUITE = """
-import pytest
-
-@pytest.mark.speedup(min=2.0)
-@pytest.mark.parametrize("script", ["met", "missed", "near", "unavailable", "differs"])
-def test_gate(pipeline, script):
-    pipeline.run([script], [])
-
-@pytest.mark.speedup(min=2.0)
-def test_body(pipeline):
-    pipeline.run(["met"], [])
-    assert 1 == 2
-
+SUITE = f"""{GATES}
 @pytest.mark.speedup(min=2.0)
 def test_nothing():
     pass

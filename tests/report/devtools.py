@@ -16,6 +16,8 @@ import sys
 import tempfile
 import threading
 
+import pytest
+
 CHROMIUM = (
     shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 )
@@ -29,6 +31,10 @@ FLAGS = (
     "--disable-component-update",
     "--disable-sync",
     "--hide-scrollbars",
+)
+"""For every browser of these tests: no window, no network of its own, the same picture everywhere."""
+PIPE_FLAGS = (
+    *FLAGS,
     "--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.1",
     "--window-size=1280,720",
     "--remote-debugging-pipe",
@@ -45,13 +51,19 @@ os.execv(sys.argv[3], sys.argv[3:])
 KEYS = {"Escape": 27, "Enter": 13, "Tab": 9, "Home": 36, "ArrowLeft": 37, "ArrowRight": 39}
 
 
+def needs_chromium(otherwise):
+    """Return the marks of a file that drives a browser; `otherwise` says what did not happen without one."""
+    reason = f"chromium is not installed: {otherwise}"
+    return [pytest.mark.slow, pytest.mark.skipif(CHROMIUM is None, reason=reason)]
+
+
 class Browser:
     """One browser process with one page."""
 
     def __init__(self, folder):
         command_read, self._write = os.pipe()
         self._read, answer_write = os.pipe()
-        command = [CHROMIUM, *FLAGS, f"--user-data-dir={folder}", "about:blank"]
+        command = [CHROMIUM, *PIPE_FLAGS, f"--user-data-dir={folder}", "about:blank"]
         ends = [str(command_read), str(answer_write)]
         self._process = subprocess.Popen(
             [sys.executable, "-c", _INHERIT, *ends, *command],

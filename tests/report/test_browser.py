@@ -7,30 +7,11 @@ import subprocess
 import documents
 import pages
 import pytest
-from devtools import CHROMIUM
+from devtools import CHROMIUM, FLAGS, needs_chromium
 
 from pytest_pipeline.report import html
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(
-        CHROMIUM is None,
-        reason="chromium is not installed: the report was not looked at in a browser",
-    ),
-]
-FLAGS = [
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--hide-scrollbars",
-    "--enable-logging=stderr",
-    "--virtual-time-budget=3000",
-]
+pytestmark = needs_chromium("the report was not looked at in a browser")
 MESSAGE = re.compile(r':CONSOLE[^"]*"(.*)"')
 
 
@@ -39,6 +20,8 @@ def browse(folder, url, *flags):
     command = [
         CHROMIUM,
         *FLAGS,
+        "--enable-logging=stderr",
+        "--virtual-time-budget=3000",
         f"--user-data-dir={folder / 'profile'}",
         "--host-resolver-rules=MAP * ~NOTFOUND",
         *flags,

@@ -14,13 +14,7 @@ from pytest_pipeline.report.text import anchor
 JENKINS = "sandbox; default-src 'none'; img-src 'self'; style-src 'self';"
 """What a stock Jenkins sends with every artifact (Configuring Content Security Policy, jenkins.io)."""
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(
-        devtools.CHROMIUM is None,
-        reason="chromium is not installed: the report was not looked at as an artifact",
-    ),
-]
+pytestmark = devtools.needs_chromium("the report was not looked at as an artifact")
 
 
 class Artifacts(http.server.SimpleHTTPRequestHandler):
@@ -50,12 +44,6 @@ def jenkins(folder):
         yield f"http://127.0.0.1:{server.server_address[1]}/report.html"
         server.shutdown()
         thread.join()
-
-
-@pytest.fixture(scope="module")
-def chrome():
-    with devtools.browser() as made:
-        yield made
 
 
 VISIBLE = "document.body.innerText.replace(/\\s+/g, ' ')"

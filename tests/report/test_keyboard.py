@@ -9,22 +9,10 @@ import pytest
 from pytest_pipeline.report import html
 from pytest_pipeline.report.text import anchor
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(
-        devtools.CHROMIUM is None,
-        reason="chromium is not installed: nobody tried the report's keys, filter and links",
-    ),
-]
+pytestmark = devtools.needs_chromium("nobody tried the report's keys, filter and links")
 UNMET = "[...document.querySelectorAll('.card[data-unmet] .body')].map((each) => each.id)"
 ROWS = """[...document.querySelectorAll('tr[data-search]')].filter((each) => !each.hidden)
     .map((each) => each.querySelector('th').textContent)"""
-
-
-@pytest.fixture(scope="module")
-def chrome():
-    with devtools.browser() as made:
-        yield made
 
 
 @pytest.fixture(scope="module")

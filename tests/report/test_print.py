@@ -9,20 +9,8 @@ import pytest
 
 from pytest_pipeline.report import html
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(
-        devtools.CHROMIUM is None,
-        reason="chromium is not installed: nobody looked at the printed report",
-    ),
-]
+pytestmark = devtools.needs_chromium("nobody looked at the printed report")
 SENTENCE = "threads reached 1.42x, 29 % below the required 2.00x."
-
-
-@pytest.fixture(scope="module")
-def chrome():
-    with devtools.browser() as made:
-        yield made
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,7 @@ import dataclasses
 from typing import Any
 
 import pytest
-from unit.virtual import Lab
+from unit.virtual import Lab, Notes
 
 from pytest_pipeline.errors import UsageError
 from pytest_pipeline.model.plan import Stage
@@ -152,20 +152,9 @@ def test_an_executor_that_cannot_run_here_is_named_and_the_rest_measured():
 
 
 def test_progress_says_which_setting_is_measured():
-    heard: list[str] = []
-
-    class Listener:
-        def began(self, so_far):
-            pass
-
-        def progress(self, text):
-            heard.append(text)
-
-        def finished(self, comparison):
-            pass
-
-    swept(workers=[1, 2], observer=Listener())
-    assert any(text.startswith("sweep 2 of 2 (workers=2): ") for text in heard)
+    lab = Lab(cores=4.0)
+    swept(lab, workers=[1, 2], observer=Notes(lab))
+    assert any(text.startswith("sweep 2 of 2 (workers=2): ") for text in lab.progress)
 
 
 @pytest.mark.parametrize("workers", [[], [0], ["2"], 2, "12", [True]])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from unit.virtual import Lab
+from unit.virtual import Lab, Notes
 
 from pytest_pipeline.errors import UsageError
 from pytest_pipeline.explain.tuned import choose
@@ -143,22 +143,11 @@ def test_an_interruption_keeps_what_was_measured():
 
 
 def test_progress_says_what_is_being_done():
-    heard: list[str] = []
-
-    class Listener:
-        def began(self, so_far):
-            pass
-
-        def progress(self, text):
-            heard.append(text)
-
-        def finished(self, comparison):
-            pass
-
-    tuned(observer=Listener())
-    assert any(text.startswith("tune (the setting as declared): ") for text in heard)
-    assert "tune: simulating settings" in heard
-    assert any(text.startswith("tune (") and "settings): " in text for text in heard)
+    lab = Lab(cores=8.0)
+    tuned(lab, observer=Notes(lab))
+    assert any(text.startswith("tune (the setting as declared): ") for text in lab.progress)
+    assert "tune: simulating settings" in lab.progress
+    assert any(text.startswith("tune (") and "settings): " in text for text in lab.progress)
 
 
 def test_switched_off_measures_nothing():

@@ -54,12 +54,14 @@ class Lab:
             baseline=self.serial,
             requirements=requirements,
             machine=self.machine,
-            observer=_Notes(self),
+            observer=Notes(self),
             **options,
         )
 
 
-class _Notes:
+class Notes:
+    """An observer that writes what it hears into its laboratory."""
+
     def __init__(self, lab: Lab) -> None:
         self._lab = lab
 

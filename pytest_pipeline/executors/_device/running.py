@@ -7,14 +7,8 @@ import gc
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from pytest_pipeline.executors._accounts import (
-    SOURCE,
-    Account,
-    recording_of,
-    share_limit,
-    stage_row,
-)
-from pytest_pipeline.executors._assemble import assemble, stage_names
+from pytest_pipeline.executors._accounts import SOURCE, Account, share_limit
+from pytest_pipeline.executors._assemble import assemble_floor, stage_names
 from pytest_pipeline.executors._crew import watch_accounts
 from pytest_pipeline.executors._device.diagnosis import diagnose
 from pytest_pipeline.executors._device.floor import DeviceFloor, sections_of
@@ -175,18 +169,14 @@ class RunningOnDevices(RunningOnThreads):
             sink.wait,
             lambda: watch_accounts([*floor.accounts, *mine], names),
         )
-        recording = recording_of([*floor.recording, *mine], len(names))
-        service = recording.service_s
-        front = [stage_row(names[0], mine, float(service[0]), run)] if source.is_timed else []
-        return assemble(
+        return assemble_floor(
             self._name,
             names,
             run,
-            sink.outputs,
-            first_result_ns=sink.first_result_ns,
-            visits=recording.visits,
-            rows=(*front, *floor.rows(service, run)),
-            sample=recording.sample(sink.num_items, 1),
+            sink,
+            floor=floor,
+            recorded=[*floor.recording, *mine],
+            source=feeder if source.is_timed else None,
         )
 
     @property

@@ -11,6 +11,7 @@ import time
 import numpy as np
 import psutil
 import pytest
+from unit.measure.killed_parent import helper_of_a_killed_parent_ends
 from unit.virtual import Lab, p99
 
 from pytest_pipeline.judge.gate import Errors
@@ -222,14 +223,7 @@ def test_killing_the_parent_leaves_no_heartbeat_behind():
         "print(heartbeat.pid, flush=True)\n"
         "input()\n"
     )
-    parent = subprocess.Popen(
-        [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE
-    )
-    with parent:
-        process = psutil.Process(int(parent.stdout.readline()))
-        parent.kill()
-        gone, alive = psutil.wait_procs([process], timeout=20)  # a watchdog: it takes a millisecond
-    assert (gone, alive) == ([process], [])
+    assert helper_of_a_killed_parent_ends(code)
 
 
 @needs_shared_clock
@@ -244,11 +238,4 @@ def test_a_forked_child_that_holds_the_pipe_does_not_keep_the_heartbeat_of_a_dea
         "    os._exit(0)\n"
         "os.wait()\n"
     )
-    parent = subprocess.Popen(
-        [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE
-    )
-    with parent:
-        process = psutil.Process(int(parent.stdout.readline()))
-        parent.kill()
-        gone, alive = psutil.wait_procs([process], timeout=20)  # a watchdog: it takes a millisecond
-    assert (gone, alive) == ([process], [])
+    assert helper_of_a_killed_parent_ends(code)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-import subprocess
 import sys
 from dataclasses import dataclass, field
 
 import psutil
 import pytest
+from unit.measure.killed_parent import helper_of_a_killed_parent_ends
 from unit.virtual import Lab, speedup
 
 from pytest_pipeline.measure.load import IdleLoad
@@ -164,11 +164,4 @@ def test_killing_the_parent_leaves_no_spinner_behind():
         "print(*load.pids, flush=True)\n"
         "input()\n"
     )
-    parent = subprocess.Popen(
-        [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE
-    )
-    with parent:
-        process = psutil.Process(int(parent.stdout.readline()))
-        parent.kill()
-        gone, alive = psutil.wait_procs([process], timeout=30)  # a watchdog: idle priority is slow
-    assert (gone, alive) == ([process], [])
+    assert helper_of_a_killed_parent_ends(code, watchdog_s=30.0)  # idle priority is slow
