@@ -98,16 +98,20 @@ class Assembly:
                 "order_seed": measured.order_seed,
                 "exclusive": not self._trial.company,
                 "ceilings": list(measured.outlook),
-                "workload": self._workload(),
+                "workload": self._workload(measured),
             },
             gil_shares=measured.gil_shares,
             shipping=measured.shipping,
         )
 
-    def _workload(self) -> dict[str, object]:
+    def _workload(self, measured: Measured) -> dict[str, object]:
         """Return what was asked for beside the stages: sessions that differ in it are not compared."""
         executors = {lane.name: _declared(lane.executor) for lane in self._trial.lanes}
-        return {"chunk": self._trial.plan.chunk, "executors": executors}
+        return {
+            "chunk": self._trial.plan.chunk,
+            "executors": executors,
+            "items": measured.items_mark,
+        }
 
     def _arms(self, measured: Measured, *, predicts: bool = False) -> dict[str, Arm]:
         maker = ArmMaker(self._trial, measured, predicts=predicts)
