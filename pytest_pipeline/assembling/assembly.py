@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from pytest_pipeline.assembling.advising import Adviser
 from pytest_pipeline.assembling.arms import ArmMaker
-from pytest_pipeline.errors import StageTimeoutError, WorkerDiedError
+from pytest_pipeline.assembling.ending import finding_of
 from pytest_pipeline.explain.caches import cache_warnings
 from pytest_pipeline.judge.conclude import conclude, without_rounds
 from pytest_pipeline.judge.estimates import fastest_arms
@@ -18,12 +18,6 @@ from pytest_pipeline.measure.watch import median_services_s
 from pytest_pipeline.model.comparison import Arm, Comparison
 from pytest_pipeline.model.finding import Finding, Reason, Verdict
 from pytest_pipeline.model.requirement import BEST, EVERY_CANDIDATE, Requirement
-
-_ERROR_REASONS: tuple[tuple[type[BaseException], Reason], ...] = (
-    (KeyboardInterrupt, Reason.INTERRUPTED),
-    (StageTimeoutError, Reason.TIMEOUT),
-    (WorkerDiedError, Reason.WORKER_DIED),
-)
 
 
 class Assembly:
@@ -56,16 +50,7 @@ class Assembly:
 
     def interrupted(self, measured: Measured, seconds: float, error: BaseException) -> Comparison:
         """Return what there is when `error` ended the measurement."""
-        reason = next(
-            (reason for kind, reason in _ERROR_REASONS if isinstance(error, kind)),
-            Reason.STAGE_RAISED,
-        )
-        where = "; ".join(getattr(error, "__notes__", ()))
-        first_line = (str(error).splitlines() or [""])[0]
-        text = f"{type(error).__name__}: {first_line}" + (
-            f" ({where.splitlines()[0]})" if where else ""
-        )
-        finding = without_rounds(None, "", Verdict.INVALID, reason, text)
+        finding = finding_of(error, self._trial.baseline.name, has_run=measured.num_items > 0)
         return self._comparison(measured, seconds, self._arms(measured), [finding])
 
     def _comparison(
