@@ -101,14 +101,6 @@ def test_where_one_of_two_workers_dies_the_result_of_the_other_is_kept(go, pytes
     assert kept(pytester) == [("test_gate", "met")]
 
 
-@pytest.mark.parametrize("options", [(), ("-n2",)])
-def test_stopped_at_the_first_failure_everything_that_was_complete_is_kept(go, pytester, options):
-    go(GATE.format(scripts=["met", "near", "missed", *["met"] * 6]), "-x", *options)
-    assert ("test_gate[missed]", "missed") in kept(pytester)
-    assert kept(pytester) == complete(pytester)
-    assert len(kept(pytester)) < 9
-
-
 @pytest.mark.skipif(find_spec("pytest_rerunfailures") is None, reason="needs pytest-rerunfailures")
 @pytest.mark.parametrize("options", [(), ("-n2",)])
 def test_of_a_test_that_was_run_again_the_last_attempt_is_kept(go, pytester, options):
