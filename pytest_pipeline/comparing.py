@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 from pytest_pipeline.assembling.assembly import Assembly
+from pytest_pipeline.assembling.ending import note_advice
 from pytest_pipeline.assembling.gating import Arms, make_gates
 from pytest_pipeline.assembling.outlook import outlook
 from pytest_pipeline.errors import UsageError, WorkerDiedError
@@ -148,7 +149,9 @@ def _run(trial: Trial, assembly: Assembly, observer: Observer, mode: str) -> Com
         try:
             measure(trial, measured, once=mode == "off")
         except BaseException as error:
-            observer.finished(assembly.interrupted(measured, seconds(), error))
+            so_far = assembly.interrupted(measured, seconds(), error)
+            observer.finished(so_far)
+            note_advice(error, so_far.findings[0])
             raise
     comparison = assembly.complete(measured, seconds(), is_off=mode == "off")
     observer.finished(comparison)

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from pytest_pipeline.assembling.advising import Adviser
 from pytest_pipeline.assembling.arms import ArmMaker
-from pytest_pipeline.errors import StageTimeoutError, WorkerDiedError
+from pytest_pipeline.assembling.ending import finding_of
 from pytest_pipeline.explain.caches import cache_warnings
 from pytest_pipeline.judge.conclude import conclude, without_rounds
 from pytest_pipeline.judge.estimates import fastest_arms
@@ -18,12 +18,6 @@ from pytest_pipeline.measure.watch import median_services_s
 from pytest_pipeline.model.comparison import Arm, Comparison
 from pytest_pipeline.model.finding import Finding, Reason, Verdict
 from pytest_pipeline.model.requirement import BEST, EVERY_CANDIDATE, Requirement
-
-_ERROR_REASONS: tuple[tuple[type[BaseException], Reason], ...] = (
-    (KeyboardInterrupt, Reason.INTERRUPTED),
-    (StageTimeoutError, Reason.TIMEOUT),
-    (WorkerDiedError, Reason.WORKER_DIED),
-)
 
 
 class Assembly:
@@ -56,16 +50,7 @@ class Assembly:
 
     def interrupted(self, measured: Measured, seconds: float, error: BaseException) -> Comparison:
         """Return what there is when `error` ended the measurement."""
-        reason = next(
-            (reason for kind, reason in _ERROR_REASONS if isinstance(error, kind)),
-            Reason.STAGE_RAISED,
-        )
-        where = "; ".join(getattr(error, "__notes__", ()))
-        first_line = (str(error).splitlines() or [""])[0]
-        text = f"{type(error).__name__}: {first_line}" + (
-            f" ({where.splitlines()[0]})" if where else ""
-        )
-        finding = without_rounds(None, "", Verdict.INVALID, reason, text)
+        finding = finding_of(error, self._trial.baseline.name, has_run=measured.num_items > 0)
         return self._comparison(measured, seconds, self._arms(measured), [finding])
 
     def _comparison(
@@ -98,16 +83,20 @@ class Assembly:
                 "order_seed": measured.order_seed,
                 "exclusive": not self._trial.company,
                 "ceilings": list(measured.outlook),
-                "workload": self._workload(),
+                "workload": self._workload(measured),
             },
             gil_shares=measured.gil_shares,
             shipping=measured.shipping,
         )
 
-    def _workload(self) -> dict[str, object]:
+    def _workload(self, measured: Measured) -> dict[str, object]:
         """Return what was asked for beside the stages: sessions that differ in it are not compared."""
         executors = {lane.name: _declared(lane.executor) for lane in self._trial.lanes}
-        return {"chunk": self._trial.plan.chunk, "executors": executors}
+        return {
+            "chunk": self._trial.plan.chunk,
+            "executors": executors,
+            "items": measured.items_mark,
+        }
 
     def _arms(self, measured: Measured, *, predicts: bool = False) -> dict[str, Arm]:
         maker = ArmMaker(self._trial, measured, predicts=predicts)

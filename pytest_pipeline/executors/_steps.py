@@ -11,6 +11,9 @@ from pytest_pipeline.errors import UsageError
 from pytest_pipeline.executors._places import note_items
 from pytest_pipeline.executors._summary import summary
 
+_SHORT = "return None for an item that it drops, and let the next stage skip it"
+_LONG = "return a list for an item that it makes several of"
+
 Failed = tuple[int, str, str]
 """(item, name of the stage that raised, type and message in one line)."""
 
@@ -81,11 +84,13 @@ class Step:
         if count < 0:
             raise UsageError(
                 f"stage {self.name!r} was given {given} and returned {type(outputs).__name__}: "
-                "a stage with batch= takes a list and returns a list, one output per item"
+                "a stage with batch= takes a list and returns a list, one output per item\n"
+                "next: return list(...) of it, or leave out batch= if the stage takes one item"
             )
         if count != len(items):
+            step = _SHORT if count < len(items) else _LONG
             raise UsageError(
                 f"stage {self.name!r} was given {given} and returned {count} outputs: "
-                "a stage with batch= returns one output per item, in their order"
+                f"a stage with batch= returns one output per item, in their order\nnext: {step}"
             )
         return list(outputs)

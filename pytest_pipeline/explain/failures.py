@@ -12,6 +12,9 @@ from pytest_pipeline.model.trace import ItemFailure
 MOST_LINES = 5
 """Failures printed one by one; the report of a thousand helps nobody."""
 
+SOURCE = "source"
+"""What the notes of an exception call the iterator of the items."""
+
 
 def failure_lines(log: FailureLog) -> tuple[str, ...]:
     """Return one line per kind of failure: stage, first item, type and message, and how often it was kept."""
@@ -43,6 +46,25 @@ def failure_advice(log: FailureLog, baseline_log: FailureLog, baseline: str) -> 
     return Advice(
         f"{counts}: the failures come with concurrency",
         f"look for what stage {first.stage!r} shares between items (connections, caches, limits of a service)",
+    )
+
+
+def raised_advice(stage: str, baseline: str, *, has_run: bool) -> Advice:
+    """Return what to try when `stage` raised and nothing counts its failures.
+
+    `has_run` when the baseline had gone through all the items once, so that neither stage nor item alone is wrong.
+    """
+    if has_run:
+        return Advice(
+            f"{baseline} had run all the items once without it: it comes with concurrency, or with running again",
+            f"look for what stage {stage!r} shares between items or keeps between executions "
+            "(connections, open files, caches); setup= can put it back",
+        )
+    return Advice(
+        f"{baseline} itself fails: concurrency is not needed for it",
+        "iterate over the items alone"
+        if stage == SOURCE
+        else f"run stage {stage!r} alone on that item; @pytest.mark.error_rate(max=...) counts failed items instead",
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from pytest_pipeline.history.recording import counted
 from pytest_pipeline.history.since import changes_of
 from pytest_pipeline.model.document import to_plain
 from pytest_pipeline.model.history import Record
@@ -35,9 +36,9 @@ def attach(
     present: Sequence[Record],
 ) -> None:
     """Give every test of `document` that was recorded its `history`: one object per run and executor."""
-    last = {str(test["nodeid"]): test for test in document["tests"]}
+    tests = counted(document["tests"])
     for record in present:
-        last[record.nodeid].setdefault("history", []).append(
+        tests[record.nodeid].setdefault("history", []).append(
             _series(past.get(record.series, ()), record)
         )
 

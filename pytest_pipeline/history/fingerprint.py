@@ -1,7 +1,8 @@
 """What must be equal for two sessions' values to be compared: the class of machine, and the workload.
 
-Versions of packages, of the kernel and of Python's last digit are left out, as is the content of the items:
-an upgrade that makes a stage slower shall be seen, and items made at random shall have a history at all.
+Versions of packages, of the kernel and of Python's last digit are left out: an upgrade that makes a stage slower
+shall be seen. Of the items their number, types and sizes count, not their values: items made at random, or lying
+in a temporary folder, shall have a history at all (`measure.item_kinds` says what that cannot see).
 """
 
 from __future__ import annotations
@@ -50,6 +51,7 @@ def workload_mark(run: Mapping[str, Any], executor: str) -> str:
             run["stages"],
             declared.get("chunk"),
             run["num_items"],
+            declared.get("items"),
             run["baseline"],
             run["check"],
             executor,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from pytest_pipeline.history.fingerprint import machine_mark, machine_text, workload_mark
@@ -15,22 +15,31 @@ _OPEN = {"value": None, "lower": None, "upper": None}
 
 
 def records_of(document: _Json, *, session: str, is_dirty: bool) -> list[Record]:
-    """Return one record per test, run and measured candidate; of several attempts only the last.
+    """Return one record per test, run and measured candidate; of several attempts only the last that counts.
 
     Left out is what would mislead whoever compares with it later: tests that broke or were interrupted, runs
     with wrong outputs, values taken under a tracer, and everything of `--pipeline-off`.
     """
-    last = {str(test["nodeid"]): test for test in document["tests"]}
     return [
         _record(document, test, number, arm, session=session, is_dirty=is_dirty)
-        for test in last.values()
+        for test in counted(document["tests"]).values()
         for number, arm in _measured(test)
     ]
 
 
+def counted(tests: Sequence[dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """Return the one result of each test, by node id, that the history keeps; none of a test that only broke.
+
+    The last attempt counts. Where several workers ran the test (`--dist each`, or xdist repeated what had killed
+    a worker) it is that of the last worker whose last attempt ran to its end.
+    """
+    last = {(str(test["nodeid"]), str(test["worker"])): test for test in tests}
+    in_order = sorted(last.items(), key=lambda entry: (len(entry[0][1]), entry[0][1]))
+    whole = {nodeid: test for (nodeid, _), test in in_order if not test.get("error")}
+    return {nodeid: whole[nodeid] for nodeid, _ in last if nodeid in whole}
+
+
 def _measured(test: _Json) -> Iterator[tuple[int, _Json]]:
-    if test.get("error"):
-        return
     for number, run in enumerate(test["runs"]):
         if any(_spoils(each) for each in run["findings"]):
             continue

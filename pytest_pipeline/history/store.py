@@ -119,4 +119,6 @@ def _words(path: Path, error: Exception, patience_s: float) -> str:
         return f"{path} is damaged or no SQLite file ({said}): move it away, and the next session begins a new one"
     if "readonly" in said or "read-only" in said:
         return f"{path} may not be written to ({said})"
+    if "unable to open" in said:
+        return f"{path} cannot be made or written to here ({said})"
     return f"{path}: {said}"

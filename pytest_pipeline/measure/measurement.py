@@ -108,6 +108,7 @@ def _watched_baseline(trial: Trial, measured: Measured) -> list[bytes | None]:
         raise UsageError("items is empty: there is nothing to measure")
     measured.outputs = trace.outputs
     measured.num_items = len(watch.marks)
+    measured.items_mark = watch.kinds.mark
     trial.baseline.keep_profile(trace)
     measured.first_service_s[trial.baseline.name] = median_services_s(
         trace, watch.checking_ns if is_one_by_one else None

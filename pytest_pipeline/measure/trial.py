@@ -132,6 +132,8 @@ class Measured:
     """The baseline's outputs."""
     num_items: int = 0
     """Items of one execution."""
+    items_mark: str = ""
+    """Mark of their types and sizes, hex digits; empty before the first execution."""
     wrong: list[Wrong] = field(default_factory=list)
     """Arms whose outputs differ or that modified items."""
     profiles: dict[str, Trace] = field(default_factory=dict)

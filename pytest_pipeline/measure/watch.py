@@ -15,6 +15,7 @@ import numpy as np
 
 from pytest_pipeline.clock import Clock
 from pytest_pipeline.measure.digest import digest
+from pytest_pipeline.measure.item_kinds import ItemKinds
 from pytest_pipeline.model.plan import Plan, Source
 from pytest_pipeline.model.trace import Trace
 
@@ -35,12 +36,15 @@ class ItemWatch:
         )
         self.source = replace(source, factory=lambda: self._noting(source))
         self.marks: list[bytes | None] = []
+        self.kinds = ItemKinds()
+        """What the items are like."""
         self.modified = ""
         self._item: Any = None
 
     def _noting(self, source: Source) -> Iterator[Any]:
         for item in source.factory():
             self._item = item
+            self.kinds.add(item)
             self.marks.append(None if source.is_timed else digest(item))
             yield item
 

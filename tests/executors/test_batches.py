@@ -133,8 +133,12 @@ def test_a_source_that_raises_amid_a_batch_is_named(executor, opened, source):
     ("wrong", "message"),
     [
         (lambda xs: xs[:-1], r"a batch of 4 \(item 0 is its first\) and returned 3 outputs"),
-        (lambda xs: [*xs, 1], "returned 5 outputs"),
-        (lambda xs: None, "returned NoneType"),
+        (lambda xs: xs[:-1], "\nnext: return None for an item that it drops"),
+        (lambda xs: [*xs, 1], r"returned 5 outputs.*\nnext: return a list for an item"),
+        (
+            lambda xs: None,
+            r"returned NoneType.*\nnext: return list\(...\) of it, or leave out batch=",
+        ),
         (lambda xs: "abcd", "returned str"),
         (lambda xs: np.float64(1), "returned float64"),
     ],

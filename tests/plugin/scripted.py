@@ -6,6 +6,8 @@ Nested test suites get it as their conftest; nothing is measured, so nothing dep
 from __future__ import annotations
 
 import importlib
+import os
+import signal
 import time
 from pathlib import Path
 from typing import Any
@@ -42,9 +44,6 @@ def compare(stages: Any, items: Any, **options: Any) -> Comparison:
     observer.progress(f"round 2: {script}")
     observer.finished(comparison)
     if "dies" in script:
-        import os
-        import signal
-
         os.kill(os.getpid(), signal.SIGKILL)
     if "ctrl-c" in script:
         raise KeyboardInterrupt
@@ -52,6 +51,9 @@ def compare(stages: Any, items: Any, **options: Any) -> Comparison:
         print("sleeping", flush=True)
         Path("sleeping").touch()
         time.sleep(30)
+    if "waits" in script:
+        os.close(os.open("came.fifo", os.O_WRONLY))  # until somebody reads
+        os.open("never.fifo", os.O_RDONLY)  # until a signal comes
     if "stage" in script:
         raise ValueError("cannot parse item 3")
     if "raises" in script:

@@ -253,8 +253,9 @@ def test_coverage_is_stopped_while_measuring_and_goes_on_afterwards(start, pytes
     result.stdout.fnmatch_lines(["test_real.py *100%*"])
 
 
-def test_without_a_terminal_the_verdicts_stand(start, pytester):
-    result = start((), ("-p", "no:terminal"))
+@pytest.mark.parametrize(("plugins", "options"), [((), ()), ((XDIST,), ("-n2",))])
+def test_without_a_terminal_the_verdicts_stand(start, pytester, plugins, options):
+    result = start(plugins, ("-p", "no:terminal", *options))
     assert result.ret == pytest.ExitCode.TESTS_FAILED
     assert outcomes(pytester) == OUTCOMES
 

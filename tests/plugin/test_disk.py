@@ -10,8 +10,10 @@ import sys
 from pathlib import Path
 
 import pytest
+from unit.history.records import record
 from xdist_suite import COMMAND
 
+from pytest_pipeline.history import store
 from pytest_pipeline.report.json_file import write_text
 
 SUITE = """
@@ -40,12 +42,19 @@ def no_better_than_others() -> None:
         library.prctl(_DROP_CAPABILITY, _READ_SEARCH)
 
 
+def no_file_beyond_12_kb() -> None:
+    """Let every write beyond that fail, as on a disk that is full: what is there may be overwritten."""
+    import resource  # not on Windows
+
+    resource.setrlimit(resource.RLIMIT_FSIZE, (12 * 1024, 12 * 1024))
+
+
 @pytest.fixture
-def run_read_only(pytester, write, tmp_path_factory):
-    """Run in a folder where nothing can be written; skip where this user may do so anyway."""
+def run_limited(pytester, tmp_path_factory):
+    """Run a command in the test's folder, under limits of its own; temporary files are elsewhere."""
     temporary = tmp_path_factory.mktemp("writable")
 
-    def run_there(command):
+    def run_limited(command, limits):
         environ = {**os.environ, "TMPDIR": str(temporary), "PYTHONDONTWRITEBYTECODE": "1"}
         return subprocess.run(
             command,
@@ -55,8 +64,18 @@ def run_read_only(pytester, write, tmp_path_factory):
             text=True,
             timeout=60,
             check=False,
-            preexec_fn=no_better_than_others,  # noqa: PLW1509 - no thread of this process holds a lock it needs
+            preexec_fn=limits,  # noqa: PLW1509 - no thread of this process holds a lock it needs
         )
+
+    return run_limited
+
+
+@pytest.fixture
+def run_read_only(pytester, write, run_limited):
+    """Run in a folder where nothing can be written; skip where this user may do so anyway."""
+
+    def run_there(command):
+        return run_limited(command, no_better_than_others)
 
     pytester.path.chmod(0o555)
     if run_there(["touch", "anything"]).returncode == 0:
@@ -64,6 +83,22 @@ def run_read_only(pytester, write, tmp_path_factory):
         pytest.skip("this user may write everywhere")
     yield lambda *options: run_there([*COMMAND, *options])
     pytester.path.chmod(0o755)
+
+
+@pytest.fixture
+def past(pytester):
+    """Make a history of 60 sessions, more than the first pages of its file hold."""
+    path = pytester.path / "past.sqlite"
+    sessions = [record(number, nodeid="test_it.py::test_gate[met]") for number in range(60)]
+    for each in sessions:
+        store.append(path, [each])
+    assert path.stat().st_size > 24 * 1024
+    return path, sessions
+
+
+def kept(path):
+    key = ("test_it.py::test_gate[met]", 0, "threads")
+    return store.read(path, [key])[key]
 
 
 @pytest.mark.parametrize("options", [(), ("-n2",)])
@@ -77,27 +112,55 @@ def test_in_a_read_only_folder_the_verdicts_stand(run_read_only, options):
 
 
 def test_in_a_read_only_folder_the_message_names_every_file_that_was_asked_for(run_read_only):
-    ended = run_read_only("--pipeline-json=out.json", "--pipeline-report=deep/out.html")
+    options = ("--pipeline-json=out.json", "--pipeline-report=deep/out.html")
+    ended = run_read_only(*options, "--pipeline-history=past.sqlite")
     assert ended.returncode == pytest.ExitCode.TESTS_FAILED
+    (line,) = [each for each in ended.stdout.splitlines() if "past.sqlite" in each]
+    assert line.startswith("pipeline: history past.sqlite: ")
+    assert line.endswith(
+        "cannot be made or written to here (unable to open database file); this session is not in it"
+    )
     assert "pipeline: could not write out.json: " in ended.stdout
     assert "pipeline: could not write deep/out.html: " in ended.stdout
     assert "Permission denied" in ended.stdout
 
 
+def test_in_a_read_only_folder_the_history_is_read_and_stays_as_it_was(past, run_read_only):
+    path, sessions = past
+    before = path.read_bytes()
+    ended = run_read_only("--pipeline-history=past.sqlite", "--pipeline-json=/dev/stderr")
+    assert ended.returncode == pytest.ExitCode.TESTS_FAILED
+    (line,) = [each for each in ended.stdout.splitlines() if "past.sqlite" in each]
+    assert "this session is not in it" in line
+    assert path.read_bytes() == before
+    (met, _) = json.loads(ended.stderr)["tests"]
+    assert len(met["history"][0]["points"]) == 1
+    assert met["history"][0]["others"] == len(sessions)  # of another machine, but they were read
+
+
+def test_on_a_disk_without_room_the_history_keeps_what_it_had(past, write, run_limited):
+    path, sessions = past
+    ended = run_limited([*COMMAND, "--pipeline-history=past.sqlite"], no_file_beyond_12_kb)
+    assert ended.returncode == pytest.ExitCode.TESTS_FAILED
+    assert "pipeline: 2 gates: 1 met, 1 missed" in ended.stdout
+    (line,) = [each for each in ended.stdout.splitlines() if "history past.sqlite" in each]
+    assert line.endswith("; this session is not in it")
+    assert kept(path) == sessions
+    run_limited([*COMMAND, "--pipeline-history=past.sqlite"], None)
+    assert kept(path)[:-1] == sessions
+
+
 @NEEDS_FULL
-@pytest.mark.parametrize("kind", ["json", "report", "markdown"])
 @pytest.mark.parametrize("options", [(), ("-n2",)])
-def test_on_a_full_disk_the_verdicts_stand_and_the_message_names_the_file(
-    pytester, write, kind, options
+def test_on_a_full_disk_the_verdicts_stand_and_a_message_for_each_file_names_it(
+    pytester, write, options
 ):
-    result = pytester.run(*COMMAND, f"--pipeline-{kind}=/dev/full", *options, timeout=60)
+    files = [f"--pipeline-{kind}=/dev/full" for kind in ("json", "report", "markdown")]
+    result = pytester.run(*COMMAND, *files, *options, timeout=60)
     result.assert_outcomes(passed=1, failed=1)
-    result.stdout.fnmatch_lines(
-        [
-            "pipeline: 2 gates: 1 met, 1 missed, 0 inconclusive*",
-            "pipeline: could not write /dev/full: *No space left on device*",
-        ]
-    )
+    refused = "pipeline: could not write /dev/full: *No space left on device*"
+    gates = "pipeline: 2 gates: 1 met, 1 missed, 0 inconclusive*"
+    result.stdout.fnmatch_lines([gates, *[refused] * len(files)])
 
 
 def test_a_disk_that_fills_up_while_writing_leaves_the_old_file_and_no_debris(

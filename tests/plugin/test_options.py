@@ -66,11 +66,21 @@ def test_the_command_line_beats_the_ini_file(run, pytester):
     run(source, "--pipeline-inconclusive=pass").assert_outcomes(passed=1)
 
 
-@pytest.mark.parametrize("table", ["tool.pytest.ini_options", "tool.pytest"])
-def test_options_in_pyproject(run, pytester, table):
-    if table == "tool.pytest" and pytest.version_tuple < (9, 0):
-        pytest.skip("native TOML options came with pytest 9")
-    pytester.makepyprojecttoml(
+NATIVE = pytest.mark.skipif(
+    pytest.version_tuple < (9, 0), reason="native TOML options came with pytest 9"
+)
+
+
+@pytest.mark.parametrize(
+    ("file", "table"),
+    [
+        ("pyproject.toml", "tool.pytest.ini_options"),
+        pytest.param("pyproject.toml", "tool.pytest", marks=NATIVE),
+        pytest.param("pytest.toml", "pytest", marks=NATIVE),
+    ],
+)
+def test_options_in_toml(run, pytester, file, table):
+    (pytester.path / file).write_text(
         f'[{table}]\npipeline_executors = ["processes", "threads"]\npipeline_off = true\npipeline_min_decided = "0.9"\n'
     )
     result = run("""
@@ -82,3 +92,40 @@ def test_options_in_pyproject(run, pytester, table):
             assert conftest.CALLS[-1]["mode"] == "off"
         """)
     result.assert_outcomes(passed=1)
+
+
+OFF = '"off"'
+VALUES = {
+    "executors": '["threads"]',
+    "require": '["threads"]',
+    "off": "true",
+    "charts": '"all"',
+    "inconclusive": '"fail"',
+    "min-decided": '"90%"',
+    "budget": '"4s"',
+    "lock": '"machine"',
+}
+
+
+@NATIVE
+def test_every_option_has_a_native_value_of_the_kind_that_the_docs_tell(run, pytester):
+    lines = [f"{option.key} = {VALUES.get(option.name, OFF)}" for option in OPTIONS]
+    pytester.makepyprojecttoml("\n".join(["[tool.pytest]", *lines]))
+    result = run("""
+        from pytest_pipeline.plugin.settings import settings_of
+
+        def test_one(request):
+            settings = settings_of(request.config)
+            assert (settings.charts, settings.inconclusive, settings.lock) == ("all", "fail", "machine")
+            assert (settings.min_decided, settings.budget_s.value, settings.is_off) == (0.9, 4.0, True)
+            assert (settings.executors.value, settings.require) == (("threads",), ("threads",))
+        """)
+    result.assert_outcomes(passed=1)
+
+
+@NATIVE
+def test_a_native_number_is_a_usage_error_that_says_text_is_wanted(run, pytester):
+    pytester.makepyprojecttoml("[tool.pytest]\npipeline_min_decided = 0.9")
+    result = run("def test_one(): pass")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(["*'pipeline_min_decided' expects a string, got float: 0.9"])

@@ -1,15 +1,20 @@
-"""However the tests are distributed, the document, the page and the summary are the same."""
+"""However the tests are distributed, the document, the page, the summary and the history are the same."""
 
 from __future__ import annotations
 
 import json
+import sqlite3
 
 import pytest
 from xdist_suite import COMMAND, GATES
 
 from pytest_pipeline.report import html
 
-OUTPUTS = ["--pipeline-json=out.json", "--pipeline-report=out.html"]
+OUTPUTS = [
+    "--pipeline-json=out.json",
+    "--pipeline-report=out.html",
+    "--pipeline-history=past.sqlite",
+]
 SUITE = f"""{GATES}
 @pytest.mark.speedup(min=2.0)
 def test_nothing():
@@ -55,8 +60,19 @@ class Ended:
         self.summary = lines[begin + 1 : end]
         for test in document["tests"]:
             del test["seconds"], test["worker"]
+            test.pop("history", None)  # its point has the time; what is kept is compared below
         self.tests = document["tests"]
         self.environment = document["environment"]
+        self.kept = rows_of(folder / "past.sqlite")
+
+
+def rows_of(path):
+    connection = sqlite3.connect(path)
+    rows = connection.execute(
+        "SELECT nodeid, run, executor, machine, workload, speedup, verdict, verdicts FROM records ORDER BY id"
+    ).fetchall()
+    connection.close()
+    return rows
 
 
 @pytest.fixture
@@ -65,6 +81,7 @@ def ended(pytester):
         pytester.makeconftest("from scripted import pytest_configure")
         for name in ("test_one", "test_two"):
             pytester.makepyfile(**{name: SUITE})
+        (pytester.path / "past.sqlite").unlink(missing_ok=True)
         result = pytester.run(*COMMAND, *OUTPUTS, *options, timeout=120)
         return Ended(result, pytester.path)
 
@@ -83,12 +100,15 @@ _ALONE: list[Ended] = []
 
 
 @pytest.mark.parametrize("distribution", DISTRIBUTIONS)
-def test_document_page_and_summary_are_those_of_a_run_without_xdist(ended, alone, distribution):
+def test_document_page_summary_and_history_are_those_of_a_run_without_xdist(
+    ended, alone, distribution
+):
     distributed = ended(*DISTRIBUTIONS[distribution])
     assert distributed.tests == alone.tests
     assert distributed.environment == alone.environment
     assert distributed.summary == alone.summary
     assert distributed.outcomes == alone.outcomes
+    assert distributed.kept == alone.kept
     assert distributed.is_page_of_document
 
 
@@ -97,6 +117,8 @@ def test_stopped_at_the_first_failure_what_was_measured_is_all_there(ended, alon
     stopped = ended("-x", *options)
     assert 0 < len(stopped.tests) < len(alone.tests)
     assert all(test in alone.tests for test in stopped.tests)
+    measured = {test["nodeid"] for test in stopped.tests}
+    assert stopped.kept == [row for row in alone.kept if row[0] in measured]
     assert "missed" in {test["outcome"] for test in stopped.tests}
     assert [line for line in stopped.summary if "missed" in line]
     assert stopped.is_page_of_document

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
+
+import pytest_pipeline
 
 HEAVY = (
     "numpy",
@@ -58,8 +61,33 @@ def test_the_dead_namesake_beside_us_is_a_clear_stop(pytester, monkeypatch):
     )
 
 
+def test_the_dead_namesake_installed_over_us_is_the_same_stop(pytester, monkeypatch):
+    """It overwrites `__init__.py`, puts a `plugin.py` beside our `plugin/`, and has an entry point of our name."""
+    site = pytester.mkdir("site")
+    (site / "pytest_pipeline").mkdir()
+    for each in Path(pytest_pipeline.__file__).parent.iterdir():
+        if each.name not in {"__init__.py", "__pycache__"}:
+            (site / "pytest_pipeline" / each.name).symlink_to(each)
+    (site / "pytest_pipeline" / "__init__.py").write_text("from .core import PipelineRun\n")
+    (site / "pytest_pipeline" / "core.py").write_text("class PipelineRun: pass\n")
+    (site / "pytest_pipeline" / "plugin.py").write_text("raise ImportError('theirs')\n")
+    for name, version, plugin in (
+        ("pytest-pipeline", "0.3.0", "pytest_pipeline.plugin"),
+        ("pytest-pipeline-speedup", "0.1", "pytest_pipeline.plugin"),
+    ):
+        info = site / f"{name.replace('-', '_')}-{version}.dist-info"
+        info.mkdir()
+        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n")
+        (info / "entry_points.txt").write_text(f"[pytest11]\npytest-pipeline = {plugin}\n")
+    monkeypatch.delenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD")
+    monkeypatch.setenv("PYTHONPATH", str(site))
+    pytester.makepyfile("def test_ordinary(): pass")
+    result = pytester.runpytest_subprocess()
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(["ERROR: pytest-pipeline 0.3.0 * uninstall both, then reinstall*"])
+
+
 def test_public_names_are_importable_from_the_package():
-    import pytest_pipeline
     from pytest_pipeline.plugin.fixtures import PipelineFixture
 
     assert pytest_pipeline.PipelineFixture is PipelineFixture

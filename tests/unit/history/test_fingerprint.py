@@ -18,13 +18,14 @@ ENVIRONMENT = {
     "gil": True,
     "packages": {"numpy": "2.4"},
 }
+WORKLOAD = {"chunk": 1, "executors": {"threads": "<Pool at 0x7f01>"}, "items": "small"}
 RUN = {
     "stages": [{"name": "parse", "workers": 1, "queue_size": 16}],
     "num_items": 40,
     "baseline": "serial",
     "check": "equal",
     "findings": [{"executor": "threads", "rate_per_s": None}],
-    "notes": {"workload": {"chunk": 1, "executors": {"threads": "<Pool at 0x7f01>"}}},
+    "notes": {"workload": WORKLOAD},
 }
 
 
@@ -48,9 +49,10 @@ def test_an_upgrade_goes_on_with_the_history(change):
     "change",
     [
         {"num_items": 41},
+        {"notes": {"workload": {**WORKLOAD, "items": "larger"}}},
         {"stages": [{"name": "parse", "workers": 2, "queue_size": 16}]},
         {"findings": [{"executor": "threads", "rate_per_s": 50.0}]},
-        {"notes": {"workload": {"chunk": 1, "executors": {"threads": "Pool(2)"}}}},
+        {"notes": {"workload": {**WORKLOAD, "executors": {"threads": "Pool(2)"}}}},
     ],
 )
 def test_other_work_has_another_mark(change):

@@ -53,6 +53,22 @@ def test_a_session_is_written_whole_or_not_at_all(path):
     assert store.read(path, [KEY]) == {KEY: []}
 
 
+def test_on_a_full_disk_what_was_there_stays_and_the_message_says_so(path, monkeypatch):
+    store.append(path, [record(0)])
+    connect = sqlite3.connect
+
+    def connect_to_a_full_disk(*args, **options):
+        connection = connect(*args, **options)
+        connection.execute("PRAGMA max_page_count = 1")  # as many as there are: none more
+        return connection
+
+    with monkeypatch.context() as patch:
+        patch.setattr(sqlite3, "connect", connect_to_a_full_disk)
+        with pytest.raises(HistoryError, match="disk is full"):
+            store.append(path, [record(number) for number in range(1, 200)])
+    assert store.read(path, [KEY]) == {KEY: [record(0)]}
+
+
 @pytest.mark.parametrize("content", [b"no database at all", b"SQLite format 3\0" + b"\xff" * 4000])
 def test_a_damaged_file_is_named_and_left_as_it_is(path, content):
     path.parent.mkdir()

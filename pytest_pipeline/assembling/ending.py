@@ -1,0 +1,49 @@
+"""The finding of a measurement that an exception ended: what was raised, where, and what to try."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+
+from pytest_pipeline.errors import PipelineError, StageTimeoutError, WorkerDiedError
+from pytest_pipeline.explain.advice import Advice
+from pytest_pipeline.explain.failures import raised_advice
+from pytest_pipeline.judge.conclude import without_rounds
+from pytest_pipeline.model.finding import Finding, Reason, Verdict
+
+_REASONS: tuple[tuple[type[BaseException], Reason], ...] = (
+    (KeyboardInterrupt, Reason.INTERRUPTED),
+    (StageTimeoutError, Reason.TIMEOUT),
+    (WorkerDiedError, Reason.WORKER_DIED),
+)
+_STAGE_NOTE = re.compile(r"stage '(.+)', items? \d")
+"""What every executor notes on the exception of a stage."""
+
+
+def finding_of(error: BaseException, baseline: str, *, has_run: bool) -> Finding:
+    """Return the finding of `error`; `has_run` when the baseline had gone through all the items before."""
+    reason = next((each for kind, each in _REASONS if isinstance(error, kind)), Reason.STAGE_RAISED)
+    where = "; ".join(getattr(error, "__notes__", ()))
+    first_line = (str(error).splitlines() or [""])[0]
+    text = f"{type(error).__name__}: {first_line}" + (
+        f" ({where.splitlines()[0]})" if where else ""
+    )
+    advice = _advice_on(error, baseline, has_run=has_run)
+    finding = without_rounds(None, "", Verdict.INVALID, reason, text)
+    return replace(finding, cause=advice.cause, next_step=advice.next_step)
+
+
+def note_advice(error: BaseException, finding: Finding) -> None:
+    """Write cause and next step on the exception, where the user looks: it is raised, the finding is not."""
+    if finding.next_step:
+        error.add_note(f"likely cause: {finding.cause}\nnext: {finding.next_step}")
+
+
+def _advice_on(error: BaseException, baseline: str, *, has_run: bool) -> Advice:
+    """Return what to try when a stage raised; our own errors and those of a device say it themselves."""
+    notes: Sequence[str] = getattr(error, "__notes__", ())
+    stage = _STAGE_NOTE.match(notes[0]) if len(notes) == 1 else None
+    if stage is None or isinstance(error, PipelineError) or not isinstance(error, Exception):
+        return Advice("", "")
+    return raised_advice(stage[1], baseline, has_run=has_run)

@@ -1,0 +1,58 @@
+"""A stage that raises: the exception says whether concurrency has to do with it, and what to do next."""
+
+from __future__ import annotations
+
+import pytest
+from unit.virtual import Lab
+
+from pytest_pipeline.errors import UsageError
+from pytest_pipeline.model.plan import Stage
+
+
+def raised(lab, stage, items=range(4)):
+    with pytest.raises(ValueError, match="bad") as caught:
+        lab.compare([Stage(stage, name="parse")], items)
+    _, advice = caught.value.__notes__
+    (finding,) = lab.partial.findings
+    assert advice == f"likely cause: {finding.cause}\nnext: {finding.next_step}"
+    return advice
+
+
+def test_a_stage_that_raises_without_concurrency_says_so():
+    def stage(item):
+        raise ValueError("bad")
+
+    advice = raised(Lab(), stage)
+    assert "serial itself fails: concurrency is not needed for it" in advice
+    assert "run stage 'parse' alone on that item; @pytest.mark.error_rate(max=...) counts" in advice
+
+
+def test_a_stage_that_raises_only_under_threads_is_blamed_on_what_is_shared():
+    lab = Lab()
+
+    def stage(item):
+        if lab.threads.executions:
+            raise ValueError("bad")
+        return item
+
+    advice = raised(lab, stage)
+    assert "serial had run all the items once without it: it comes with concurrency" in advice
+    assert "look for what stage 'parse' shares between items or keeps between executions" in advice
+
+
+def test_our_own_error_in_a_stage_says_its_next_step_itself():
+    def stage(item):
+        raise UsageError("say this")
+
+    with pytest.raises(UsageError, match="say this") as caught:
+        Lab().compare([Stage(stage, name="parse")])
+    assert len(caught.value.__notes__) == 1
+
+
+def test_ctrl_c_gets_no_advice():
+    def stage(item):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt) as caught:
+        Lab().compare([Stage(stage, name="parse")])
+    assert not [note for note in getattr(caught.value, "__notes__", ()) if "next:" in note]
