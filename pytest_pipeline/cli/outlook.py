@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pytest_pipeline.cli.checkup import Checkup, ControlFacts, Noise
 from pytest_pipeline.judge.capacity import Capacity, largest_effective_limit
 from pytest_pipeline.model.requirement import Quantity, Requirement
+from pytest_pipeline.model.units import show_share
 
 QUIET_SHARE = 0.1
 """Share of disturbed control windows that is not worth a line."""
@@ -96,7 +97,7 @@ def _noise(noise: Noise | None) -> Iterator[Outlook]:
     if noise is None or noise.disturbed_share <= QUIET_SHARE:
         return
     share = noise.disturbed_share
-    why = f"{share:.0%} of {noise.windows} control runs were disturbed"
+    why = f"{show_share(share)} of {noise.windows} control runs were disturbed"
     if share >= HOPELESS_SHARE:
         yield Outlook(
             "plans that compute: mostly inconclusive(busy)",

@@ -9,7 +9,7 @@ from typing import Any
 from pytest_pipeline.cli.checkup import Checkup, ControlFacts
 from pytest_pipeline.cli.outlook import Outlook, outlooks
 from pytest_pipeline.model.document import to_plain
-from pytest_pipeline.model.units import show_seconds
+from pytest_pipeline.model.units import show_seconds, show_share
 
 HEADINGS = (
     "machine",
@@ -88,8 +88,8 @@ def _noise(checkup: Checkup) -> list[str]:
         return ["not heard: threads could not run the control kernel"]
     return [
         (
-            f"{noise.disturbed_share:.0%} of {noise.windows} control runs disturbed in {noise.seconds:.1f} s, "
-            f"middle half within {noise.spread:.0%} of the median"
+            f"{show_share(noise.disturbed_share)} of {noise.windows} control runs disturbed in {noise.seconds:.1f} s, "
+            f"middle half within {show_share(noise.spread)} of the median"
         )
     ]
 

@@ -38,7 +38,7 @@ def assemble(
     executor: str,
     names: tuple[str, ...],
     run: Run,
-    emitted: Emitted,
+    result: Emitted,
     *,
     visits: Visits,
     rows: Sequence[LedgerRow],
@@ -46,12 +46,12 @@ def assemble(
     sample: Sample | None = None,
 ) -> Trace:
     """Return the trace of a run that ended well."""
-    outputs = emitted.outputs
+    outputs = result.outputs
     num_items = len(outputs) + len(run.failures.items)
     kept = np.arange(num_items, dtype=np.int64) if sample is None else sample.items
     last = visits.stage == len(names) - 1
-    emitted_ns = per_item(kept, chunk, visits.item[last], visits.finished_ns[last])
-    emitted_ns[np.isin(kept, run.failures.items)] = 0
+    emitted = per_item(kept, chunk, visits.item[last], visits.finished_ns[last])
+    emitted[np.isin(kept, run.failures.items)] = 0
     if run.admitted_ns:
         admitted = np.array(run.admitted_ns, dtype=np.int64)[kept]
     else:
@@ -63,11 +63,11 @@ def assemble(
         outputs=outputs,
         began_ns=run.began_ns,
         ended_ns=run.ended_ns,
-        first_result_ns=emitted.first_result_ns or run.ended_ns,
+        first_result_ns=result.first_result_ns or run.ended_ns,
         startup_s=0.0,  # `Running.run` tells it once
         visits=visits,
         admitted_ns=admitted,
-        emitted_ns=emitted_ns,
+        emitted_ns=emitted,
         send_lag_s=np.array(run.send_lag_ns[:num_items], dtype=np.float64) / 1e9,
         ledger=Ledger(tuple(rows), (run.ended_ns - run.began_ns) / 1e9),
         failures=tuple(run.failures.first),

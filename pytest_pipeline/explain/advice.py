@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pytest_pipeline.explain.ceiling import HOLDS, Host, Line
 from pytest_pipeline.explain.hops import chunk_step
 from pytest_pipeline.model.comparison import Arm, Bottleneck, StageSummary
+from pytest_pipeline.model.units import show_share
 from pytest_pipeline.model.whatif import WhatIf
 
 SLOWER_INSIDE = 1.3
@@ -97,7 +98,7 @@ def _proposal(change: WhatIf, limit: float) -> str:
 def _bottleneck_text(bottleneck: Bottleneck) -> str:
     workers = "1 worker" if bottleneck.workers == 1 else f"{bottleneck.workers} workers"
     return (
-        f"bottleneck: stage {bottleneck.stage!r}, {workers}, busy {bottleneck.utilization:.0%} of the makespan; "
+        f"bottleneck: stage {bottleneck.stage!r}, {workers}, busy {show_share(bottleneck.utilization)} of the makespan; "
         f"ceiling of this plan {bottleneck.ceiling:.2f}x"
     )
 
@@ -122,7 +123,7 @@ def _contention_step(
     """Return what the workers of `name` wait for, in words, and what to do about it."""
     holder, held = _gil_holder(baseline, name, host)
     if holder and not _is_remote(arm):
-        waits = f"{holder!r} {host.seen(holder)} the GIL for {held:.0%} of its service time"
+        waits = f"{holder!r} {host.seen(holder)} the GIL for {show_share(held)} of its service time"
         elsewhere = next((each for each in arm.what_ifs if "processes" in each.code), None)
         now = arm.speedup.value if arm.speedup is not None else 1.0
         if elsewhere is not None and elsewhere.predicted_speedup >= WORTHWHILE * now:
@@ -131,7 +132,7 @@ def _contention_step(
     share = next((stage.cpu_share for stage in baseline.stages if stage.name == name), None)
     if share is not None and share >= COMPUTES:
         return (
-            f"it computes for {share:.0%} of its time",
+            f"it computes for {show_share(share)} of its time",
             f"{name!r} waits for cores or memory: use fewer workers, or measure on more cores",
         )
     return "", f"look for a lock, connection or file that the workers of {name!r} share"
@@ -165,5 +166,5 @@ def _overhead(arm: Arm) -> str:
     total = ledger.workers * ledger.makespan_s
     shipping = sum(row.serialisation_s + row.transfer_s for row in ledger.rows) / total
     if shipping > 0.15:
-        return f"serialisation and transfer take {shipping:.0%} of the worker time"
+        return f"serialisation and transfer take {show_share(shipping)} of the worker time"
     return ""

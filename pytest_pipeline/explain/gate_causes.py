@@ -12,7 +12,7 @@ from pytest_pipeline.explain.ceiling import ALL_STAGES, Line
 from pytest_pipeline.explain.profile import service_matrix
 from pytest_pipeline.model.comparison import Arm
 from pytest_pipeline.model.trace import Trace
-from pytest_pipeline.model.units import show_quantity, show_seconds
+from pytest_pipeline.model.units import show_quantity, show_seconds, show_share
 from pytest_pipeline.stats.overlap import most_in_service
 
 
@@ -76,7 +76,7 @@ def overlap_advice(arm: Arm, trace: Trace, declared: Mapping[str, int]) -> Advic
     if arm.bottleneck is None or arm.bottleneck.stage not in declared:
         return Advice("", "")
     stage, workers = arm.bottleneck.stage, arm.bottleneck.workers
-    cause = f"the others wait for stage {stage!r}, busy {arm.bottleneck.utilization:.0%} of the makespan"
+    cause = f"the others wait for stage {stage!r}, busy {show_share(arm.bottleneck.utilization)} of the makespan"
     return Advice(cause, f"give it another worker: Stage({stage}, workers={workers + 1})")
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from pytest_pipeline.model.comparison import Arm
-from pytest_pipeline.model.units import show_seconds
+from pytest_pipeline.model.units import show_seconds, show_share
 
 NOTICEABLE = 0.05
 """Share of a stage's service time from which the hand-over is worth saving."""
@@ -30,7 +30,7 @@ def chunk_step(arm: Arm) -> str:
         return ""
     wanted = math.ceil(hop_s / (NOTICEABLE * max(service[quickest], limiting_s, 1e-8)))
     share = hop_s / service[quickest] if service[quickest] else math.inf
-    cost = f"{share:.0%} of" if math.isfinite(share) else "more than"
+    cost = f"{show_share(share)} of" if math.isfinite(share) else "more than"
     return (
         f"Threads(chunk={min(1000, wanted)}): handing an item over takes {show_seconds(hop_s)}, "
         f"{cost} the service of stage {quickest!r}"

@@ -24,6 +24,7 @@ from pytest_pipeline.explain.costs import (
 from pytest_pipeline.explain.profiled import Layout, Profiled
 from pytest_pipeline.model.change import Change
 from pytest_pipeline.model.plan import SOURCE_STAGE
+from pytest_pipeline.model.units import show_share
 from pytest_pipeline.model.whatif import WhatIf
 
 KEEP = "keep as it is"
@@ -124,7 +125,7 @@ def _best_pair(arm: Profiled, line: Line) -> Iterator[WhatIf]:
 
 def _gil_text(arm: Profiled, line: Line, stages: list[int]) -> str:
     return "; ".join(
-        f"{line.names[k]!r} {arm.host.seen(line.names[k])} the GIL for {line.gil_shares[k]:.0%} of its service time: threads cannot overlap that"
+        f"{line.names[k]!r} {arm.host.seen(line.names[k])} the GIL for {show_share(line.gil_shares[k])} of its service time: threads cannot overlap that"
         for k in stages
         if line.gil_shares[k] > HOLDS
     )
@@ -181,7 +182,7 @@ def _longer_queue(arm: Profiled, line: Line) -> Iterator[WhatIf]:
         code=f"Stage({line.names[behind]}, queue_size={room})",
         predicted_speedup=replace(line, queue_sizes=sizes).speedup(),
         effort=1,
-        basis=f"{line.names[behind - 1]!r} was blocked for {max(blocked):.0%} of its worker time",
+        basis=f"{line.names[behind - 1]!r} was blocked for {show_share(max(blocked))} of its worker time",
         setting=Change(queue_size={line.names[behind]: room}),
     )
 

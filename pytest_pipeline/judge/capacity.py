@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from pytest_pipeline.model.rounds import VALID_EFFICIENCY, VALID_SLOWDOWN, Reference
+from pytest_pipeline.model.units import show_share
 
 WAITING_DEMAND = 0.5
 """Cores' worth of parallel CPU work below which a plan mostly waits (A9.4)."""
@@ -76,7 +77,7 @@ class Capacity:
         if reference.speedup < HEADROOM * self.needed:
             return (
                 f"this host can give at most {self.host_ceiling:.2f}x here: the plan computes "
-                f"{min(1.0, self.cpu_share):.0%} of the time and the control kernel reaches {reference.speedup:.2f}x"
+                f"{show_share(min(1.0, self.cpu_share))} of the time and the control kernel reaches {reference.speedup:.2f}x"
             )
         return ""
 

@@ -8,7 +8,7 @@ from pytest_pipeline.judge.gate import Gate, Status
 from pytest_pipeline.model.estimate import Estimate
 from pytest_pipeline.model.finding import Finding, Reason, Verdict
 from pytest_pipeline.model.requirement import Quantity, Requirement
-from pytest_pipeline.model.units import show_quantity, show_range
+from pytest_pipeline.model.units import show_quantity, show_range, show_share
 
 BUSY_SHARE = 0.5
 """Share of disturbed rounds from which an undecided gate is called busy rather than near its limit."""
@@ -146,7 +146,7 @@ def _relation(requirement: Requirement, value: float, verdict: Verdict) -> str:
     if reaches:
         return " >= " if requirement.quantity.is_minimum else " <= "
     if verdict is Verdict.MET:
-        return f", within {requirement.tolerance:.0%} of "
+        return f", within {show_share(requirement.tolerance)} of "
     return " < " if requirement.quantity.is_minimum else " > "
 
 

@@ -20,6 +20,7 @@ from pytest_pipeline.model.plan import Arrivals, Source
 from pytest_pipeline.model.requirement import Requirement
 from pytest_pipeline.model.rounds import LatencyBlock, Phase
 from pytest_pipeline.model.trace import Trace
+from pytest_pipeline.model.units import show_share
 from pytest_pipeline.stats.quantiles import quantile
 
 LATE_GENERATOR_SHARE = 0.1
@@ -150,7 +151,7 @@ class BlockRunner:
         if lag_s > LATE_GENERATOR_SHARE * self._limit_s:
             return f"generator late: p99 of the send lag is {lag_s * 1e3:.1f} ms"
         if excused_share > MOST_EXCUSED:
-            return f"no core for the heartbeat: others held every core during {excused_share:.0%} of the items"
+            return f"no core for the heartbeat: others held every core during {show_share(excused_share)} of the items"
         return ""
 
 

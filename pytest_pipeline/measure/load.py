@@ -24,6 +24,7 @@ from typing import Protocol
 from pytest_pipeline.measure.helper import HelperProcess, start_helper
 from pytest_pipeline.measure.host import may_be_virtual
 from pytest_pipeline.measure.pressure import Counters, evidence_between, read_counters
+from pytest_pipeline.model.units import show_share
 
 MOST_STEAL = 0.02
 """Share of the cores that the hypervisor may have given to others: a neighbour that matters takes 10 % and more."""
@@ -104,10 +105,11 @@ class IdleLoad:
         if not were_alive:
             return _UNTELLABLE.format("a spinner ended early")
         seen = evidence_between(self._before, own, max(1e-9, core_seconds), 1)
-        if self._may_be_virtual and (seen.steal_share or 0.0) > MOST_STEAL:
-            return f"as its hypervisor took {seen.steal_share:.0%} of the cores"
-        if (seen.queue_share or 0.0) > MOST_WAIT:
-            return f"as our threads waited {seen.queue_share:.0%} of the time for a core"
+        stolen, waited = seen.steal_share or 0.0, seen.queue_share or 0.0
+        if self._may_be_virtual and stolen > MOST_STEAL:
+            return f"as its hypervisor took {show_share(stolen)} of the cores"
+        if waited > MOST_WAIT:
+            return f"as our threads waited {show_share(waited)} of the time for a core"
         return ""
 
     @property

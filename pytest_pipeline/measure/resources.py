@@ -8,7 +8,7 @@ from pytest_pipeline.measure.lane import Lane
 from pytest_pipeline.measure.profiling import ResourceMeter
 from pytest_pipeline.measure.trial import Measured, Trial
 from pytest_pipeline.model.resources import Resources
-from pytest_pipeline.model.units import show_quantity
+from pytest_pipeline.model.units import show_quantity, show_share
 
 LEAST_MAKESPAN_S = 0.05
 """Makespan below which an execution is over before its samples say anything: ticks of the kernel last 10 ms."""
@@ -54,7 +54,7 @@ class ResourcePhase:
         if makespan_s > MOST_SHARE * budget_s:
             return (
                 f"one more execution of {show_quantity(makespan_s, 's')} would take more than "
-                f"{MOST_SHARE:.0%} of the budget of {show_quantity(budget_s, 's')}"
+                f"{show_share(MOST_SHARE)} of the budget of {show_quantity(budget_s, 's')}"
             )
         return ""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pytest_pipeline.measure.machine import Machine
 from pytest_pipeline.measure.pressure import evidence_between, foreign_wait_s
 from pytest_pipeline.model.evidence import Evidence
+from pytest_pipeline.model.units import show_share
 
 FOREIGN_SHARE = 0.05
 """Share of the usable cores that others may use, or keep us waiting for, during a long arm (A9.2)."""
@@ -73,13 +74,13 @@ class UsageWatch:
         available_s = max(1e-9, self._cores * self.seconds)
         share = max(0.0, self.foreign_cpu_s or 0.0) / available_s
         if share > FOREIGN_SHARE:
-            return f"foreign CPU use: {share:.0%} of the usable cores during an arm"
+            return f"foreign CPU use: {show_share(share)} of the usable cores during an arm"
         if not self._after.in_container:
             return ""
         waited = foreign_wait_s(self._before.counters, self._after.counters, available_s)
         if waited / available_s > FOREIGN_SHARE:
             return (
-                f"run-queue wait: {waited / available_s:.0%} of the usable cores during an arm, "
+                f"run-queue wait: {show_share(waited / available_s)} of the usable cores during an arm, "
                 "more than our own threads explain"
             )
         return ""

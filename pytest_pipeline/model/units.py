@@ -151,6 +151,11 @@ def show_seconds(seconds: float) -> str:
     return f"{seconds * 1e9:.0f} ns"
 
 
+def show_share(share: float) -> str:
+    """Return a share (0-1) in whole per cent, as sentences have it: `97 %`."""
+    return f"{100 * share:.0f} %"
+
+
 def _bytes(value: float) -> tuple[str, str]:
     for factor, unit in ((1e9, "GB"), (1e6, "MB"), (1e3, "kB")):
         if abs(value) >= 0.9995 * factor:

@@ -15,7 +15,7 @@ from pytest_pipeline.explain.tuned import choose
 from pytest_pipeline.model.change import Change
 from pytest_pipeline.model.plan import Plan, make_plan
 from pytest_pipeline.model.tuning import Tried, Tuning
-from pytest_pipeline.model.units import positive_number, whole_number
+from pytest_pipeline.model.units import positive_number, show_share, whole_number
 from pytest_pipeline.setting import InSetting, check_counts
 from pytest_pipeline.tuning.proposals import Profile, Proposals, propose, take_profile
 from pytest_pipeline.tuning.runs import Runs
@@ -185,8 +185,8 @@ class _Search:
 
     def _exhausted(self) -> str:
         if not self.measured:
-            return f"none of {len(self.proposals.found)} simulated settings is predicted to gain {WORTH - 1:.0%}"
-        return f"no other setting is predicted to be {WORTH - 1:.0%} faster than the fastest one measured"
+            return f"none of {len(self.proposals.found)} simulated settings is predicted to gain {show_share(WORTH - 1)}"
+        return f"no other setting is predicted to be {show_share(WORTH - 1)} faster than the fastest one measured"
 
     def _at_once(self, left: Sequence[Predicted]) -> int:
         """Return how many settings the rest of the budget can measure well enough to tell them apart.

@@ -41,7 +41,7 @@ def test_a_machine_that_is_busy_all_the_time_cannot_decide_plans_that_compute():
 def test_a_machine_that_is_busy_half_of_the_time_needs_twice_the_rounds():
     noise = Noise(windows=50, seconds=2.5, disturbed_share=0.48, spread=0.4)
     text = as_text(machine(noise=noise))
-    assert "48% of 50 control runs disturbed in 2.5 s" in text
+    assert "48 % of 50 control runs disturbed in 2.5 s" in text
     assert "expect about 1.9x the rounds" in text
 
 

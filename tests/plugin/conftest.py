@@ -5,9 +5,10 @@ from __future__ import annotations
 import importlib
 import os
 import pkgutil
+import subprocess
 import sys
 import textwrap
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -84,3 +85,26 @@ def run_both(request: Any, run: Run, pytester: pytest.Pytester) -> Run:
         return pytester.run(sys.executable, "-m", "pytest", *arguments, timeout=60)
 
     return run_n2 if request.param == "n2" else run
+
+
+@pytest.fixture
+def spawn() -> Iterator[Callable[..., subprocess.Popen[str]]]:
+    """Start Python processes that say when they are ready; all that are left are killed after the test."""
+    processes = []
+
+    def spawn(*arguments: object) -> subprocess.Popen[str]:
+        process = subprocess.Popen(
+            [sys.executable, *map(str, arguments)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        processes.append(process)
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+        return process
+
+    yield spawn
+    for process in processes:
+        process.kill()
+        process.communicate()

@@ -47,22 +47,11 @@ if end != "ends":
 
 
 @pytest.fixture
-def start(tmp_path):
-    processes = []
-
+def start(spawn, tmp_path):
     def start(role: str, end: str = "ends", bell_s: float = 3600.0) -> subprocess.Popen[str]:
-        command = [sys.executable, "-c", PROCESS, str(tmp_path / "lock"), role, end, str(bell_s)]
-        process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-        )
-        processes.append(process)
-        assert process.stdout.readline() == "ready\n"
-        return process
+        return spawn("-c", PROCESS, tmp_path / "lock", role, end, bell_s)
 
-    yield start
-    for process in processes:
-        process.kill()
-        process.communicate()
+    return start
 
 
 def comes_in(process: subprocess.Popen[str]) -> bool:

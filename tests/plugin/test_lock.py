@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import statistics
 import subprocess
 import sys
@@ -23,24 +24,15 @@ class Visit(NamedTuple):
 
 
 @pytest.fixture
-def start(tmp_path):
-    """Start one process; all that are left are killed after the test."""
-    processes = []
+def start(spawn, tmp_path):
+    """Start one process that logs when it was inside."""
+    numbers = itertools.count()
 
     def start(role: str, inside_s: float = 0.02, all_s: float = 60.0) -> subprocess.Popen[str]:
-        log = tmp_path / f"log-{len(processes)}"
-        arguments = [tmp_path / "lock", log, role, inside_s, all_s]
-        process = subprocess.Popen(
-            [sys.executable, SCRIPT, *map(str, arguments)], stdout=subprocess.PIPE, text=True
-        )
-        processes.append(process)
-        assert process.stdout.readline() == "ready\n"
-        return process
+        log = tmp_path / f"log-{next(numbers)}"
+        return spawn(SCRIPT, tmp_path / "lock", log, role, inside_s, all_s)
 
-    yield start
-    for process in processes:
-        process.kill()
-        process.communicate()
+    return start
 
 
 def visits(folder: Path) -> list[Visit]:

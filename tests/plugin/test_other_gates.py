@@ -44,13 +44,13 @@ FAILING = {
     ),
     "efficiency(min='95%')": (
         "efficiency 65 % < 95 % (threads; 95 % interval 65-65 %, 9 clean rounds)",
-        "bottleneck: stage 'parse', 1 worker, busy 98% of the makespan; ceiling of this plan 1.95x",
+        "bottleneck: stage 'parse', 1 worker, busy 98 % of the makespan; ceiling of this plan 1.95x",
         "next: Stage(parse, workers=2) is predicted to reach 93 %",
         "efficiency 65 %",
     ),
     "overlap(min=2.9)": (
         "overlap 2.46 items < 2.90 items (threads; 95 % interval 2.46-2.46 items, 25 executions)",
-        "the others wait for stage 'parse', busy 98% of the makespan",
+        "the others wait for stage 'parse', busy 98 % of the makespan",
         "next: give it another worker: Stage(parse, workers=2)",
         "overlap 2.46 items",
     ),

@@ -33,7 +33,7 @@ def test_broken(pipeline, stage):
 """,
         [
             "*FAILED*test_broken - speedup 1.95x < 3.00x (threads;*",
-            "*bottleneck: stage 'parse', 1 worker, busy 98% of the makespan; ceiling of this plan 1.95x*",
+            "*bottleneck: stage 'parse', 1 worker, busy 98 % of the makespan; ceiling of this plan 1.95x*",
             "*next: Stage(parse, workers=2) is predicted to reach 3.*",
         ],
     ),

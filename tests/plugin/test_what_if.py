@@ -68,7 +68,7 @@ def test_processes_are_proposed_for_stages_that_hold_the_gil(pytester, monkeypat
     result = run_nested(pytester, monkeypatch, GIL, "--pipeline-report=off", conftest=held)
     result.stdout.fnmatch_lines(
         [
-            "*takes 2.0x as long per item as in the baseline*'parse' holds the GIL for 100% of its service time",
+            "*takes 2.0x as long per item as in the baseline*'parse' holds the GIL for 100 % of its service time",
             '*next: executors=[[]"processes"[]] is predicted to reach 1.9*',
         ]
     )

@@ -46,6 +46,15 @@ def slack(flow):
     return 1e-9 * (1 + flow.makespan_s)
 
 
+def assert_no_slower_with(what, plan, at, more):
+    """Ask for `more` workers or places in the queue at one stage."""
+    counts = list(plan[what])
+    counts[at % len(counts)] += more
+    before = simulate(**plan)
+    after = simulate(**(plan | {what: counts}))
+    assert after.makespan_s <= before.makespan_s + slack(before)
+
+
 @lawful
 @given(plans(workers=one, constant=True))
 def test_with_constant_times_and_single_workers_the_closed_form_is_exact_for_any_queue(plan):
@@ -159,12 +168,7 @@ def test_a_longer_queue_may_slow_uneven_items_down_by_letting_them_overtake():
 @lawful
 @given(plans(workers=one), st.integers(0, 4), st.integers(1, 3))
 def test_a_longer_queue_never_slows_single_worker_stages(plan, at, more):
-    at %= len(plan["workers"])
-    larger = list(plan["queue_sizes"])
-    larger[at] += more
-    before = simulate(**plan)
-    after = simulate(**(plan | {"queue_sizes": larger}))
-    assert after.makespan_s <= before.makespan_s + slack(before)
+    assert_no_slower_with("queue_sizes", plan, at, more)
 
 
 @lawful
@@ -178,20 +182,10 @@ def test_more_in_flight_never_slows_single_worker_stages(plan, in_flight):
 @lawful
 @given(plans(constant=True), st.integers(0, 4))
 def test_another_worker_never_slows_a_plan_of_even_items(plan, at):
-    at %= len(plan["workers"])
-    more = list(plan["workers"])
-    more[at] += 1
-    before = simulate(**plan)
-    after = simulate(**(plan | {"workers": more}))
-    assert after.makespan_s <= before.makespan_s + slack(before)
+    assert_no_slower_with("workers", plan, at, 1)
 
 
 @lawful
 @given(plans(constant=True), st.integers(0, 4), st.integers(1, 3))
 def test_a_longer_queue_never_slows_a_plan_of_even_items(plan, at, more):
-    at %= len(plan["workers"])
-    larger = list(plan["queue_sizes"])
-    larger[at] += more
-    before = simulate(**plan)
-    after = simulate(**(plan | {"queue_sizes": larger}))
-    assert after.makespan_s <= before.makespan_s + slack(before)
+    assert_no_slower_with("queue_sizes", plan, at, more)

@@ -36,7 +36,7 @@ def test_workers_go_where_the_time_is_and_the_proposal_was_measured():
     assert made.best.speedup.value == pytest.approx(made.best.predicted_speedup, rel=0.05)
     assert made.best.speedup.lower > 1.0
     assert made.is_complete
-    assert "5% faster than the fastest one measured" in made.reason
+    assert "5 % faster than the fastest one measured" in made.reason
 
 
 def test_everything_tried_is_recorded_with_its_prediction_measured_or_not():
@@ -57,7 +57,7 @@ def test_a_setting_that_is_good_already_is_kept_and_nothing_is_measured_for_it()
     assert made.best is made.start
     assert made.best.code == ""
     assert len([each for each in made.tried if each.speedup]) == 0
-    assert "simulated settings is predicted to gain 5%" in made.reason
+    assert "simulated settings is predicted to gain 5 %" in made.reason
 
 
 def test_workers_that_buy_nothing_are_taken_back():

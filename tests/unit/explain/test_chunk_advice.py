@@ -36,7 +36,7 @@ def arm_with(services_us, handover_us, *, pool=False):
 def test_a_hand_over_that_weighs_on_quick_stages_is_spread_over_a_chunk():
     text = chunk_step(arm_with([10, 20, 10], handover_us=4))
     assert text == (
-        "Threads(chunk=4): handing an item over takes 4.00 us, 40% of the service of stage 's0'"
+        "Threads(chunk=4): handing an item over takes 4.00 us, 40 % of the service of stage 's0'"
     )
 
 

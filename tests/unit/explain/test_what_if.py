@@ -83,7 +83,7 @@ def test_a_stage_that_holds_the_gil_gains_nothing_from_a_second_thread_but_from_
     found = predictions(lab)
     assert found["Stage(parse, workers=2)"].predicted_speedup == pytest.approx(1.0, rel=0.01)
     assert found['executors=["processes"]'].predicted_speedup == pytest.approx(2.0, rel=0.05)
-    assert "'parse' holds the GIL for 100% of its service time" in (
+    assert "'parse' holds the GIL for 100 % of its service time" in (
         found["Stage(parse, workers=2)"].basis
     )
 
@@ -177,7 +177,7 @@ def test_waiting_at_wake_up_for_a_stage_that_holds_the_gil_is_not_called_a_lock(
 
     stages = [Stage(query, name="query"), lab.stage("crunch", 0.004)]
     (finding,) = lab.compare(stages, requirements=[speedup(9.0)]).findings
-    assert "'crunch' holds the GIL for 100% of its service time" in finding.cause
+    assert "'crunch' holds the GIL for 100 % of its service time" in finding.cause
     assert finding.next_step.startswith('executors=["processes"] is predicted to reach')
 
 
@@ -204,7 +204,7 @@ def test_a_longer_queue_is_predicted_where_a_stage_was_blocked():
     )
     found = {each.code: each for each in what_ifs(profiled(rows))}
     longer = found["Stage(parse, queue_size=64)"]
-    assert longer.basis == "'fetch' was blocked for 30% of its worker time"
+    assert longer.basis == "'fetch' was blocked for 30 % of its worker time"
 
 
 def test_a_queue_that_blocked_nobody_is_left_alone():

@@ -62,7 +62,7 @@ def test_three_executions_within_the_limit_meet_it():
 def test_the_tolerance_is_part_of_the_message():
     _, finding = verdict_for([80 * MB, 104 * MB, 90 * MB], 100 * MB)
     assert finding.verdict is Verdict.MET
-    assert finding.headline.startswith("peak memory 104 MB, within 5% of 100 MB (threads; ")
+    assert finding.headline.startswith("peak memory 104 MB, within 5 % of 100 MB (threads; ")
 
 
 def test_two_executions_above_the_limit_miss_it_with_items_in_flight_as_cause():

@@ -61,7 +61,7 @@ def test_the_finding_shows_value_and_interval_in_the_unit_of_the_quantity(quanti
 def test_a_value_within_the_tolerance_is_met_and_the_message_says_so():
     (finding,) = Lab().compare(requirements=[Requirement(Quantity.FIRST_RESULT, 0.0039)]).findings
     assert finding.verdict is Verdict.MET
-    assert "4.00 ms, within 5% of 3.90 ms" in finding.headline
+    assert "4.00 ms, within 5 % of 3.90 ms" in finding.headline
 
 
 def test_a_throughput_is_items_per_second_of_the_arm_whatever_the_baseline_does():

@@ -67,7 +67,7 @@ def test_a_miss_names_bottleneck_ceiling_and_the_change_that_is_predicted_to_hel
     (finding,) = lab.compare(requirements=[speedup(3.0)]).findings
     lines = finding.text.splitlines()
     assert lines[0].startswith("speedup 1.95x < 3.00x (threads;")
-    assert "bottleneck: stage 'parse', 1 worker, busy 98% of the makespan" in lines[1]
+    assert "bottleneck: stage 'parse', 1 worker, busy 98 % of the makespan" in lines[1]
     assert "ceiling of this plan 1.95x" in lines[1]
     assert lines[2].strip().startswith("next: Stage(parse, workers=2) is predicted to reach 3.")
 
@@ -76,7 +76,7 @@ def test_a_value_within_the_tolerance_is_met_and_the_message_says_so():
     lab = Lab()
     (finding,) = lab.compare(requirements=[speedup(2.0)]).findings
     assert finding.verdict is Verdict.MET
-    assert "1.95x, within 5% of 2.00x" in finding.headline
+    assert "1.95x, within 5 % of 2.00x" in finding.headline
 
 
 def test_a_test_at_exactly_the_effective_limit_is_near_its_limit_and_not_failed():

@@ -113,7 +113,7 @@ def waiting(share: float, *, in_container: bool):
 def test_in_a_container_long_arms_that_waited_for_a_core_are_disturbed_rounds():
     lab = Lab(cpu_share=1.0, usage=waiting(0.3, in_container=True))
     result = lab.compare(long_arms(lab), range(4), requirements=[speedup(1.2)], budget_s=60)
-    assert "run-queue wait: 15% of the usable cores" in result.rounds[-1].disturbance
+    assert "run-queue wait: 15 % of the usable cores" in result.rounds[-1].disturbance
 
 
 def test_outside_a_container_the_run_queue_is_only_evidence():

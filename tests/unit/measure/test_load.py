@@ -74,10 +74,10 @@ def test_a_neighbour_that_was_there_first_is_no_reference_under_load_either(turb
 
 
 def test_a_neighbour_behind_a_hypervisor_is_no_reference_although_spinners_feel_it_too():
-    load = ScriptedLoad(afterthought="as its hypervisor took 33% of the cores")
+    load = ScriptedLoad(afterthought="as its hypervisor took 33 % of the cores")
     (finding,) = boosting(load).compare(requirements=[speedup(1.5)]).findings
     assert (finding.verdict, finding.reason) == (Verdict.INCONCLUSIVE, Reason.CAPACITY)
-    assert "shared or busy, as its hypervisor took 33% of the cores" in finding.text
+    assert "shared or busy, as its hypervisor took 33 % of the cores" in finding.text
 
 
 def test_where_spinners_prove_nothing_the_message_says_that_it_may_be_turbo():
@@ -122,7 +122,7 @@ def test_in_a_virtual_machine_without_known_steal_no_spinner_is_started():
 def test_steal_during_the_window_is_a_neighbour():
     load = IdleLoad(readings(*map(Counters, [None] * 3, [100.0, 100.0, 100.5])), VIRTUAL)
     assert load.start(0) == ""
-    assert load.stop(core_seconds=2.0) == "as its hypervisor took 25% of the cores"
+    assert load.stop(core_seconds=2.0) == "as its hypervisor took 25 % of the cores"
 
 
 @needs_idle_priority
@@ -131,7 +131,7 @@ def test_threads_that_waited_for_a_core_had_a_neighbour_whatever_the_ratio():
     before, after = Counters(tasks={1: (0, 0)}), Counters(tasks={1: (2_000, 1_000)})
     load = IdleLoad(readings(before, after), BARE_METAL)
     assert load.start(0) == ""
-    assert load.stop(core_seconds=2.0) == "as our threads waited 33% of the time for a core"
+    assert load.stop(core_seconds=2.0) == "as our threads waited 33 % of the time for a core"
 
 
 @needs_idle_priority

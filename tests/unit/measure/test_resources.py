@@ -63,7 +63,7 @@ def test_an_execution_longer_than_a_tenth_of_the_budget_is_left_out_with_the_rea
     lab = Lab()
     comparison = lab.compare(slow_stages(lab), budget_s=10.0)
     assert (
-        "would take more than 10% of the budget of 10.0 s"
+        "would take more than 10 % of the budget of 10.0 s"
         in comparison["serial"].resources.left_out
     )
     assert comparison["threads"].resources.left_out == ""

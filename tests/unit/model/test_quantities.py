@@ -6,7 +6,13 @@ import pytest
 
 from pytest_pipeline.errors import UsageError
 from pytest_pipeline.model.requirement import Quantity, Requirement
-from pytest_pipeline.model.units import parse_efficiency, parse_overlap, show_quantity, show_range
+from pytest_pipeline.model.units import (
+    parse_efficiency,
+    parse_overlap,
+    show_quantity,
+    show_range,
+    show_share,
+)
 from pytest_pipeline.report import units
 from pytest_pipeline.report.quantities import words_of
 
@@ -59,6 +65,14 @@ def test_an_unknown_unit_is_refused_rather_than_guessed():
 def test_the_tolerance_always_helps(quantity):
     requirement = Requirement(quantity, 2.0, tolerance=0.1)
     assert requirement.effective_limit == pytest.approx(1.8 if quantity.is_minimum else 2.2)
+
+
+@pytest.mark.parametrize(
+    ("share", "text"), [(0.967, "97 %"), (0.05, "5 %"), (0, "0 %"), (1, "100 %")]
+)
+def test_a_share_in_a_message_is_written_as_the_report_writes_it(share, text):
+    assert show_share(share) == text
+    assert units.percent(round(share, 2)) == text
 
 
 @pytest.mark.parametrize(("value", "share"), [("80%", 0.8), (0.8, 0.8), (1, 1.0), ("100%", 1.0)])
