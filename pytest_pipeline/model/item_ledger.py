@@ -44,7 +44,7 @@ class ItemLedger:
     makespan_s: float
     """Makespan of the execution, seconds."""
     chunk: int = 1
-    """Items that travelled together and share all their times."""
+    """Items that travelled together: each of them has the latency of all."""
 
     @property
     def little_gap(self) -> float:
