@@ -8,6 +8,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Protocol
 
 from _installed import is_installed, with_versions
@@ -174,6 +175,56 @@ def spdl() -> Iterator[Pool]:
         yield run
 
 
+class Produced:
+    """An iterable for SPDL's worker process, which makes a fresh iterator of it each time."""
+
+    def __init__(self, fn: Stage, items: Sequence[Any], chunk: int) -> None:
+        self.fn = fn
+        self.items = items
+        self.chunk = chunk
+
+    def __iter__(self) -> Iterator[Any]:
+        if self.chunk == 1:
+            return map(self.fn, self.items)
+        starts = range(0, len(self.items), self.chunk)
+        return ([self.fn(each) for each in self.items[k : k + self.chunk]] for k in starts)
+
+
+_ARENA_BYTES = 9 << 20
+"""Of one unit: an array of 8 MB and its alignment."""
+
+
+def _spdl_arena(make: Callable[[Any], Any]) -> Iterator[Pool]:
+    from spdl import pipeline
+
+    made: dict[int, Any] = {}
+
+    def run(fn: Stage, items: Sequence[Any], chunk: int) -> Iterable[Any]:
+        if id(items) not in made:  # its one worker holds the items
+            made[id(items)] = pipeline.iterate_in_subprocess(
+                partial(Produced, fn, items, chunk),
+                buffer_size=DEPTH,
+                mp_context="fork",
+                arena=make(pipeline),
+            )
+        return made[id(items)]  # type: ignore[no-any-return]
+
+    yield run
+    made.clear()
+
+
+@contextlib.contextmanager
+def spdl_ring() -> Iterator[Pool]:
+    """Copy out of one shared ring."""
+    yield from _spdl_arena(lambda made: made.SharedMemoryRingBuffer(DEPTH * _ARENA_BYTES))
+
+
+@contextlib.contextmanager
+def spdl_segments() -> Iterator[Pool]:
+    """Hand out views of shared segments: enough for all the arrays that are held."""
+    yield from _spdl_arena(lambda made: made.SharedMemorySegmentPool(_ARENA_BYTES, 2 * DEPTH))
+
+
 @contextlib.contextmanager
 def ray() -> Iterator[Pool]:
     os.environ.update(RAY_USAGE_STATS_ENABLED="0", RAY_AUTH_MODE="disabled")
@@ -206,6 +257,12 @@ PEERS: dict[str, Peer] = {
     ),
     "pypeln.process, started each time": Peer(pypeln, "pypeln", "pypeln", is_slow=True),
     "SPDL, ProcessPoolExecutor": Peer(spdl, "spdl.pipeline", "spdl_core", is_slow=True),
+    "SPDL arena, ring, 1 worker": Peer(
+        spdl_ring, "spdl.pipeline", "spdl_core", is_slow=True, sends_items=False
+    ),
+    "SPDL arena, segments as views, 1 worker": Peer(
+        spdl_segments, "spdl.pipeline", "spdl_core", is_slow=True, sends_items=False
+    ),
     "Ray tasks": Peer(ray, "ray", "ray", is_slow=True),
 }
 

@@ -98,7 +98,7 @@ class ArmMaker:
             samples = [value for block in clean for value in block.latencies_s]
             return summarise_latency(samples, "open" if clean[0].rate_per_s else "closed")
         kind = "closed" if lane is self._trial.baseline else "saturated"
-        return summarise_latency(trace.latency_s.tolist(), kind)
+        return summarise_latency(trace.latency_s.tolist(), kind, trace.handed_over)
 
     def profiled(self, lane: Lane) -> Profiled | None:
         """Return what the explanations of this arm start from; None before it and the baseline ran."""

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pytest_pipeline.executors._run import Run
     from pytest_pipeline.executors._sink import Sink
     from pytest_pipeline.model.plan import Plan, Source
-    from pytest_pipeline.model.trace import Sample, Visits
+    from pytest_pipeline.model.trace import Ints, Sample, Visits
 
 
 class Emitted(Protocol):
@@ -44,13 +44,19 @@ def assemble(
     rows: Sequence[LedgerRow],
     chunk: int = 1,
     sample: Sample | None = None,
+    ends: Ints | None = None,
 ) -> Trace:
-    """Return the trace of a run that ended well."""
+    """Return the trace of a run that ended well.
+
+    `ends` are items and when they were through, shape (2, items): by default the ends of their last visits.
+    """
     outputs = result.outputs
     num_items = len(outputs) + len(run.failures.items)
     kept = np.arange(num_items, dtype=np.int64) if sample is None else sample.items
     last = visits.stage == len(names) - 1
-    emitted = per_item(kept, chunk, visits.item[last], visits.finished_ns[last])
+    if ends is None:
+        ends = np.stack([visits.item[last], visits.finished_ns[last]])
+    emitted = per_item(kept, chunk, *ends)
     emitted[np.isin(kept, run.failures.items)] = 0
     if run.admitted_ns:
         admitted = np.array(run.admitted_ns, dtype=np.int64)[kept]
@@ -74,6 +80,7 @@ def assemble(
         failed_items=tuple(run.failures.items),
         chunk=chunk,
         sample=sample,
+        handed_over=chunk,
     )
 
 

@@ -8,6 +8,7 @@ import pickle
 import socket
 import warnings
 import weakref
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from pytest_pipeline.errors import SlowPathWarning, UsageError
@@ -119,7 +120,8 @@ class RunningProcesses(Opened):
                 lanes=lanes,
             )
             self._serve(run, pumps, dispatcher, feeder)
-            return self._trace(names, run, sink, lanes, feeder)
+            trace = self._trace(names, run, sink, lanes, feeder)
+            return replace(trace, handed_over=chunk)
         except BaseException:
             # Only workers that are known to be idle may serve the next run.
             if not run.began_ns or sink.is_complete:
@@ -209,6 +211,7 @@ class RunningProcesses(Opened):
             visits=gathered.visits,
             rows=rows,
             sample=gathered.sample(sink.num_items),
+            ends=gathered.emitted,
         )
 
     def _warn_of(self, troubles: Iterable[str]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import weakref
+from functools import cache
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -11,8 +12,14 @@ if TYPE_CHECKING:
 
     Bytes = npt.NDArray[np.uint8]
 
-_BUDGET = 1 << 28
-"""Bytes kept free for later copies, in each process."""
+_MOST_BYTES = 1 << 30
+"""Kept free for later copies at most, in each process.
+
+The outputs of one execution come back together, and the next one wants as much again. Measured for
+40 arrays of 8 MB: kept whole, a copy costs the caller 1.21 plain ones; with 256 MB of them kept, 1.43."""
+
+_SHARE_OF_MEMORY = 16
+"""One part in so many of the machine's memory at most."""
 
 _GRAIN = 64 * 1024
 
@@ -51,7 +58,15 @@ def _take(size: int) -> Bytes:
         return np.empty(rounded, dtype=np.uint8)
 
 
+@cache
+def _budget() -> int:
+    """Return the bytes that may be kept free."""
+    import psutil
+
+    return min(_MOST_BYTES, int(psutil.virtual_memory().total) // _SHARE_OF_MEMORY)
+
+
 def _give_back(block: Bytes) -> None:
     held = sum(size * len(blocks) for size, blocks in list(_FREE.items()))
-    if held + block.nbytes <= _BUDGET:
+    if held + block.nbytes <= _budget():
         _FREE.setdefault(block.nbytes, []).append(block)

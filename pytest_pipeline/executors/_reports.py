@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from pytest_pipeline.executors._accounts import Account, pooled_rows, stage_row
+from pytest_pipeline.executors._chunk_recorder import chunk_ends
 from pytest_pipeline.executors._cpu import CpuSampler
 from pytest_pipeline.executors._recorder import added, sample_of
 from pytest_pipeline.model.trace import Visits
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
     from pytest_pipeline.executors._records import Report
     from pytest_pipeline.executors._run import Run
     from pytest_pipeline.model.trace import Floats, Ints, LedgerRow, Sample
+
+
+_NOTHING = np.zeros((2, 0), dtype=np.int64)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,13 +58,17 @@ class Gathered:
         self._num_visits = sum(int(recorder.counts.sum()) for recorder in recorders)
         self.service_s = _service_s(feeder, reports, self._first, stages)
         """Exact seconds inside each stage, kept visits or not."""
-        parts = [_source_visits(feeder.table(self._threshold))]
+        parts, emitted = [_source_visits(feeder.table(self._threshold))], [_NOTHING]
         for lane in lanes:
             arrivals = lane.arrivals.table(self._threshold)
             arrivals = arrivals[np.argsort(arrivals[:, 0], kind="stable")]
             for slot, worker in enumerate(lane.workers):
                 rows = reports[worker.slot].recorder.table(self._threshold)
                 parts.append(self._visits(rows, slot, lane.stages[0], arrivals))
+                last = rows[rows[:, 1] == lanes[-1].last_stage]
+                emitted.append(np.stack([last[:, 0], chunk_ends(last)]))
+        self.emitted: Ints = np.concatenate(emitted, axis=1)
+        """Kept items, and when the last one of their chunk was through the last stage; shape (2, items)."""
         self.visits = Visits(*(_joined(parts, name) for name in Visits.__dataclass_fields__))
 
     def sample(self, num_items: int) -> Sample | None:

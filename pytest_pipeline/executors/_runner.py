@@ -110,7 +110,7 @@ class Runner:
         is_sampled = self.report.cpu.takes(items[0] // len(items))
         cpu = process_time_ns() if is_sampled else 0
         left = entered = perf_counter_ns()
-        done = 0
+        done, pieces = 0, list[tuple[Sequence[int], int, int]]()
         while done < len(items) and not self._is_over(failures):
             begin, made = done, len(outputs)
             cells[at + 2] = started = left
@@ -126,7 +126,9 @@ class Runner:
                 failed.add(items[done - 1])
             left = perf_counter_ns()
             cells[at] = IDLE
-            self._record(items[begin:done], stage, started, left)
+            pieces.append((items[begin:done], started, left))
+        for piece, began, ended in pieces:
+            self._record(piece, stage, (began, ended), left)
         self.worked_ns += left - entered
         self.slowest_ns = max(self.slowest_ns, left - entered)
         if is_sampled:
@@ -135,15 +137,18 @@ class Runner:
             items = [item for item in items[:done] if item not in failed]
         return items, outputs
 
-    def _record(self, items: Sequence[int], stage: int, started: int, finished: int) -> None:
-        count = len(items)
-        if items[-1] - items[0] + 1 == count:
+    def _record(
+        self, items: Sequence[int], stage: int, span: tuple[int, int], chunk_end: int
+    ) -> None:
+        """Note a piece of a chunk: the items between two failures, or all of them."""
+        count, (started, finished) = len(items), span
+        if finished == chunk_end and items[-1] - items[0] + 1 == count:
             self.report.recorder.add((items[0], stage, count, started, finished))
             return
-        for k, item in enumerate(items):  # there are gaps: an earlier stage has failed on some
-            span = finished - started
-            bounds = (started + span * k // count, started + span * (k + 1) // count)
-            self.report.recorder.add((item, stage, 1, *bounds))
+        for k, item in enumerate(items):  # some items of the chunk have failed
+            spent = finished - started
+            bounds = (started + spent * k // count, started + spent * (k + 1) // count)
+            self.report.recorder.add((item, stage, bounds[1] - chunk_end, *bounds))
 
 
 def _runs(items: Sequence[int], values: list[Any]) -> Iterator[tuple[int, list[Any]]]:

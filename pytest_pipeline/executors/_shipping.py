@@ -22,6 +22,7 @@ from cloudpickle import cloudpickle as _tracker
 from pytest_pipeline.errors import ShippingError
 from pytest_pipeline.executors._byvalue import by_value_modules, shipped_by_value
 from pytest_pipeline.executors._tensors import reduce_tensor
+from pytest_pipeline.executors._times import reduce_times
 from pytest_pipeline.executors._variables import reduce_variable
 
 _NAMELESS = frozenset({type(None), type(NotImplemented), type(...)})
@@ -29,6 +30,9 @@ _NAMELESS = frozenset({type(None), type(NotImplemented), type(...)})
 
 _PLAIN = frozenset({type(None), bool, int, float, complex, str, bytes, bytearray})
 """Types that need none of the care below."""
+
+_LARGE = frozenset({"numpy", "torch"})
+"""Modules of arrays, some of which would be copied into the pickle."""
 
 _IN_BAND_BYTES = 16 * 1024
 """Smaller buffers are cheaper to copy into the pickle than to send as a piece of their own."""
@@ -135,8 +139,8 @@ class _Pickler(pickle.Pickler):
     def reducer_override(self, obj: Any) -> Any:
         if isinstance(obj, type):
             return self.reduce_class(obj) or NotImplemented
-        if type(obj).__module__ == "torch":
-            return reduce_tensor(obj)
+        if type(obj).__module__ in _LARGE:
+            return _reduce_large(obj)
         if isinstance(obj, contextvars.ContextVar):
             return reduce_variable(obj, self.by_value)
         if isinstance(obj, types.FunctionType) and (
@@ -146,6 +150,11 @@ class _Pickler(pickle.Pickler):
                 "a function that the other side cannot import: send its code"
             )
         return NotImplemented
+
+
+def _reduce_large(obj: Any) -> Any:
+    """Return how to pickle an array without a copy; `NotImplemented` for what needs no help."""
+    return reduce_tensor(obj) if type(obj).__module__ == "torch" else reduce_times(obj)
 
 
 class _FullPickler(cloudpickle.Pickler):  # type: ignore[misc]  # cloudpickle is untyped
@@ -159,7 +168,7 @@ class _FullPickler(cloudpickle.Pickler):  # type: ignore[misc]  # cloudpickle is
             reduced = self.reduce_class(obj)
             if reduced is not None:
                 return reduced
-        if type(obj).__module__ == "torch" and (made := reduce_tensor(obj)) is not NotImplemented:
+        if type(obj).__module__ in _LARGE and (made := _reduce_large(obj)) is not NotImplemented:
             return made
         if isinstance(obj, contextvars.ContextVar):
             return reduce_variable(obj, self.by_value)

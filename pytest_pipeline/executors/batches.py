@@ -171,6 +171,7 @@ def _of_items(trace: Trace, source: Source, size: int) -> Trace:
         failures=tuple(ItemFailure(*each) for each in failures[:MOST_FAILURES]),
         failed_items=failed,
         chunk=trace.chunk * size,
+        handed_over=trace.handed_over * size,
         sample=None
         if trace.sample is None
         else Sample(kept, num_items, trace.sample.num_visits, trace.sample.seed),

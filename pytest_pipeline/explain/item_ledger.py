@@ -40,7 +40,7 @@ def make_item_ledger(trace: Trace) -> ItemLedger | None:
         num_items=num_items,
         num_emitted=num_emitted,
         makespan_s=trace.makespan_s,
-        chunk=trace.chunk,
+        chunk=trace.handed_over,
     )
 
 

@@ -97,8 +97,8 @@ def latency_estimate(samples: Sequence[float], name: str) -> Estimate | None:
     return Estimate(name, "s", value, None, None, DISPLAY_LEVEL, len(samples))
 
 
-def summarise_latency(samples: Sequence[float], loop: str) -> Latency | None:
-    """Return the latency summary of `samples`, or None without any."""
+def summarise_latency(samples: Sequence[float], loop: str, chunk: int = 1) -> Latency | None:
+    """Return the latency summary of `samples`, taken in chunks of so many items, or None without any."""
     if not samples:
         return None
     ordered = sorted(samples)
@@ -110,4 +110,5 @@ def summarise_latency(samples: Sequence[float], loop: str) -> Latency | None:
         max_s=ordered[-1],
         count=len(ordered),
         loop=loop,
+        chunk=chunk,
     )

@@ -49,3 +49,5 @@ class Latency:
     loop: str
     """`open` (from the intended start), `closed` (from admission, at most one item per worker inside),
     or `saturated` (from admission into full queues: it measures them, not the service)."""
+    chunk: int = 1
+    """Items handed over at a time: each of them has the latency of its chunk."""

@@ -14,7 +14,7 @@ class ItemRow:
     queueing_s: float
     """Mean wait in front of the stage, seconds; in front of the first stage since the item entered."""
     service_s: float
-    """Mean time inside the stage function, seconds (of the whole chunk, when items travel in chunks)."""
+    """Mean time inside the stage function, seconds (of the whole chunk or an even share of it, when items travel in chunks)."""
     blocked_s: float
     """Mean wait behind the stage for room in the next queue, seconds."""
     mean_queue_length: float
@@ -44,7 +44,7 @@ class ItemLedger:
     makespan_s: float
     """Makespan of the execution, seconds."""
     chunk: int = 1
-    """Items that travelled together and share all their times."""
+    """Items that travelled together: each of them has the latency of all."""
 
     @property
     def little_gap(self) -> float:

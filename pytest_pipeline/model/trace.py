@@ -144,11 +144,12 @@ class Trace:
     startup_s: float
     """Seconds that starting the workers took (0 in later executions of an open pool)."""
     visits: Visits
-    """One row per visit (per chunk and stage with `chunk` > 1) of the items that were kept."""
+    """One row per visit (per chunk and stage with `chunk` > 1) of the items that were kept. With `handed_over` > 1
+    nothing stamps the single item: it has the stamps of its chunk, or an even share of its time."""
     admitted_ns: Ints
     """Per kept item: when it entered (closed loop) or was meant to enter (open loop)."""
     emitted_ns: Ints
-    """Per kept item: when its last stage finished; 0 for failed items."""
+    """Per kept item: when its last stage finished, with its whole chunk where items travel in chunks; 0 for failed items."""
     send_lag_s: Floats
     """Per item, open loop: how late the generator itself woke up, seconds (waiting for room is part of the
     latency, not of the lag); empty in closed loop."""
@@ -167,6 +168,8 @@ class Trace:
     costs each time, apart from start-up. None where it was not measured."""
     devices: tuple[DeviceRun, ...] = ()
     """What each device did; empty for executors without one."""
+    handed_over: int = 1
+    """Items handed over at a time, at most: they finish together, so that an item's latency is that of its chunk."""
 
     @property
     def num_items(self) -> int:

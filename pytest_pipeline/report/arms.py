@@ -125,7 +125,10 @@ def _row(arm: Json) -> tuple[str, ...]:
 
 
 def _loop_note(latency: Json) -> str:
-    return " (full queues)" if latency.get("loop") == "saturated" else ""
+    chunk = latency.get("chunk", 1)
+    notes = ["full queues"] * (latency.get("loop") == "saturated")
+    notes += [f"per chunk of {chunk}"] * (chunk > 1)
+    return f" ({', '.join(notes)})" if notes else ""
 
 
 def _lead(arm: Json) -> str:

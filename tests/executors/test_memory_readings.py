@@ -27,7 +27,8 @@ def test_what_an_execution_holds_at_its_end_is_counted_in_parent_and_workers(
         gc.collect()  # garbage of other tests must not go while this one's memory is read
         trace, reading = sample(lambda: running.run(source([1, 2, 3])))
     assert len(trace.outputs) == 3
-    assert 59 * MB < reading.increase_bytes < 200 * MB
+    # One output fewer would be 40 MB; libraries count less once another process maps them, too.
+    assert 50 * MB < reading.increase_bytes < 200 * MB
     assert reading.samples >= 1
 
 

@@ -13,6 +13,7 @@ import pytest
 from pytest_pipeline.executors import _slots
 from pytest_pipeline.executors._channel import Channel, socket_pair
 from pytest_pipeline.executors._frames import Frame, Kind
+from pytest_pipeline.executors._shipping import Codec
 from pytest_pipeline.executors.processes import Processes
 from pytest_pipeline.model.plan import Source, make_plan
 
@@ -71,6 +72,44 @@ def test_arrays_keep_type_order_and_writability(processes, opened, source, slots
         np.testing.assert_array_equal(output, array)
     assert outputs[1].flags.f_contiguous
     assert len(slots_used) - slots_used.count(None) >= len(arrays)
+
+
+def _times():
+    dates = np.arange(LARGE).astype("M8[ms]")
+    dates[7] = "NaT"
+    frozen = dates.copy()
+    frozen.flags.writeable = False
+    return [
+        dates,
+        dates.astype(">M8[ms]"),
+        np.arange(LARGE).astype("m8[D]"),
+        np.asfortranarray(dates.reshape(100, -1)),
+        dates[::-2],
+        frozen,
+        dates[:3],
+        dates[:0],
+    ]
+
+
+@pytest.mark.slow
+def test_dates_and_durations_keep_unit_order_and_writability(processes, opened, source):
+    arrays = _times()
+    outputs = opened(processes, [identity]).run(source(arrays)).outputs
+    for array, output in zip(arrays, outputs, strict=True):
+        assert output.dtype == array.dtype
+        assert output.flags.writeable == array.flags.writeable
+        np.testing.assert_array_equal(output, array)
+    assert outputs[3].flags.f_contiguous
+
+
+@pytest.mark.parametrize("beside", [None, lambda: None], ids=["alone", "beside a lambda"])
+def test_dates_and_durations_are_not_copied_into_the_pickle(beside):
+    dates = np.arange(LARGE).astype("M8[s]")
+    codec = Codec(is_worker=False)
+    body, buffers = codec.dumps((dates, beside))
+    assert [buffer.nbytes for buffer in buffers] == [dates.nbytes]
+    assert len(body) < 10_000
+    np.testing.assert_array_equal(codec.loads(body, buffers)[0], dates)
 
 
 def test_one_message_may_hold_many_arrays_and_large_bytes(processes, opened, source):
@@ -273,6 +312,7 @@ def temporary():
 ALL_KILLED = """
 import os, sys
 import numpy as np
+from pytest_pipeline.executors._shipping import Codec
 from pytest_pipeline.executors.processes import Processes
 from pytest_pipeline.model.plan import Source, make_plan
 
@@ -349,11 +389,17 @@ def test_copies_are_made_in_memory_that_was_used_before():
     assert bytes(second) == b"x" * 1_000_000
 
 
+def test_memory_kept_for_copies_is_a_sixteenth_of_the_machines_and_a_gigabyte_at_most():
+    from pytest_pipeline.executors import _recycled
+
+    assert _recycled._budget() == min(1 << 30, psutil.virtual_memory().total // 16)
+
+
 def test_memory_kept_for_copies_is_bounded(monkeypatch):
     from pytest_pipeline.executors import _recycled
 
     _recycled.forget()
-    monkeypatch.setattr(_recycled, "_BUDGET", 1_000_000)
+    monkeypatch.setattr(_recycled, "_budget", lambda: 1_000_000)
     copies = [_recycled.owned(memoryview(bytes(400_000))) for _ in range(5)]
     copies.clear()
     assert sum(size * len(blocks) for size, blocks in _recycled._FREE.items()) <= 1_000_000

@@ -9,6 +9,7 @@ import pytest
 
 from pytest_pipeline.errors import ShippingError, WorkerDiedError
 from pytest_pipeline.executors.processes import Processes
+from pytest_pipeline.explain.item_ledger import make_item_ledger
 from pytest_pipeline.model.plan import Stage
 
 
@@ -63,6 +64,27 @@ def test_every_item_of_a_chunk_has_its_visits(chunked, opened, source):
     assert (finished[:, 0] <= visits.enqueued_ns[order].reshape(50, 2)[:, 1]).all()
     total = sum(row.total_s for row in trace.ledger.rows)
     assert total == pytest.approx(trace.ledger.workers * trace.makespan_s)
+
+
+def test_items_of_a_chunk_have_the_latency_of_their_chunk(chunked, opened, source):
+    trace = opened(chunked, [double, add_one]).run(source(list(range(50))))
+    visits = trace.visits
+    last = visits.finished_ns[visits.stage == 1]
+    item = visits.item[visits.stage == 1]
+    for first in range(0, 50, 7):
+        inside = (item >= first) & (item < first + 7)
+        assert set(trace.emitted_ns[first : first + 7]) == {last[inside].max()}
+    assert trace.handed_over == 7
+    assert make_item_ledger(trace).chunk == 7
+
+
+def test_items_before_a_failure_wait_for_the_rest_of_their_chunk(opened, source):
+    running = opened(Processes(workers=1, chunk=7), [breaks_at(3)])
+    trace = running.run(source(list(range(7)), collects_errors=True))
+    assert trace.emitted_ns[3] == 0
+    ends = trace.visits.finished_ns[np.argsort(trace.visits.item)]
+    assert ends[0] < ends[6]
+    assert set(np.delete(trace.emitted_ns, 3)) == {ends[6]}
 
 
 def test_an_error_in_a_chunk_names_its_own_item(chunked, opened, source):

@@ -9,7 +9,7 @@ from pytest_pipeline.executors import _accounts, _recorder
 from pytest_pipeline.executors._board import Board
 from pytest_pipeline.executors._channel import Channel, socket_pair
 from pytest_pipeline.executors._child import Worker
-from pytest_pipeline.executors._chunk_recorder import ChunkRecorder
+from pytest_pipeline.executors._chunk_recorder import ChunkRecorder, chunk_ends
 from pytest_pipeline.executors._frames import Frame, Kind
 from pytest_pipeline.executors._records import Setup
 from pytest_pipeline.executors.processes import Processes
@@ -169,6 +169,18 @@ def test_items_are_sampled_alike_however_they_were_cut_into_chunks():
         kept.append(sorted(recorder.table(recorder.threshold)[:, 0]))
         assert 25 < len(kept[-1]) <= 200
     assert kept[0] == kept[1] == kept[2]
+
+
+def test_a_sampled_item_keeps_the_end_of_its_chunk():
+    recorder = ChunkRecorder(limit=100)
+    for first in range(0, 10_000, 10):
+        recorder.add((first, 0, 10, first, first + 10))
+        recorder.fold_if_due()
+    recorder.finish()
+    rows = recorder.table(recorder.threshold // 2)
+    assert 10 < len(rows) < 100
+    assert (rows[:, 4] == rows[:, 0] + 1).all()
+    assert (chunk_ends(rows) == rows[:, 0] - rows[:, 0] % 10 + 10).all()
 
 
 def test_what_a_worker_writes_down_takes_bounded_memory(monkeypatch):

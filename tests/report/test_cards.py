@@ -169,6 +169,22 @@ def test_what_an_execution_without_items_costs_stands_beside_the_executors():
     assert table.rows[1][column].startswith("42")
 
 
+@pytest.mark.parametrize(
+    ("loop", "chunk", "note"),
+    [
+        ("closed", 1, ""),
+        ("saturated", 1, " (full queues)"),
+        ("saturated", 32, " (full queues, per chunk of 32)"),
+    ],
+)
+def test_latencies_of_items_that_travelled_together_say_so(loop, chunk, note):
+    run = first_run(documents.missed())
+    latency = {"p50_s": 0.001, "p99_s": 0.002, "loop": loop, "chunk": chunk}
+    run["arms"][1]["latency"] = latency
+    table = arm_table(run)
+    assert table.rows[1][table.columns.index("p99")] == f"{units.seconds(0.002)}{note}"
+
+
 def test_pool_stages_have_no_slots_of_their_own():
     processes = first_run(documents.missed())["arms"][2]
     view = make_ledger(processes["ledger"])
