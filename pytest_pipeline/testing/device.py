@@ -109,7 +109,7 @@ class SimulatedDevices:
 
     def event(self, device: str, *, is_timed: bool = False) -> SimEvent:  # noqa: ARG002 - as every backend
         """Make an event."""
-        return SimEvent(self)
+        return SimEvent(self, is_timed=is_timed)
 
     def is_tensor(self, leaf: Any) -> bool:
         """Tell whether it is ours."""
@@ -150,6 +150,10 @@ class SimulatedDevices:
     def view(self, buffer: Memory, offset: int, like: SimTensor) -> SimTensor:
         """Return a part of the buffer."""
         return SimTensor(buffer, offset, like.nbytes)
+
+    def fresh(self, view: SimTensor) -> SimTensor:
+        """Return it."""
+        return view
 
     def span(self, buffer: Memory, nbytes: int) -> SimTensor:
         """Return all of it."""
@@ -194,6 +198,9 @@ class SimulatedDevices:
             if not tensors:
                 return made
             first = tensors[0]
+            if not getattr(fn, "is_tensor", True):
+                self._uses.touch(stream, stream.moment, reads=tensors, writes=[])
+                return made
             if getattr(fn, "is_in_place", False):
                 target = first
             else:
@@ -264,6 +271,15 @@ class SimulatedDevices:
                 self.host.join(mark)
 
     # --- time and order
+
+    def stamp(self, stream: SimStream, time: SimTensor) -> None:
+        """Let the stream write the time of an event."""
+        stream.moment.join(self.host)
+        self._uses.touch(stream, stream.moment, reads=[], writes=[time])
+
+    def read(self, tensors: list[SimTensor]) -> None:
+        """Let the calling thread read."""
+        self._uses.touch(("host", threading.get_ident()), self.host, reads=tensors, writes=[])
 
     def _run(self, stream: SimStream, engine: str, ns: int) -> None:
         stream.moment.join(self.host)

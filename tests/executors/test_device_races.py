@@ -30,7 +30,17 @@ FANNED = [
         join=Kernel(lambda a, b: a + b, ns=5),
     ),
 ]
-PLANS = {"one device": ONE_DEVICE, "in place": IN_PLACE, "across": ACROSS, "fan": FANNED}
+NUMBERS_ACROSS = [
+    Kernel(double, ns=50, is_tensor=False),
+    Stage(Kernel(add_one, ns=60), device="sim:1"),
+]
+PLANS = {
+    "one device": ONE_DEVICE,
+    "in place": IN_PLACE,
+    "across": ACROSS,
+    "fan": FANNED,
+    "numbers across": NUMBERS_ACROSS,
+}
 
 
 def run(sim, stages, count, *, slots=3, nbytes=10, executor=None, devices=("sim:0",), **kwargs):
@@ -44,7 +54,7 @@ def run(sim, stages, count, *, slots=3, nbytes=10, executor=None, devices=("sim:
 
 
 def values(trace):
-    return [each.value for each in trace.outputs]
+    return [getattr(each, "value", each) for each in trace.outputs]
 
 
 def simulated(**costs):

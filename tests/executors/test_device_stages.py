@@ -1,11 +1,15 @@
 """Stages on devices, through torch: on CPU stand-ins here, on CUDA where there is a device."""
 
 import threading
+import weakref
 
 import numpy as np
 import pytest
 
 from pytest_pipeline.errors import UsageError
+from pytest_pipeline.executors._device.lane import Lane
+from pytest_pipeline.executors._device.on_cpu import CpuBackend
+from pytest_pipeline.executors._device.steps import make_steps
 from pytest_pipeline.executors.cuda import Cuda, CudaSerial
 from pytest_pipeline.executors.serial import Serial
 from pytest_pipeline.executors.threads import Threads
@@ -102,6 +106,34 @@ def test_arrays_of_numpy_meet_the_stage_as_tensors_and_come_back_as_arrays(stand
     for output, item in zip(outputs, items, strict=True):
         np.testing.assert_array_equal(output, 2 * item)
         assert isinstance(output, np.ndarray)
+
+
+def test_gradients_noted_on_one_item_do_not_cling_to_the_next(stand_in):
+    weight = torch.ones(3, requires_grad=True)
+    seen = []
+
+    def shifted_in_place(x):
+        seen.append(x.requires_grad)
+        return x.add_(weight)
+
+    outputs = run(stand_in, [shifted_in_place], tensors(9, 3)).outputs
+    assert seen == [False] * 9
+    assert_equal(outputs, [x + 1 for x in tensors(9, 3)])
+
+
+def test_an_item_that_is_on_the_device_already_is_kept_until_the_device_is_done_with_it():
+    class Near(CpuBackend):
+        def is_on_device(self, leaf):
+            return True
+
+    lane = Lane(Near(), make_steps([(0, Stage(scale))], "cpu:0"), 1, is_ahead=False)
+    item = torch.ones(3)
+    is_there = weakref.ref(item)
+    use = lane.feed([(0, item, 0)])
+    del item
+    assert is_there() is not None
+    assert_equal(lane.drain(use), [3 * torch.ones(3)])
+    assert is_there() is None
 
 
 def test_a_run_outside_inference_mode_may_follow_one_inside(stand_in, opened):

@@ -119,6 +119,10 @@ class Backend(Protocol):
         """Return the bytes from `offset` on as a tensor of the type and shape of `like`."""
         ...
 
+    def fresh(self, view: Any) -> Any:
+        """Return a view on the same memory that a stage may note gradients on; `view` itself stays clean."""
+        ...
+
     def span(self, buffer: Any, nbytes: int) -> Any:
         """Return the first `nbytes` bytes, for one copy of everything that is packed there."""
         ...

@@ -59,6 +59,10 @@ class TorchTensors:
         with self.torch.inference_mode(mode=False):
             return buffer[offset : offset + nbytes].view(like.dtype).view(like.shape)
 
+    def fresh(self, view: Any) -> Any:
+        """Return the view apart from its own history and from the buffer's."""
+        return view.detach()
+
     def span(self, buffer: Any, nbytes: int) -> Any:
         """Return the first bytes."""
         with self.torch.inference_mode(mode=False):
