@@ -211,6 +211,9 @@ class SimulatedDevices(SimOrder):
         """Return None: nobody counts."""
         return
 
+    def reset_peaks(self, device: str) -> None:
+        """Do nothing."""
+
     def empty_cache(self) -> None:
         """Count the call."""
         self.counts["empty_cache"] += 1

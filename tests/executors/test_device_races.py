@@ -1,8 +1,14 @@
 """The scheduler of devices on a simulated one: order, bounds, time by the closed form, and every edge needed."""
 
+import gc
+import threading
+import weakref
+
 import pytest
 from hypothesis import HealthCheck, given, settings, strategies as st
 
+from pytest_pipeline.errors import StageTimeoutError
+from pytest_pipeline.executors import _poison
 from pytest_pipeline.executors.cuda import Cuda, CudaSerial
 from pytest_pipeline.model.fan import Fan
 from pytest_pipeline.model.plan import Source, Stage, make_plan
@@ -220,7 +226,7 @@ def test_an_error_at_any_step_is_the_original_one_with_its_place_and_the_next_ru
             running.run(Source(lambda: iter(items)))
         assert caught.value is error
         assert caught.value.__notes__ == [f"stage {stage!r}, item {number}"]
-        assert running._lanes == []
+        assert running._rings.lanes == []
         sim.failure = None
         again = running.run(Source(lambda: iter(items)))
         assert values(again) == [2 * k + 1 for k in range(10)]
@@ -238,6 +244,82 @@ def test_used_up_memory_says_what_the_slots_hold_and_what_to_do():
     assert "3 slots x 1.00 MB = 3.00 MB" in caught.value.__notes__[-1]
     assert "Cuda(slots=2)" in caught.value.__notes__[-1]
     assert sim.counts["empty_cache"] > 0
+
+
+def test_used_up_memory_is_free_again_while_the_error_is_still_looked_at():
+    sim = simulated()
+    running = Cuda(devices=["sim:0"], backend=sim).open(make_plan([Kernel(double)]))
+    items = [sim.tensor(k, 8) for k in range(10)]
+    try:
+        running.run(Source(lambda: iter(items)))
+        lane = weakref.ref(running._rings.lanes[0])
+        sim.failure = ("launch", 14, MemoryError("device out of memory"))
+        with pytest.raises(MemoryError) as caught:
+            running.run(Source(lambda: iter(items)))
+        assert caught.value.__traceback__ is not None
+        assert lane() is None
+    finally:
+        running.close()
+
+
+@pytest.fixture
+def nobody_is_poisoned(monkeypatch):
+    monkeypatch.setattr(_poison, "_poison", None)
+
+
+def test_what_lies_on_a_lost_device_is_never_freed_which_would_end_the_process(nobody_is_poisoned):
+    sim = simulated()
+    running = Cuda(devices=["sim:0"], backend=sim).open(make_plan([Kernel(double)]))
+    items = [sim.tensor(k, 8) for k in range(10)]
+    running.run(Source(lambda: iter(items)))
+    slot = weakref.ref(running._rings.lanes[0].slots[0])
+    sim.failure = ("launch", 14, RuntimeError("CUDA error: device-side assert triggered"))
+    with pytest.raises(RuntimeError, match="assert"):
+        running.run(Source(lambda: iter(items)))
+    running.close()
+    gc.collect()
+    assert slot() is not None
+    assert sim.counts["empty_cache"] == 0
+
+
+def test_a_stage_that_never_ends_does_not_take_the_calling_thread_along():
+    sim = simulated()
+    gate = threading.Event()
+
+    def hangs(value):
+        gate.wait(60)
+        return value
+
+    # Outside the simulated device, whose lock belongs to everyone.
+    sim.launch = lambda stream, fn, *values: hangs(values[0])
+    running = Cuda(devices=["sim:0"], backend=sim).open(make_plan([hangs], timeout_s=0.2))
+    try:
+        with pytest.raises(StageTimeoutError, match="hangs"):
+            running.run(Source(lambda: iter([sim.tensor(1, 8)])))
+        assert len(running.abandoned) == 1
+        assert sim.counts["empty_cache"] == 0
+    finally:
+        hung = [member.thread for member in running._crew._lost]
+        gate.set()
+        running.close()
+        for thread in hung:
+            thread.join(30)
+
+
+def test_a_device_that_never_becomes_idle_ends_the_run_at_its_timeout():
+    sim = simulated()
+    gate = threading.Event()
+    running = Cuda(devices=["sim:0"], backend=sim).open(make_plan([Kernel(double)], timeout_s=0.2))
+    sim.synchronize = lambda device: gate.wait(60)
+    try:
+        with pytest.raises(StageTimeoutError):
+            running.run(Source(lambda: iter([sim.tensor(1, 8)])))
+    finally:
+        hung = [member.thread for member in running._crew._lost]
+        gate.set()
+        running.close()
+        for thread in hung:
+            thread.join(30)
 
 
 def test_a_result_that_is_let_go_before_it_was_copied_to_the_next_device_is_a_race(monkeypatch):

@@ -174,6 +174,10 @@ class Backend(Protocol):
         """Return what the device holds; None where nobody counts."""
         ...
 
+    def reset_peaks(self, device: str) -> None:
+        """Let the peaks of `memory` begin anew with what the device holds now."""
+        ...
+
     def empty_cache(self) -> None:
         """Give cached memory of all the devices back."""
         ...

@@ -132,5 +132,8 @@ class CpuBackend(TorchTensors):
         """Return None: nobody counts."""
         return
 
+    def reset_peaks(self, device: str) -> None:
+        """Do nothing."""
+
     def empty_cache(self) -> None:
         """Do nothing."""

@@ -149,6 +149,10 @@ class CudaBackend(TorchTensors):
             cuda.max_memory_reserved(device),
         )
 
+    def reset_peaks(self, device: str) -> None:
+        """Let torch's peaks begin anew."""
+        self.torch.cuda.reset_peak_memory_stats(device)
+
     def empty_cache(self) -> None:
         """Give cached memory back."""
         self.torch.cuda.empty_cache()

@@ -14,6 +14,7 @@ from pytest_pipeline.executors._summary import summary
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from pytest_pipeline.executors._device.execution import DeviceExecution
     from pytest_pipeline.executors._device.lane import Lane
     from pytest_pipeline.executors._device.slots import Use
     from pytest_pipeline.executors._hops import Message, Outgoing
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 class Feeder:
     """Takes items, stages them in and issues their copies and launches."""
 
-    def __init__(self, lane: Lane, run: Run, account: Account, intake: Intake) -> None:
+    def __init__(self, lane: Lane, run: DeviceExecution, account: Account, intake: Intake) -> None:
         self._lane = lane
         self._run = run
         self._account = account
@@ -38,6 +39,7 @@ class Feeder:
         """Feed until the run is over; leave the devices idle."""
         self._account.enter()
         try:
+            self._wait_idle()
             self._feed()
         finally:
             self._account.item = IDLE
@@ -66,6 +68,12 @@ class Feeder:
         # No reference stays here: the drainer lets go of the tensors, once the device is done with them.
         lane.done.put(use)
         return True
+
+    def _wait_idle(self) -> None:
+        try:
+            self._lane.synchronize()
+        finally:
+            self._run.settled.put(None)
 
     def _settle(self) -> None:
         # Here and not in the calling thread: a kernel that never ends must not take that one along.
