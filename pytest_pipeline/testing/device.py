@@ -47,6 +47,8 @@ class SimulatedDevices(SimOrder):
         super().__init__()
         self.costs = costs
         self._names = names
+        self.apart: set[tuple[str, str]] = set()
+        """(from, to) of devices that copy through host memory."""
 
     def tensor(self, value: Any, nbytes: int, *, is_pinned: bool = False) -> SimTensor:
         """Make an item in host memory."""
@@ -188,6 +190,10 @@ class SimulatedDevices(SimOrder):
             self._run(stream, "compute", getattr(fn, "ns", 0))
             self._uses.touch(stream, stream.moment, reads=[value], writes=[output])
             output.memory.cells[output.offset] = fn(value.value)
+
+    def has_peer_access(self, source: str, target: str) -> bool:
+        """Tell whether the script joins them."""
+        return (source, target) not in self.apart
 
     def packed(self, stream: SimStream, leaf: Any) -> Any:  # noqa: ARG002 - as every backend
         """Return it."""

@@ -246,6 +246,17 @@ def test_used_up_memory_says_what_the_slots_hold_and_what_to_do():
     assert sim.counts["empty_cache"] > 0
 
 
+def test_copies_between_devices_say_which_way_they_went():
+    sim = simulated()
+    sim.apart = {("sim:1", "sim:2")}
+    stages = [*ACROSS, Stage(Kernel(double), device="sim:2")]
+    found = [each for run_ in run(sim, stages, 4).devices for each in run_.transfers]
+    assert [(each.source, each.target, each.bytes, each.is_peer_access) for each in found] == [
+        ("sim:0", "sim:1", 40, True),
+        ("sim:1", "sim:2", 40, False),
+    ]
+
+
 def test_used_up_memory_is_free_again_while_the_error_is_still_looked_at():
     sim = simulated()
     running = Cuda(devices=["sim:0"], backend=sim).open(make_plan([Kernel(double)]))

@@ -1,6 +1,9 @@
 """Stages on devices, through torch: on CPU stand-ins here, on CUDA where there is a device."""
 
+import collections
+import dataclasses
 import threading
+import typing
 import weakref
 
 import numpy as np
@@ -157,6 +160,73 @@ def test_an_empty_tensor_may_come_first(stand_in):
 def test_arrays_that_torch_cannot_hold_pass_as_they_are(stand_in, item):
     (output,) = run(stand_in, [lambda x: x], [item]).outputs
     assert output is item
+
+
+def test_a_masked_array_keeps_its_mask(stand_in):
+    item = np.ma.array([1.0, 2.0], mask=[False, True])
+    (output,) = run(stand_in, [lambda x: x], [item]).outputs
+    assert output is item
+
+
+def test_a_field_of_a_record_array_travels_like_any_array(stand_in):
+    records = np.zeros(4, dtype=[("label", "i1"), ("value", "f4")])
+    records["value"] = [1, 2, 3, 4]
+    (output,) = run(stand_in, [scale], [records["value"]]).outputs
+    np.testing.assert_array_equal(output, [3, 6, 9, 12])
+
+
+def test_a_result_that_numpy_has_no_type_for_stays_a_tensor(stand_in):
+    (output,) = run(stand_in, [lambda x: x.to(torch.bfloat16)], [np.ones(3)]).outputs
+    assert_equal([output], [torch.ones(3, dtype=torch.bfloat16)])
+
+
+def test_host_buffers_lie_on_the_host_whatever_the_default_device_is():
+    with torch.device("meta"):
+        assert CpuBackend().host_buffer(8).device.type == "cpu"
+
+
+class Pair(typing.NamedTuple):
+    left: torch.Tensor
+    label: str
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Sample:
+    pair: Pair
+    rest: dict
+    parent: "Sample | None" = None
+
+
+def test_tensors_inside_records_travel_and_are_not_overwritten_by_later_items(stand_in):
+    seen = []
+
+    def stage(sample):
+        seen.append(sample.pair.left.data_ptr())
+        return dataclasses.replace(sample, pair=sample.pair._replace(left=sample.pair.left * 2))
+
+    items = [
+        Sample(Pair(torch.ones(3) * k, f"item {k}"), collections.OrderedDict(x=torch.ones(2) * k))
+        for k in range(8)
+    ]
+    outputs = run(stand_in, [stage], items).outputs
+    assert_equal([each.pair.left for each in outputs], [2 * torch.ones(3) * k for k in range(8)])
+    assert_equal([each.rest["x"] for each in outputs], [torch.ones(2) * k for k in range(8)])
+    assert [(type(each.rest), each.pair.label) for each in outputs] == [
+        (collections.OrderedDict, f"item {k}") for k in range(8)
+    ]
+    assert not {each.pair.left.data_ptr() for each in items} & set(seen)
+
+
+def test_a_record_that_leads_back_to_itself_does_not_hang(stand_in):
+    @dataclasses.dataclass
+    class Node:
+        value: torch.Tensor
+        next: object = None
+
+    node = Node(torch.ones(2))
+    node.next = node
+    (output,) = run(stand_in, [lambda each: each.value + 1], [node]).outputs
+    assert_equal([output], [2 * torch.ones(2)])
 
 
 def test_tensors_inside_containers_travel_and_the_rest_passes_as_it_is(stand_in):

@@ -150,6 +150,10 @@ class Backend(Protocol):
         """
         ...
 
+    def has_peer_access(self, source: str, target: str) -> bool | None:
+        """Tell whether `source` copies to `target` directly, or through host memory; None when unknown."""
+        ...
+
     def packed(self, stream: Any, leaf: Any) -> Any:
         """Return a contiguous tensor on the stream's device that equals `leaf`, itself where it is one."""
         ...

@@ -100,7 +100,7 @@ class CpuBackend(TorchTensors):
 
     def host_buffer(self, nbytes: int) -> Any:
         """Allocate memory."""
-        return self.empty(nbytes)
+        return self.empty(nbytes, device="cpu")
 
     def device_buffer(self, device: str, nbytes: int, stream: Any) -> Any:  # noqa: ARG002 - as every backend
         """Allocate memory."""
@@ -117,6 +117,10 @@ class CpuBackend(TorchTensors):
     def capture(self, stream: Any, fn: Callable[[Any], Any], value: Any) -> CpuGraph:  # noqa: ARG002 - as every backend
         """Return a stand-in."""
         return CpuGraph(self, fn, value)
+
+    def has_peer_access(self, source: str, target: str) -> None:  # noqa: ARG002 - as every backend
+        """Return None: there is no way between stand-ins."""
+        return
 
     def packed(self, stream: Any, leaf: Any) -> Any:  # noqa: ARG002 - as every backend
         """Return the tensor, contiguous and without a graph behind it."""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from pytest_pipeline.errors import UsageError
@@ -57,13 +58,35 @@ class CudaGraph:
         recording = torch.cuda.graph(
             self._graph, stream=stream.stream, capture_error_mode="thread_local"
         )
-        with self._one_at_a_time, torch.cuda.device(stream.device), recording:
+        with (
+            self._one_at_a_time,
+            torch.cuda.device(stream.device),
+            _apart(torch, stream),
+            recording,
+        ):
             self.output = fn(value)
 
     def replay(self, stream: CudaStream) -> None:
         """Issue everything at once."""
         with self._torch.cuda.stream(stream.stream):
             self._graph.replay()
+
+
+@contextlib.contextmanager
+def _apart(torch: Any, stream: CudaStream) -> Iterator[None]:
+    """Record without weights that autocast has cast earlier, and leave the thread's stream as it was.
+
+    Autocast frees its casts when its block ends, while a graph would read them for ever; and torch
+    (`torch.cuda.graph.__exit__`, 2.13) stays on the recording's stream when it cannot end one.
+    """
+    is_caching = torch.is_autocast_cache_enabled()
+    before = torch.cuda.current_stream(stream.device)
+    torch.set_autocast_cache_enabled(False)
+    try:
+        yield
+    finally:
+        torch.set_autocast_cache_enabled(is_caching)
+        torch.cuda.set_stream(before)
 
 
 class CudaBackend(TorchTensors):
@@ -105,7 +128,7 @@ class CudaBackend(TorchTensors):
 
     def host_buffer(self, nbytes: int) -> Any:
         """Allocate page-locked memory."""
-        return self.empty(nbytes, pin_memory=True)
+        return self.empty(nbytes, device="cpu", pin_memory=True)
 
     def device_buffer(self, device: str, nbytes: int, stream: CudaStream) -> Any:
         """Allocate for the stream, so that what is freed is used again in its order."""
@@ -125,6 +148,10 @@ class CudaBackend(TorchTensors):
     def capture(self, stream: CudaStream, fn: Callable[[Any], Any], value: Any) -> CudaGraph:
         """Record; torch waits for the device and empties its cache for that."""
         return CudaGraph(self.torch, stream, fn, value)
+
+    def has_peer_access(self, source: str, target: str) -> bool:
+        """Ask the driver; torch then opens the direct way at the first copy."""
+        return bool(self.torch.cuda.can_device_access_peer(source, target))
 
     def packed(self, stream: CudaStream, leaf: Any) -> Any:
         """Return it contiguous on the stream's device; one that a stage left elsewhere is copied over."""
