@@ -173,6 +173,10 @@ class SimulatedDevices(SimOrder):
             target.memory.cells[target.offset] = made
             return target
 
+    def address(self, leaf: SimTensor) -> Hashable:
+        """Return memory and offset."""
+        return id(leaf.memory), leaf.offset
+
     def place(self, leaf: SimTensor) -> Hashable:
         """Return memory, offset and size."""
         return id(leaf.memory), leaf.offset, leaf.nbytes

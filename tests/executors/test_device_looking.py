@@ -96,6 +96,9 @@ class Backend:
         self.now += 1000
         return fn(*values)
 
+    def address(self, leaf):
+        return id(leaf)
+
     def packed(self, stream, leaf):
         return leaf
 

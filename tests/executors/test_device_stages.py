@@ -4,15 +4,11 @@ import collections
 import dataclasses
 import threading
 import typing
-import weakref
 
 import numpy as np
 import pytest
 
 from pytest_pipeline.errors import UsageError
-from pytest_pipeline.executors._device.lane import Lane
-from pytest_pipeline.executors._device.on_cpu import CpuBackend
-from pytest_pipeline.executors._device.steps import make_steps
 from pytest_pipeline.executors.cuda import Cuda, CudaSerial
 from pytest_pipeline.executors.serial import Serial
 from pytest_pipeline.executors.threads import Threads
@@ -124,21 +120,6 @@ def test_gradients_noted_on_one_item_do_not_cling_to_the_next(stand_in):
     assert_equal(outputs, [x + 1 for x in tensors(9, 3)])
 
 
-def test_an_item_that_is_on_the_device_already_is_kept_until_the_device_is_done_with_it():
-    class Near(CpuBackend):
-        def is_on_device(self, leaf):
-            return True
-
-    lane = Lane(Near(), make_steps([(0, Stage(scale))], "cpu:0"), 1, is_ahead=False)
-    item = torch.ones(3)
-    is_there = weakref.ref(item)
-    use = lane.feed([(0, item, 0)])
-    del item
-    assert is_there() is not None
-    assert_equal(lane.drain(use), [3 * torch.ones(3)])
-    assert is_there() is None
-
-
 def test_a_run_outside_inference_mode_may_follow_one_inside(stand_in, opened):
     items = tensors(5, 3)
     running = opened(stand_in, [scale])
@@ -162,6 +143,26 @@ def test_arrays_that_torch_cannot_hold_pass_as_they_are(stand_in, item):
     assert output is item
 
 
+def test_stages_and_outputs_see_the_layout_that_serial_sees(stand_in):
+    """Channels last, transposed, with gaps, and one value for many places."""
+    items = [
+        torch.rand(2, 3, 4, 5).to(memory_format=torch.channels_last),
+        torch.rand(4, 6).t(),
+        torch.rand(4, 6)[:, ::2],
+        torch.rand(3, 1).expand(3, 4),
+    ]
+    seen = []
+
+    def doubled(x):
+        seen.append(x.stride())
+        return x * 2
+
+    outputs = run(stand_in, [doubled], items).outputs
+    assert_equal(outputs, [2 * item for item in items])
+    assert seen[:2] == [item.stride() for item in items[:2]]
+    assert [each.stride() for each in outputs[:2]] == [item.stride() for item in items[:2]]
+
+
 def test_a_masked_array_keeps_its_mask(stand_in):
     item = np.ma.array([1.0, 2.0], mask=[False, True])
     (output,) = run(stand_in, [lambda x: x], [item]).outputs
@@ -178,11 +179,6 @@ def test_a_field_of_a_record_array_travels_like_any_array(stand_in):
 def test_a_result_that_numpy_has_no_type_for_stays_a_tensor(stand_in):
     (output,) = run(stand_in, [lambda x: x.to(torch.bfloat16)], [np.ones(3)]).outputs
     assert_equal([output], [torch.ones(3, dtype=torch.bfloat16)])
-
-
-def test_host_buffers_lie_on_the_host_whatever_the_default_device_is():
-    with torch.device("meta"):
-        assert CpuBackend().host_buffer(8).device.type == "cpu"
 
 
 class Pair(typing.NamedTuple):

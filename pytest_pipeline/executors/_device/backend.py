@@ -96,7 +96,7 @@ class Backend(Protocol):
         ...
 
     def is_pinned(self, leaf: Any) -> bool:
-        """Tell whether the device can copy from the tensor directly: page-locked and contiguous."""
+        """Tell whether the device can copy from the tensor directly: page-locked and without gaps."""
         ...
 
     def spec(self, leaf: Any) -> tuple[Hashable, int]:
@@ -139,6 +139,10 @@ class Backend(Protocol):
         """Call `fn(*values)` with `stream` current, and return what it returns; its kernels may still run."""
         ...
 
+    def address(self, leaf: Any) -> Hashable | None:
+        """Return where the tensor's memory begins; None for one without any."""
+        ...
+
     def place(self, leaf: Any) -> Hashable:
         """Return what a graph recorded on the tensor relies on: its address, layout and the thread's grad modes."""
         ...
@@ -155,7 +159,7 @@ class Backend(Protocol):
         ...
 
     def packed(self, stream: Any, leaf: Any) -> Any:
-        """Return a contiguous tensor on the stream's device that equals `leaf`, itself where it is one."""
+        """Return a tensor without gaps on the stream's device that equals `leaf`, itself where it is one."""
         ...
 
     def enters_behind(self, stream: Any, leaf: Any) -> None:

@@ -24,6 +24,7 @@ from queue import SimpleQueue
 from time import perf_counter_ns
 from typing import TYPE_CHECKING, Any
 
+from pytest_pipeline.executors._device.reuse import Results
 from pytest_pipeline.executors._device.slots import Rails, Slot, Use
 from pytest_pipeline.executors._device.stations import Stations
 from pytest_pipeline.executors._device.steps import devices_of
@@ -74,6 +75,7 @@ class Lane:
         self.is_pageable = False
         """True once one of them had to be staged in."""
         self.stations.restart()
+        self._results = Results(self.backend.address, len(self.slots))
         self.done: SimpleQueue[Use | None] = SimpleQueue()
         self.free: SimpleQueue[Grant] = SimpleQueue()
         for _ in self.slots:
@@ -119,7 +121,9 @@ class Lane:
         use.slot.out_ready.synchronize()
         outs = [backend.taken_out(view) for view in use.views]
         values, use.values = use.values, []
+        use.is_drained = True  # before its memory is anybody's
         use.kept.clear()
+        use.entered = []
         if use.is_numpy:
             outs = [backend.as_numpy(out) for out in outs]
         return list(replaced(values, self._goes_out, outs))
@@ -147,10 +151,9 @@ class Lane:
         backend, slot, rail = self.backend, use.slot, self._first
         tensors = leaves(values, backend.is_tensor)
         hosted = [each for each in tensors if self._comes_in(each)]
-        already_there = [each for each in tensors if backend.is_on_device(each)]
-        for each in already_there:
+        use.entered = [each for each in tensors if backend.is_on_device(each)]
+        for each in use.entered:
             backend.enters_behind(rail.compute, each)
-        use.kept.append(already_there)
         adopted = [backend.adopt(each) for each in hosted]
         use.is_numpy = bool(hosted) and all(
             ours is not theirs for ours, theirs in zip(adopted, hosted, strict=True)
@@ -179,7 +182,9 @@ class Lane:
     def _leave(self, use: Use, values: list[Any]) -> None:
         """Copy the results into page-locked memory; `out_ready` tells when they are there."""
         backend, slot, rail = self.backend, use.slot, self._last
-        tensors = leaves(values, self._goes_out)
+        results = [leaves(value, self._goes_out) for value in values]
+        self._results.add(use, results)
+        tensors = [each for found in results for each in found]
         whole = [backend.packed(rail.compute, each) for each in tensors]
         slot.computed.record(rail.compute)
         rail.d2h.wait_event(slot.computed)

@@ -122,9 +122,14 @@ class CpuBackend(TorchTensors):
         """Return None: there is no way between stand-ins."""
         return
 
+    def address(self, leaf: Any) -> int | None:  # noqa: ARG002 - as every backend
+        """Return None: a result is copied out before the next stage can touch its memory."""
+        return None
+
     def packed(self, stream: Any, leaf: Any) -> Any:  # noqa: ARG002 - as every backend
-        """Return the tensor, contiguous and without a graph behind it."""
-        return leaf.detach().contiguous()
+        """Return the tensor, without gaps and without a graph behind it."""
+        whole = leaf.detach()
+        return whole if self.is_dense(whole) else whole.contiguous()
 
     def enters_behind(self, stream: Any, leaf: Any) -> None:
         """Do nothing."""

@@ -123,8 +123,8 @@ class CudaBackend(TorchTensors):
         return self.is_on_device(leaf)
 
     def is_pinned(self, leaf: Any) -> bool:
-        """Tell whether torch knows it as page-locked, and it is contiguous."""
-        return bool(leaf.is_contiguous() and leaf.is_pinned())
+        """Tell whether torch knows it as page-locked, and its elements lie side by side."""
+        return bool(leaf.is_pinned() and self.is_dense(leaf))
 
     def host_buffer(self, nbytes: int) -> Any:
         """Allocate page-locked memory."""
@@ -154,9 +154,10 @@ class CudaBackend(TorchTensors):
         return bool(self.torch.cuda.can_device_access_peer(source, target))
 
     def packed(self, stream: CudaStream, leaf: Any) -> Any:
-        """Return it contiguous on the stream's device; one that a stage left elsewhere is copied over."""
+        """Return it without gaps on the stream's device; one that a stage left elsewhere is copied over."""
         with self.torch.cuda.stream(stream.stream):
-            return leaf.detach().to(stream.device).resolve_conj().resolve_neg().contiguous()
+            whole = leaf.detach().to(stream.device).resolve_conj().resolve_neg()
+            return whole if self.is_dense(whole) else whole.contiguous()
 
     def enters_behind(self, stream: CudaStream, leaf: Any) -> None:
         """Order the stream behind what the feeder's thread sees as the current stream of the leaf's device."""

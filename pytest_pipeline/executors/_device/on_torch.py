@@ -37,8 +37,8 @@ class TorchTensors:
         return leaf.layout is self.torch.strided and not leaf.is_quantized
 
     def spec(self, leaf: Any) -> tuple[Hashable, int]:
-        """Return ((dtype, shape), bytes)."""
-        return (leaf.dtype, leaf.shape), leaf.numel() * leaf.element_size()
+        """Return ((dtype, shape, strides), bytes)."""
+        return (leaf.dtype, leaf.shape, leaf.stride()), leaf.numel() * leaf.element_size()
 
     def adopt(self, leaf: Any) -> Any:
         """Return a numpy array as a tensor on the same memory.
@@ -51,6 +51,10 @@ class TorchTensors:
         if not leaf.flags.writeable or any(each < 0 or each % size for each in leaf.strides):
             leaf = leaf.copy()
         return self.torch.from_numpy(leaf)
+
+    def address(self, leaf: Any) -> int | None:
+        """Return the address of its first element."""
+        return leaf.data_ptr() or None
 
     def place(self, leaf: Any) -> Hashable:
         """Return address and layout, and the modes in which autograd would have seen the kernels."""
@@ -66,10 +70,19 @@ class TorchTensors:
             return self.torch.empty(nbytes, dtype=self.torch.uint8, **where)
 
     def view(self, buffer: Any, offset: int, like: Any) -> Any:
-        """Return bytes of `buffer` as a tensor like `like`."""
+        """Return bytes of `buffer` as a tensor like `like`, in its order of dimensions."""
         nbytes = like.numel() * like.element_size()
         with self.torch.inference_mode(mode=False):
-            return buffer[offset : offset + nbytes].view(like.dtype).view(like.shape)
+            flat = buffer[offset : offset + nbytes].view(like.dtype)
+            return flat.as_strided(like.shape, self._strides(like))
+
+    def is_dense(self, leaf: Any) -> bool:
+        """Tell whether its elements lie side by side, in whatever order (channels last, transposed)."""
+        return bool(leaf.is_contiguous() or leaf.stride() == self._strides(leaf))
+
+    def _strides(self, like: Any) -> tuple[int, ...]:
+        """Return the strides of a copy of `like`: its own where it is dense."""
+        return tuple(self.torch.empty_like(like, device="meta").stride())
 
     def fresh(self, view: Any) -> Any:
         """Return the view apart from its own history and from the buffer's."""
