@@ -5,48 +5,32 @@ import threading
 import weakref
 
 import pytest
-from hypothesis import HealthCheck, given, settings, strategies as st
+import sim_plans
+from hypothesis import given
+from sim_plans import (
+    ACROSS,
+    NAMES,
+    add_one,
+    any_plan,
+    assert_in_order,
+    double,
+    expected,
+    few_examples,
+    values,
+)
 
 from pytest_pipeline.errors import StageTimeoutError
 from pytest_pipeline.executors import _poison
 from pytest_pipeline.executors.cuda import Cuda, CudaSerial
-from pytest_pipeline.model.fan import Fan
 from pytest_pipeline.model.plan import Source, Stage, make_plan
 from pytest_pipeline.testing.device import Costs, SimulatedDevices
 from pytest_pipeline.testing.sim_streams import Kernel
 
-NAMES = ("sim:0", "sim:1", "sim:2")
-
-
-def double(value):
-    return 2 * value
-
-
-def add_one(value):
-    return value + 1
-
-
-ONE_DEVICE = [Kernel(double, ns=50), Kernel(add_one, ns=20, is_in_place=True)]
-IN_PLACE = [Kernel(double, ns=50, is_in_place=True)]
-ACROSS = [Kernel(double, ns=50), Stage(Kernel(add_one, ns=60), device="sim:1")]
-FANNED = [
-    Kernel(double, ns=10),
-    Fan(
-        [Kernel(add_one, ns=30), Stage(Kernel(double, ns=40), device="sim:1")],
-        join=Kernel(lambda a, b: a + b, ns=5),
-    ),
-]
 NUMBERS_ACROSS = [
     Kernel(double, ns=50, is_tensor=False),
     Stage(Kernel(add_one, ns=60), device="sim:1"),
 ]
-PLANS = {
-    "one device": ONE_DEVICE,
-    "in place": IN_PLACE,
-    "across": ACROSS,
-    "fan": FANNED,
-    "numbers across": NUMBERS_ACROSS,
-}
+PLANS = sim_plans.PLANS | {"numbers across": NUMBERS_ACROSS}
 
 
 def run(sim, stages, count, *, slots=3, nbytes=10, executor=None, devices=("sim:0",), **kwargs):
@@ -59,22 +43,8 @@ def run(sim, stages, count, *, slots=3, nbytes=10, executor=None, devices=("sim:
         running.close()
 
 
-def values(trace):
-    return [getattr(each, "value", each) for each in trace.outputs]
-
-
 def simulated(**costs):
     return SimulatedDevices(Costs(**costs), names=NAMES)
-
-
-def expected(stages, count):
-    found = []
-    for item in range(count):
-        value = item
-        for stage in stages:
-            value = (stage.fn if isinstance(stage, Stage) else stage)(value)
-        found.append(value)
-    return found
 
 
 @pytest.mark.parametrize("slots", [1, 2, 3, 5])
@@ -169,36 +139,10 @@ def test_nothing_is_allocated_once_every_slot_has_been_used():
     assert sim.counts["allocate"] == few
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(
-    count=st.integers(0, 15),
-    slots=st.integers(1, 4),
-    places=st.lists(st.sampled_from([None, "cpu", *NAMES]), min_size=1, max_size=4),
-    queue_size=st.integers(1, 3),
-    replicas=st.integers(1, 3),
-    sizes=st.lists(st.integers(1, 50), min_size=1, max_size=4),
-)
-def test_any_plan_ends_with_all_its_outputs_in_order(
-    *, count, slots, places, queue_size, replicas, sizes
-):
-    sim = simulated(stage_in=1, h2d=1, d2h=1)
-    stages = [
-        Stage(
-            (lambda item: item) if place == "cpu" else Kernel(add_one, ns=5),
-            device=place,
-            queue_size=queue_size,
-        )
-        for place in places
-    ]
-    items = [sim.tensor(k, sizes[k % len(sizes)]) for k in range(count)]
-    running = Cuda(devices=NAMES[:replicas], slots=slots, backend=sim).open(make_plan(stages))
-    try:
-        trace = running.run(Source(lambda: iter(items)))
-    finally:
-        running.close()
-    on_device = sum(place != "cpu" for place in places)
-    assert values(trace) == [k + on_device for k in range(count)]
-    assert sim.races == []
+@few_examples
+@given(plan=any_plan)
+def test_any_plan_ends_with_all_its_outputs_in_order(plan):
+    assert_in_order(plan)
 
 
 @pytest.mark.parametrize(
