@@ -223,6 +223,7 @@ def nobody_is_poisoned(monkeypatch):
 
 
 def test_what_lies_on_a_lost_device_is_never_freed_which_would_end_the_process(nobody_is_poisoned):
+    pytest.importorskip("torch")  # an error is a device's where torch is there
     sim = simulated()
     running = Cuda(devices=["sim:0"], backend=sim).open(make_plan([Kernel(double)]))
     items = [sim.tensor(k, 8) for k in range(10)]
