@@ -10,6 +10,7 @@ What orders what, for item i in slot i mod R (H2D: host to device, D2H: device t
 | `d2h` waits for `computed`                        | half-computed results are copied out                |
 | drainer waits on the host for `out_ready`         | page-locked output read before it is written        |
 | feeder waits for the drainer's grant of i - R     | page-locked output rewritten while it is read       |
+| drainer reads the times of i before that grant    | events recorded anew, or not done, while read       |
 | `peer` waits for `left`, `compute` for `arrived`  | the same between two devices                        |
 
 The test that drops each of them in turn stands in tests/executors/test_device_races.py. An item is
