@@ -101,6 +101,13 @@ def synchronize(torch: Any, device: str) -> None:
         torch.cuda.synchronize(device)
 
 
+def select(device: str) -> None:
+    """Make the device current: plain streams and events are of the current one."""
+    import torch
+
+    torch.cuda.set_device(device)
+
+
 @contextlib.contextmanager
 def inference() -> Iterator[None]:
     """Without gradients, for every arm alike."""

@@ -14,7 +14,7 @@ from functools import partial
 from typing import Any
 
 from _cuda_ours import Ours, unavailable
-from _cuda_peers import Loop, inference, naive, pinned, pinned_items, prefetching_loader
+from _cuda_peers import Loop, inference, naive, pinned, pinned_items, prefetching_loader, select
 from _cuda_shapes import CPU, NULL, SHAPES, Shape
 from _rounds import Rounds, interleave, timed
 from _tables import spread, table
@@ -90,7 +90,8 @@ def shape_table(shape: Shape, device: str, rounds: int) -> str:
     try:
         found = interleave(arms.runs(), baseline=NAIVE, rounds=rounds)
         wrong = arms.wrong()
-        bounds = {name: ours.bound_s() for name, ours in arms.ours.items()}
+        with inference():  # as it ran: with gradients on, a model takes other kernels
+            bounds = {name: ours.bound_s() for name, ours in arms.ours.items()}
         fallbacks = {name: "; ".join(ours.notes()) for name, ours in arms.ours.items()}
     finally:
         arms.close()
@@ -216,6 +217,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if cause:
         print(f"not measured: {cause}")
         return
+    if device != CPU:
+        select(device)
     rounds = 2 if options.dry_run else options.rounds
     print(f"{header_of(device, rounds)}\n", flush=True)
     for text in tables(device, rounds):

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import gc
 import sys
-import traceback
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import Enum
+from types import FrameType, TracebackType
 from typing import Any
 
 from pytest_pipeline.executors._poison import poison
@@ -131,11 +131,28 @@ def leave_clean(error: BaseException, drop: Callable[[], None]) -> None:
     """Let go of everything on the device: the slots, the tensors in the frames of `error`, the allocator's cache."""
     drop()
     for each in _chain(error):
-        traceback.clear_frames(each.__traceback__)
+        _clear_frames(each.__traceback__)
     gc.collect()
     cuda = getattr(sys.modules.get("torch"), "cuda", None)
     if cuda is not None and cuda.is_initialized():
         cuda.empty_cache()
+
+
+def _clear_frames(trace: TracebackType | None) -> None:
+    """Clear the frames of a traceback and those that called them, as far as they have ended.
+
+    A traceback ends where the error was caught; a frame object keeps its caller's too, and so the
+    locals of a worker thread's loop would live as long as the error.
+    """
+    while trace is not None:
+        frame: FrameType | None = trace.tb_frame
+        while frame is not None:
+            try:
+                frame.clear()
+            except RuntimeError:  # it still runs, and so do its callers
+                break
+            frame = frame.f_back
+        trace = trace.tb_next
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:

@@ -23,6 +23,7 @@ from typing import Any, Protocol, Self
 from pytest_pipeline.model.device import SyncCall
 
 _MESSAGE = "called a synchronizing CUDA operation"
+_NOTICE = "Synchronization debug mode is a prototype"
 _OURS = str(Path(__file__).parent.parent)
 
 
@@ -58,6 +59,8 @@ class SyncWatch:
         self._filters.__enter__()
         try:
             warnings.filterwarnings("always", message=f".*{_MESSAGE}")
+            # Said once by torch when the mode is switched on; under `-W error` it would be an error.
+            warnings.filterwarnings("ignore", message=f".*{_NOTICE}")
             self._show_before = warnings.showwarning
             warnings.showwarning = self._show
             self._cuda.set_sync_debug_mode("warn")

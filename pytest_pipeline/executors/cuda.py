@@ -25,7 +25,7 @@ class Cuda:
 
     Stages run on the executor's device; `Stage(fn, device="cuda:1")` runs on that one, and
     `Stage(fn, device="cpu")` stays on threads, before, between or after the device's, and overlaps
-    with them. Tensors and numpy arrays inside an item (tuples, lists and dicts are looked into) are
+    with them. Tensors and numpy arrays inside an item (tuples, lists, dicts and dataclasses are looked into) are
     copied to the device once, and copied back after the last of neighbouring device stages; anything else passes
     as it is. An item of numpy arrays comes back as numpy arrays. Stages must not wait for the
     device (`.item()`, `.cpu()`): that ends the overlap. Precision and autocast are the caller's.
@@ -125,6 +125,12 @@ class Cuda:
         visible = os.environ.get("CUDA_VISIBLE_DEVICES")
         if visible is not None and visible.strip() in {"", "-1"}:
             return f"CUDA_VISIBLE_DEVICES={visible!r} hides every CUDA device"
+        # No public name tells it before the first call fails.
+        if getattr(torch.cuda, "_is_in_bad_fork", bool)():
+            return (
+                "this process was forked from one that had initialised CUDA, and cannot use it;"
+                " next: start it by spawn or forkserver, or keep CUDA out of the parent"
+            )
         if not torch.cuda.is_available():
             return f"torch {torch.__version__} (CUDA {torch.version.cuda}) finds no CUDA driver or no device"
         return None

@@ -1,8 +1,8 @@
 """A simulated device on a virtual clock: streams, copy engines, events, and races found by vector clocks.
 
-Times follow from the order of `sim_memory`: an operation starts when its stream, the events it waits for, its engine and the host
-thread that issued it are all there. Each device has one copy engine per direction, one for copies
-to other devices, and one for kernels.
+Times follow from `sim_order`, races from `sim_memory`: an operation starts when its stream, the
+events it waits for, its engine and the host thread that issued it are all there. Each device has one
+copy engine per direction, one for copies to other devices, and one for kernels.
 
 Memory that a stage's result leaves goes to the next result on the same stream, as torch's caching
 allocator does it: a reference dropped too early is a race here too.
@@ -10,14 +10,13 @@ allocator does it: a reference dropped too early is a race here too.
 
 from __future__ import annotations
 
-import threading
 import weakref
-from collections import Counter, defaultdict
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from typing import Any
 
-from pytest_pipeline.testing.sim_memory import Memory, Moment, SimTensor, Uses
+from pytest_pipeline.testing.sim_memory import Memory, Moment, SimTensor
+from pytest_pipeline.testing.sim_order import SimOrder
 from pytest_pipeline.testing.sim_streams import SimEvent, SimGraph, SimStream
 
 
@@ -39,60 +38,23 @@ class Costs:
     """Nanoseconds of each copy on a stream, whatever its size."""
 
 
-class SimulatedDevices:
+class SimulatedDevices(SimOrder):
     """A backend of the cuda executor: `Cuda(devices=["sim:0"], backend=SimulatedDevices())`."""
 
     kind = "simulated"
 
     def __init__(self, costs: Costs = Costs(), *, names: tuple[str, ...] = ("sim:0",)) -> None:
+        super().__init__()
         self.costs = costs
-        self.lock = threading.RLock()
-        self._uses = Uses()
-        self.counts: Counter[str] = Counter()
-        """Operations so far, by name; events that were never recorded are no edges and not counted."""
-        self.drop: tuple[str, int] | None = None
-        """Leave out the n-th (from 0) `wait_event`, `synchronize` or `take_over`."""
-        self.failure: tuple[str, int, BaseException] | None = None
-        """Raise at the n-th (from 0) operation of a name."""
         self._names = names
-        self._hosts: dict[int, Moment] = {}
-        self._streams: list[SimStream] = []
-        self._engines: defaultdict[tuple[str, str], int] = defaultdict(int)
-
-    @property
-    def races(self) -> list[str]:
-        """Every pair of uses that nothing orders."""
-        return self._uses.races
-
-    @property
-    def host(self) -> Moment:
-        """The moment of the calling thread."""
-        return self._hosts.setdefault(threading.get_ident(), Moment())
-
-    @property
-    def makespan_ns(self) -> int:
-        """Virtual time at which everything is done."""
-        moments = [*self._hosts.values(), *(stream.moment for stream in self._streams)]
-        return max((moment.at_ns for moment in moments), default=0)
+        self.apart: set[tuple[str, str]] = set()
+        """(from, to) of devices that copy through host memory."""
 
     def tensor(self, value: Any, nbytes: int, *, is_pinned: bool = False) -> SimTensor:
         """Make an item in host memory."""
         memory = Memory("item", is_pinned=is_pinned)
         memory.cells[0] = value
         return SimTensor(memory, 0, nbytes)
-
-    def step(self, name: str) -> None:
-        """Count an operation, and fail where the script says so."""
-        number = self.counts[name]
-        self.counts[name] += 1
-        if self.failure is not None and self.failure[:2] == (name, number):
-            raise self.failure[2]
-
-    def drops(self, name: str) -> bool:
-        """Count an edge, and tell whether the script leaves it out."""
-        number = self.counts[f"{name} edges"]
-        self.counts[f"{name} edges"] += 1
-        return self.drop == (name, number)
 
     # --- what the scheduler asks for
 
@@ -109,7 +71,7 @@ class SimulatedDevices:
 
     def event(self, device: str, *, is_timed: bool = False) -> SimEvent:  # noqa: ARG002 - as every backend
         """Make an event."""
-        return SimEvent(self)
+        return SimEvent(self, is_timed=is_timed)
 
     def is_tensor(self, leaf: Any) -> bool:
         """Tell whether it is ours."""
@@ -150,6 +112,10 @@ class SimulatedDevices:
     def view(self, buffer: Memory, offset: int, like: SimTensor) -> SimTensor:
         """Return a part of the buffer."""
         return SimTensor(buffer, offset, like.nbytes)
+
+    def fresh(self, view: SimTensor) -> SimTensor:
+        """Return it."""
+        return view
 
     def span(self, buffer: Memory, nbytes: int) -> SimTensor:
         """Return all of it."""
@@ -194,6 +160,9 @@ class SimulatedDevices:
             if not tensors:
                 return made
             first = tensors[0]
+            if not getattr(fn, "is_tensor", True):
+                self._uses.touch(stream, stream.moment, reads=tensors, writes=[])
+                return made
             if getattr(fn, "is_in_place", False):
                 target = first
             else:
@@ -203,6 +172,10 @@ class SimulatedDevices:
             self._uses.touch(stream, stream.moment, reads=tensors, writes=[target])
             target.memory.cells[target.offset] = made
             return target
+
+    def address(self, leaf: SimTensor) -> Hashable:
+        """Return memory and offset."""
+        return id(leaf.memory), leaf.offset
 
     def place(self, leaf: SimTensor) -> Hashable:
         """Return memory, offset and size."""
@@ -221,6 +194,10 @@ class SimulatedDevices:
             self._run(stream, "compute", getattr(fn, "ns", 0))
             self._uses.touch(stream, stream.moment, reads=[value], writes=[output])
             output.memory.cells[output.offset] = fn(value.value)
+
+    def has_peer_access(self, source: str, target: str) -> bool:
+        """Tell whether the script joins them."""
+        return (source, target) not in self.apart
 
     def packed(self, stream: SimStream, leaf: Any) -> Any:  # noqa: ARG002 - as every backend
         """Return it."""
@@ -244,6 +221,9 @@ class SimulatedDevices:
         """Return None: nobody counts."""
         return
 
+    def reset_peaks(self, device: str) -> None:
+        """Do nothing."""
+
     def empty_cache(self) -> None:
         """Count the call."""
         self.counts["empty_cache"] += 1
@@ -262,20 +242,3 @@ class SimulatedDevices:
         with self.lock:
             if mark is not None and not self.drops("take_over"):
                 self.host.join(mark)
-
-    # --- time and order
-
-    def _run(self, stream: SimStream, engine: str, ns: int) -> None:
-        stream.moment.join(self.host)
-        key = (stream.device, engine)
-        stream.moment.at_ns = max(stream.moment.at_ns, self._engines[key]) + ns
-        self._engines[key] = stream.moment.at_ns
-
-    def _on_host(self, source: SimTensor, target: SimTensor | None, ns_per_byte: int) -> None:
-        self.host.at_ns += source.nbytes * ns_per_byte
-        writes = [] if target is None else [target]
-        self._uses.touch(("host", threading.get_ident()), self.host, reads=[source], writes=writes)
-
-    def _free(self, pool: Hashable, memory: Memory) -> None:
-        with self.lock:
-            self._uses.free(pool, memory, self.host.seen)

@@ -46,16 +46,14 @@ class Memory:
         self.reads: list[tuple[Hashable, int]] = []
 
 
-@dataclass(eq=False)
 class SimTensor:
-    """A tensor of a simulated device: a value, its bytes, and the memory it lies in."""
+    """A tensor of a simulated device: a value, its bytes, and the memory it lies in. No record, but a leaf."""
 
-    memory: Memory
-    """Where it lies."""
-    offset: int
-    """From the start of the memory, bytes."""
-    nbytes: int
-    """Size."""
+    def __init__(self, memory: Memory, offset: int, nbytes: int) -> None:
+        self.memory = memory
+        self.offset = offset
+        """From the start of the memory, bytes."""
+        self.nbytes = nbytes
 
     @property
     def value(self) -> Any:

@@ -22,6 +22,8 @@ class Kernel:
     """Nanoseconds on the compute engine."""
     is_in_place: bool = False
     """Writes its result over its first input."""
+    is_tensor: bool = True
+    """Makes a tensor; False = a plain value, as a stage does that counts or labels."""
 
     def __call__(self, *values: Any) -> Any:
         """Run on values."""
@@ -46,13 +48,17 @@ class SimStream:
 class SimEvent:
     """A point of a stream."""
 
-    def __init__(self, sim: SimulatedDevices) -> None:
+    def __init__(self, sim: SimulatedDevices, *, is_timed: bool = False) -> None:
         self.moment: Moment | None = None
         self._sim = sim
+        self._time = SimTensor(Memory("time of an event"), 0, 0) if is_timed else None
+        """Written on the device, read by the host: as open to races as any memory."""
 
     def record(self, stream: SimStream) -> None:
         """Stand for what the stream holds."""
         with self._sim.lock:
+            if self._time is not None:
+                self._sim.stamp(stream, self._time)
             self.moment = stream.moment.copy()
 
     def synchronize(self) -> None:
@@ -63,10 +69,14 @@ class SimEvent:
                 self._sim.host.join(self.moment)
 
     def elapsed_ns(self, earlier: SimEvent) -> int:
-        """Return virtual nanoseconds."""
+        """Return virtual nanoseconds; a race unless both are known to be done, and stay as they are."""
         assert self.moment is not None
         assert earlier.moment is not None
-        return self.moment.at_ns - earlier.moment.at_ns
+        assert self._time is not None
+        assert earlier._time is not None
+        with self._sim.lock:
+            self._sim.read([self._time, earlier._time])
+            return self.moment.at_ns - earlier.moment.at_ns
 
 
 class SimGraph:

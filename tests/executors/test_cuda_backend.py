@@ -1,6 +1,8 @@
 """What the CUDA backend asks of torch, with a torch that writes it down."""
 
 import contextlib
+import inspect
+import operator
 import types
 
 import pytest
@@ -15,6 +17,8 @@ class FakeCuda:
     def __init__(self, devices=2):
         self.current = None
         self.log = []
+        self.cannot_end = False
+        """A recording cannot be ended, and torch stays on its stream (`torch.cuda.graph.__exit__`)."""
         self._devices = devices
 
     def device_count(self):
@@ -48,8 +52,16 @@ class FakeCuda:
         try:
             yield
         finally:
-            self.current = before
             self.log.append(("end", graph))
+            if self.cannot_end:
+                raise RuntimeError("operation failed due to a previous error during capture")
+            self.current = before
+
+    def current_stream(self, device):
+        return self.current
+
+    def set_stream(self, stream):
+        self.current = stream
 
     @contextlib.contextmanager
     def stream(self, stream):
@@ -69,7 +81,11 @@ class FakeTensor:
 @pytest.fixture
 def backend():
     backend = CudaBackend.__new__(CudaBackend)
-    backend.torch = types.SimpleNamespace(cuda=FakeCuda(), no_grad=contextlib.nullcontext)
+    backend.torch = torch = types.SimpleNamespace(
+        cuda=FakeCuda(), no_grad=contextlib.nullcontext, is_caching=True
+    )
+    torch.is_autocast_cache_enabled = lambda: torch.is_caching
+    torch.set_autocast_cache_enabled = lambda flag: setattr(torch, "is_caching", flag)
     return backend
 
 
@@ -126,3 +142,61 @@ def test_a_recording_that_fails_ends_and_the_next_one_can_begin(backend):
         backend.capture(stream, waits, 1)
     assert backend.torch.cuda.log[-1][0] == "end"
     assert backend.capture(stream, lambda value: value, 1).output == 1
+
+
+def test_a_recording_that_cannot_be_ended_leaves_the_thread_on_its_own_stream(backend):
+    backend.torch.cuda.cannot_end = True
+    with pytest.raises(RuntimeError, match="during capture"):
+        backend.capture(backend.stream("cuda:0"), lambda value: value, 1)
+    assert backend.torch.cuda.current is None
+
+
+def test_a_recording_casts_weights_itself_instead_of_reading_casts_that_autocast_will_free(backend):
+    def is_caching(value):
+        return backend.torch.is_caching
+
+    assert backend.capture(backend.stream("cuda:0"), is_caching, 1).output is False
+    assert backend.torch.is_caching
+
+
+def test_the_way_between_two_devices_is_asked_of_the_driver(backend):
+    asked = []
+    backend.torch.cuda.can_device_access_peer = lambda *pair: asked.append(pair) or len(asked) > 1
+    assert [backend.has_peer_access("cuda:0", "cuda:1") for _ in range(2)] == [False, True]
+    assert asked == [("cuda:0", "cuda:1")] * 2
+
+
+@pytest.mark.parametrize(
+    ("name", "parameters"),
+    [
+        ("Stream.__new__", ["device"]),
+        ("Event.__new__", ["enable_timing", "blocking"]),
+        ("CUDAGraph.replay", []),
+        ("graph.__init__", ["cuda_graph", "stream", "capture_error_mode"]),
+        ("current_stream", ["device"]),
+        ("set_stream", ["stream"]),
+        ("can_device_access_peer", ["device", "peer_device"]),
+        ("synchronize", ["device"]),
+        ("memory_allocated", ["device"]),
+        ("memory_reserved", ["device"]),
+        ("max_memory_allocated", ["device"]),
+        ("max_memory_reserved", ["device"]),
+        ("reset_peak_memory_stats", ["device"]),
+        ("empty_cache", []),
+        ("get_sync_debug_mode", []),
+        ("set_sync_debug_mode", ["debug_mode"]),
+    ],
+)
+def test_what_is_asked_of_torch_is_there_under_the_same_names(name, parameters):
+    found = operator.attrgetter(name)(pytest.importorskip("torch").cuda)
+    assert set(parameters) <= set(inspect.signature(found).parameters)
+
+
+def test_the_autocast_cache_can_be_read_and_set_in_this_torch():
+    torch = pytest.importorskip("torch")
+    before = torch.is_autocast_cache_enabled()
+    torch.set_autocast_cache_enabled(not before)
+    try:
+        assert torch.is_autocast_cache_enabled() is not before
+    finally:
+        torch.set_autocast_cache_enabled(before)

@@ -4,90 +4,21 @@ import inspect
 import warnings
 
 import pytest
+from scripted_device import Block, Script, ScriptedDevice
 
 from pytest_pipeline.executors._device.alone import AloneBackend
 from pytest_pipeline.executors._device.backend import Backend as BackendProtocol
 from pytest_pipeline.executors._device.diagnosis import diagnose
 
-NS_PER_BYTE = {"in": 2, "out": 3, "host": 1}
-KERNEL_NS = 5_000
+SCRIPT = Script(inward=2, outward=3, host=1, kernel=5_000)
 
 
-class Event:
-    def __init__(self, clock):
-        self.clock, self.at = clock, 0
-
-    def record(self, stream):
-        self.at = self.clock.now
-
-    def synchronize(self):
-        pass
-
-    def elapsed_ns(self, earlier):
-        return self.at - earlier.at
-
-
-class Stream:
-    def __init__(self, device):
-        self.device = device
-
-
-class Backend:
-    """Everything takes its time on one virtual clock; copies both ways at once share it."""
-
-    def __init__(self):
-        self.now = 0
-        self.synchronized = 0
-
-    def now_ns(self):
-        return self.now
-
-    def stream(self, device):
-        return Stream(device)
-
-    def event(self, device, *, is_timed=False):
-        assert is_timed
-        return Event(self)
-
-    def synchronize(self, device):
-        self.synchronized += 1
-
-    def host_buffer(self, nbytes):
-        return ["host", nbytes]
-
-    def device_buffer(self, device, nbytes, stream):
-        return [device, nbytes]
-
-    def span(self, buffer, nbytes):
-        return [buffer[0], nbytes]
-
-    def view(self, buffer, offset, like):
-        return [buffer[0], len(like)]
-
-    def spec(self, leaf):
-        return "bytes", len(leaf)
-
-    def is_on_device(self, leaf):
-        return False
-
-    def host_copy(self, target, source):
-        self.now += NS_PER_BYTE["host"] * len(source)
-
-    def taken_out(self, view):
-        self.now += NS_PER_BYTE["host"] * view[1]
-        return bytes(view[1])
-
-    def copy(self, stream, target, source):
-        way = "out" if target[0] == "host" else "in"
-        self.now += NS_PER_BYTE[way] * source[1]
-
-    def launch(self, stream, fn, *values):
-        self.now += KERNEL_NS
-        return fn(*values)
+def blocks(*sizes):
+    return [Block("host", each) for each in sizes]
 
 
 def double(values):
-    return [*values]
+    return values
 
 
 def ring_of_one(items, *, devices=("cuda:0",), stages=(double,)):
@@ -96,15 +27,17 @@ def ring_of_one(items, *, devices=("cuda:0",), stages=(double,)):
     def run(backend):
         for k, item in enumerate(items):
             stream = backend.stream(devices[k % len(devices)])
-            host = backend.host_buffer(len(item))
+            host = backend.host_buffer(item.nbytes)
             near = backend.view(host, 0, item)
             backend.host_copy(near, item)
-            there = backend.span(backend.device_buffer(stream.device, len(item), stream), len(item))
-            backend.copy(stream, there, backend.span(host, len(item)))
+            there = backend.span(
+                backend.device_buffer(stream.device, item.nbytes, stream), item.nbytes
+            )
+            backend.copy(stream, there, backend.span(host, item.nbytes))
             value = there
             for stage in stages:
                 value = backend.launch(stream, stage, value)
-            back = backend.view(backend.host_buffer(len(item)), 0, item)
+            back = backend.view(backend.host_buffer(item.nbytes), 0, item)
             backend.copy(stream, back, value)
             backend.taken_out(back)
         return len(items)
@@ -113,7 +46,7 @@ def ring_of_one(items, *, devices=("cuda:0",), stages=(double,)):
 
 
 def diagnosis(run, *, cuda=None, devices=("cuda:0",), backend=None):
-    backend = backend or Backend()
+    backend = backend or ScriptedDevice(SCRIPT)
     return diagnose(
         run,
         backend,
@@ -124,7 +57,7 @@ def diagnosis(run, *, cuda=None, devices=("cuda:0",), backend=None):
     )
 
 
-ITEMS = [bytes(1000), bytes(2000), bytes(6000)]
+ITEMS = blocks(1000, 2000, 6000)
 
 
 def test_every_part_has_its_own_time_bytes_first_and_last_item():
@@ -149,7 +82,7 @@ def test_every_part_has_its_own_time_bytes_first_and_last_item():
 def test_several_stages_of_an_item_are_one_part_of_it():
     (found,) = diagnosis(ring_of_one(ITEMS, stages=(double, double)))
     kernels = next(part for part in found.parts if part.name == "kernels")
-    assert kernels.median_s == pytest.approx(2 * KERNEL_NS * 1e-9)
+    assert kernels.median_s == pytest.approx(2 * SCRIPT.kernel * 1e-9)
 
 
 def test_both_ways_copies_the_bytes_of_all_the_items():
@@ -158,7 +91,7 @@ def test_both_ways_copies_the_bytes_of_all_the_items():
 
 
 def test_replicas_are_told_apart_with_their_own_items():
-    found = diagnosis(ring_of_one([bytes(1000)] * 5, devices=("cuda:0", "cuda:1")))
+    found = diagnosis(ring_of_one(blocks(*[1000] * 5), devices=("cuda:0", "cuda:1")))
     assert [(each.device, each.num_items) for each in found] == [("cuda:0", 3), ("cuda:1", 2)]
     for each in found:
         assert [part.name for part in each.parts] == [
@@ -180,11 +113,11 @@ def test_items_that_never_leave_the_device_have_kernels_only():
     (found,) = diagnosis(run)
     (kernels,) = found.parts
     assert (kernels.name, found.both_ways_s) == ("kernels", None)
-    assert kernels.median_s == kernels.first_s == pytest.approx(KERNEL_NS * 1e-9)
+    assert kernels.median_s == kernels.first_s == pytest.approx(SCRIPT.kernel * 1e-9)
 
 
 def test_every_operation_waits_for_an_idle_device_first():
-    backend = Backend()
+    backend = ScriptedDevice(SCRIPT)
     diagnosis(ring_of_one(ITEMS[:1]), backend=backend)
     assert backend.synchronized >= 3
 
@@ -214,7 +147,7 @@ def test_a_call_that_waits_is_named_with_its_stage():
     def peek(values):
         if cuda.mode == 1:
             warnings.warn("called a synchronizing CUDA operation", UserWarning, stacklevel=1)
-        return [*values]
+        return values
 
     (found,) = diagnosis(ring_of_one(ITEMS, stages=(peek,)), cuda=cuda)
     (call,) = found.sync_calls

@@ -1,6 +1,8 @@
 """Graphs per slot: recorded after the warm-up, replayed from then on, and given up by name; never on a GPU here."""
 
 import pytest
+import sim_plans
+from sim_plans import add_one, double
 
 from pytest_pipeline.executors._device.graphs import WARM_UP
 from pytest_pipeline.executors.cuda import Cuda, CudaSerial
@@ -16,19 +18,7 @@ SLOTS = 3
 COUNT = WARM_UP + 3 * SLOTS
 
 
-def double(value):
-    return 2 * value
-
-
-def add_one(value):
-    return value + 1
-
-
-PLANS = {
-    "one device": [Kernel(double, ns=50), Kernel(add_one, ns=20, is_in_place=True)],
-    "in place": [Kernel(double, ns=50, is_in_place=True)],
-    "across": [Kernel(double, ns=50), Stage(Kernel(add_one, ns=60), device="sim:1")],
-}
+PLANS = {name: sim_plans.PLANS[name] for name in ("one device", "in place", "across")}
 
 
 def simulated(stages, *, drop=None, failure=None):

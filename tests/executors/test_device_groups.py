@@ -1,42 +1,26 @@
 """Small items packed into one copy: fewer copies, the same outputs, no waiting for what has not come."""
 
 import pytest
-from hypothesis import HealthCheck, given, settings, strategies as st
+from hypothesis import given, strategies as st
+from sim_plans import (
+    NAMES,
+    PLANS,
+    any_plan,
+    assert_in_order,
+    double,
+    expected,
+    few_examples,
+    values,
+)
 
 from pytest_pipeline.errors import UsageError
 from pytest_pipeline.executors.cuda import Cuda, CudaSerial
-from pytest_pipeline.model.fan import Fan
 from pytest_pipeline.model.plan import Source, Stage, make_plan
 from pytest_pipeline.testing.device import Costs, SimulatedDevices
 from pytest_pipeline.testing.sim_streams import Kernel
 
-NAMES = ("sim:0", "sim:1", "sim:2")
 COUNT = 24
 NBYTES = 256  # what a slot aligns to: no gaps
-
-
-def double(value):
-    return 2 * value
-
-
-def add_one(value):
-    return value + 1
-
-
-ACROSS = [Kernel(double, ns=50), Stage(Kernel(add_one, ns=60), device="sim:1")]
-FANNED = [
-    Kernel(double, ns=10),
-    Fan(
-        [Kernel(add_one, ns=30), Stage(Kernel(double, ns=40), device="sim:1")],
-        join=Kernel(lambda a, b: a + b, ns=5),
-    ),
-]
-PLANS = {
-    "one device": [Kernel(double, ns=50), Kernel(add_one, ns=20, is_in_place=True)],
-    "in place": [Kernel(double, ns=50, is_in_place=True)],
-    "across": ACROSS,
-    "fan": FANNED,
-}
 
 
 def simulated(stages, *, batch_bytes=4 * NBYTES, count=COUNT, drop=None, failure=None, **kwargs):
@@ -51,21 +35,10 @@ def simulated(stages, *, batch_bytes=4 * NBYTES, count=COUNT, drop=None, failure
         running.close()
 
 
-def values(trace):
-    return [each.value for each in trace.outputs]
-
-
-def expected(stages, count=COUNT):
-    found = list(range(count))
-    for stage in stages:
-        found = [(stage.fn if isinstance(stage, Stage) else stage)(value) for value in found]
-    return found
-
-
 @pytest.mark.parametrize("plan", PLANS)
 def test_small_items_go_in_with_a_copy_per_group_and_come_out_in_order(plan):
     sim, trace = simulated(PLANS[plan])
-    assert values(trace) == expected(PLANS[plan])
+    assert values(trace) == expected(PLANS[plan], COUNT)
     assert sim.counts["h2d"] < COUNT / 2
     assert sim.counts["d2h"] == COUNT
     assert sim.races == []
@@ -91,46 +64,23 @@ def test_any_one_edge_that_is_left_out_is_caught_with_groups_too(plan, kind):
     assert unnoticed == []
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@few_examples
 @given(
-    count=st.integers(0, 15),
-    slots=st.integers(1, 4),
-    places=st.lists(st.sampled_from([None, "cpu", *NAMES]), min_size=1, max_size=4),
-    queue_size=st.integers(1, 3),
-    replicas=st.integers(1, 3),
-    sizes=st.lists(st.integers(1, 50), min_size=1, max_size=4),
+    plan=any_plan,
     batch_bytes=st.integers(1, 200),
     in_flight=st.one_of(st.none(), st.integers(1, 5)),
 )
 def test_any_plan_ends_with_all_its_outputs_in_order_and_no_group_waits_for_ever(
-    *, count, slots, places, queue_size, replicas, sizes, batch_bytes, in_flight
+    plan, batch_bytes, in_flight
 ):
-    sim = SimulatedDevices(Costs(stage_in=1, h2d=1, d2h=1), names=NAMES)
-    stages = [
-        Stage(
-            (lambda item: item) if place == "cpu" else Kernel(add_one, ns=5),
-            device=place,
-            queue_size=queue_size,
-        )
-        for place in places
-    ]
-    items = [sim.tensor(k, sizes[k % len(sizes)]) for k in range(count)]
-    executor = Cuda(devices=NAMES[:replicas], slots=slots, backend=sim, batch_bytes=batch_bytes)
-    running = executor.open(make_plan(stages, timeout_s=30.0))
-    try:
-        trace = running.run(Source(lambda: iter(items), in_flight=in_flight))
-    finally:
-        running.close()
-    on_device = sum(place != "cpu" for place in places)
-    assert values(trace) == [k + on_device for k in range(count)]
-    assert sim.races == []
+    trace = assert_in_order(plan, in_flight=in_flight, batch_bytes=batch_bytes)
     if in_flight is not None:
         assert (trace.admitted_ns[in_flight:] >= trace.emitted_ns[:-in_flight]).all()
 
 
 def test_an_item_with_nothing_behind_it_is_sent_alone():
     sim, trace = simulated([Kernel(double)], in_flight=1)
-    assert values(trace) == expected([double])
+    assert values(trace) == expected([double], COUNT)
     assert sim.counts["h2d"] == COUNT
 
 

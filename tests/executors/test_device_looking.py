@@ -1,116 +1,11 @@
 """The diagnosis goes through the same lane as the timed execution, with one slot: every part is seen, errors come out."""
 
 import pytest
+from scripted_device import Block, ScriptedDevice
 
 from pytest_pipeline.executors._device.diagnosis import MOST_ITEMS, diagnose
 from pytest_pipeline.executors._device.looking import one_slot, stage_names_of
 from pytest_pipeline.executors._device.steps import Step
-
-
-class Block:
-    """Some bytes somewhere."""
-
-    def __init__(self, where, nbytes):
-        self.where, self.nbytes = where, nbytes
-
-
-class Mark:
-    def __init__(self, clock):
-        self.clock, self.at = clock, 0
-
-    def record(self, stream):
-        self.at = self.clock.now
-
-    def synchronize(self):
-        pass
-
-    def elapsed_ns(self, earlier):
-        return self.at - earlier.at
-
-
-class Rail:
-    def __init__(self, device):
-        self.device = device
-
-    def wait_event(self, event):
-        pass
-
-
-class Backend:
-    """The protocol on one virtual clock: a nanosecond per byte, a thousand per launch."""
-
-    kind = "simulated"
-
-    def __init__(self):
-        self.now = 0
-
-    def stream(self, device):
-        return Rail(device)
-
-    def event(self, device, *, is_timed=False):
-        return Mark(self)
-
-    def synchronize(self, device):
-        pass
-
-    def is_tensor(self, leaf):
-        return isinstance(leaf, Block)
-
-    def is_on_device(self, leaf):
-        return leaf.where not in {"host", "pinned"}
-
-    def needs_copy_out(self, leaf):
-        return self.is_on_device(leaf)
-
-    def is_pinned(self, leaf):
-        return leaf.where == "pinned"
-
-    def spec(self, leaf):
-        return leaf.nbytes, leaf.nbytes
-
-    def adopt(self, leaf):
-        return leaf
-
-    def host_buffer(self, nbytes):
-        return Block("pinned", nbytes)
-
-    def device_buffer(self, device, nbytes, stream):
-        return Block(device, nbytes)
-
-    def view(self, buffer, offset, like):
-        return Block(buffer.where, like.nbytes)
-
-    def span(self, buffer, nbytes):
-        return Block(buffer.where, nbytes)
-
-    def host_copy(self, target, source):
-        self.now += source.nbytes
-
-    def copy(self, stream, target, source):
-        self.now += source.nbytes
-
-    def launch(self, stream, fn, *values):
-        self.now += 1000
-        return fn(*values)
-
-    def packed(self, stream, leaf):
-        return leaf
-
-    def enters_behind(self, stream, leaf):
-        pass
-
-    def taken_out(self, view):
-        self.now += view.nbytes
-        return Block("host", view.nbytes)
-
-    def as_numpy(self, leaf):
-        return leaf
-
-    def hand_over(self):
-        return None
-
-    def take_over(self, mark):
-        pass
 
 
 def half(block):
@@ -118,14 +13,14 @@ def half(block):
 
 
 def look(steps, values):
-    backend = Backend()
+    backend = ScriptedDevice()
     return diagnose(
         one_slot(steps, values),
         backend,
         ["cuda:0"],
         cuda=None,
         stage_of=stage_names_of(steps, ["load", "half", "again"]),
-        now_ns=lambda: backend.now,
+        now_ns=backend.now_ns,
     )
 
 

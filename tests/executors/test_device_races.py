@@ -1,36 +1,36 @@
 """The scheduler of devices on a simulated one: order, bounds, time by the closed form, and every edge needed."""
 
-import pytest
-from hypothesis import HealthCheck, given, settings, strategies as st
+import gc
+import threading
+import weakref
 
+import pytest
+import sim_plans
+from hypothesis import given
+from sim_plans import (
+    ACROSS,
+    NAMES,
+    add_one,
+    any_plan,
+    assert_in_order,
+    double,
+    expected,
+    few_examples,
+    values,
+)
+
+from pytest_pipeline.errors import StageTimeoutError
+from pytest_pipeline.executors import _poison
 from pytest_pipeline.executors.cuda import Cuda, CudaSerial
-from pytest_pipeline.model.fan import Fan
 from pytest_pipeline.model.plan import Source, Stage, make_plan
 from pytest_pipeline.testing.device import Costs, SimulatedDevices
 from pytest_pipeline.testing.sim_streams import Kernel
 
-NAMES = ("sim:0", "sim:1", "sim:2")
-
-
-def double(value):
-    return 2 * value
-
-
-def add_one(value):
-    return value + 1
-
-
-ONE_DEVICE = [Kernel(double, ns=50), Kernel(add_one, ns=20, is_in_place=True)]
-IN_PLACE = [Kernel(double, ns=50, is_in_place=True)]
-ACROSS = [Kernel(double, ns=50), Stage(Kernel(add_one, ns=60), device="sim:1")]
-FANNED = [
-    Kernel(double, ns=10),
-    Fan(
-        [Kernel(add_one, ns=30), Stage(Kernel(double, ns=40), device="sim:1")],
-        join=Kernel(lambda a, b: a + b, ns=5),
-    ),
+NUMBERS_ACROSS = [
+    Kernel(double, ns=50, is_tensor=False),
+    Stage(Kernel(add_one, ns=60), device="sim:1"),
 ]
-PLANS = {"one device": ONE_DEVICE, "in place": IN_PLACE, "across": ACROSS, "fan": FANNED}
+PLANS = sim_plans.PLANS | {"numbers across": NUMBERS_ACROSS}
 
 
 def run(sim, stages, count, *, slots=3, nbytes=10, executor=None, devices=("sim:0",), **kwargs):
@@ -43,22 +43,8 @@ def run(sim, stages, count, *, slots=3, nbytes=10, executor=None, devices=("sim:
         running.close()
 
 
-def values(trace):
-    return [each.value for each in trace.outputs]
-
-
 def simulated(**costs):
     return SimulatedDevices(Costs(**costs), names=NAMES)
-
-
-def expected(stages, count):
-    found = []
-    for item in range(count):
-        value = item
-        for stage in stages:
-            value = (stage.fn if isinstance(stage, Stage) else stage)(value)
-        found.append(value)
-    return found
 
 
 @pytest.mark.parametrize("slots", [1, 2, 3, 5])
@@ -153,36 +139,10 @@ def test_nothing_is_allocated_once_every_slot_has_been_used():
     assert sim.counts["allocate"] == few
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(
-    count=st.integers(0, 15),
-    slots=st.integers(1, 4),
-    places=st.lists(st.sampled_from([None, "cpu", *NAMES]), min_size=1, max_size=4),
-    queue_size=st.integers(1, 3),
-    replicas=st.integers(1, 3),
-    sizes=st.lists(st.integers(1, 50), min_size=1, max_size=4),
-)
-def test_any_plan_ends_with_all_its_outputs_in_order(
-    *, count, slots, places, queue_size, replicas, sizes
-):
-    sim = simulated(stage_in=1, h2d=1, d2h=1)
-    stages = [
-        Stage(
-            (lambda item: item) if place == "cpu" else Kernel(add_one, ns=5),
-            device=place,
-            queue_size=queue_size,
-        )
-        for place in places
-    ]
-    items = [sim.tensor(k, sizes[k % len(sizes)]) for k in range(count)]
-    running = Cuda(devices=NAMES[:replicas], slots=slots, backend=sim).open(make_plan(stages))
-    try:
-        trace = running.run(Source(lambda: iter(items)))
-    finally:
-        running.close()
-    on_device = sum(place != "cpu" for place in places)
-    assert values(trace) == [k + on_device for k in range(count)]
-    assert sim.races == []
+@few_examples
+@given(plan=any_plan)
+def test_any_plan_ends_with_all_its_outputs_in_order(plan):
+    assert_in_order(plan)
 
 
 @pytest.mark.parametrize(
@@ -210,7 +170,7 @@ def test_an_error_at_any_step_is_the_original_one_with_its_place_and_the_next_ru
             running.run(Source(lambda: iter(items)))
         assert caught.value is error
         assert caught.value.__notes__ == [f"stage {stage!r}, item {number}"]
-        assert running._lanes == []
+        assert running._rings.lanes == []
         sim.failure = None
         again = running.run(Source(lambda: iter(items)))
         assert values(again) == [2 * k + 1 for k in range(10)]
@@ -228,6 +188,94 @@ def test_used_up_memory_says_what_the_slots_hold_and_what_to_do():
     assert "3 slots x 1.00 MB = 3.00 MB" in caught.value.__notes__[-1]
     assert "Cuda(slots=2)" in caught.value.__notes__[-1]
     assert sim.counts["empty_cache"] > 0
+
+
+def test_copies_between_devices_say_which_way_they_went():
+    sim = simulated()
+    sim.apart = {("sim:1", "sim:2")}
+    stages = [*ACROSS, Stage(Kernel(double), device="sim:2")]
+    found = [each for run_ in run(sim, stages, 4).devices for each in run_.transfers]
+    assert [(each.source, each.target, each.bytes, each.is_peer_access) for each in found] == [
+        ("sim:0", "sim:1", 40, True),
+        ("sim:1", "sim:2", 40, False),
+    ]
+
+
+def test_used_up_memory_is_free_again_while_the_error_is_still_looked_at():
+    sim = simulated()
+    running = Cuda(devices=["sim:0"], backend=sim).open(make_plan([Kernel(double)]))
+    items = [sim.tensor(k, 8) for k in range(10)]
+    try:
+        running.run(Source(lambda: iter(items)))
+        lane = weakref.ref(running._rings.lanes[0])
+        sim.failure = ("launch", 14, MemoryError("device out of memory"))
+        with pytest.raises(MemoryError) as caught:
+            running.run(Source(lambda: iter(items)))
+        assert caught.value.__traceback__ is not None
+        assert lane() is None
+    finally:
+        running.close()
+
+
+@pytest.fixture
+def nobody_is_poisoned(monkeypatch):
+    monkeypatch.setattr(_poison, "_poison", None)
+
+
+def test_what_lies_on_a_lost_device_is_never_freed_which_would_end_the_process(nobody_is_poisoned):
+    pytest.importorskip("torch")  # an error is a device's where torch is there
+    sim = simulated()
+    running = Cuda(devices=["sim:0"], backend=sim).open(make_plan([Kernel(double)]))
+    items = [sim.tensor(k, 8) for k in range(10)]
+    running.run(Source(lambda: iter(items)))
+    slot = weakref.ref(running._rings.lanes[0].slots[0])
+    sim.failure = ("launch", 14, RuntimeError("CUDA error: device-side assert triggered"))
+    with pytest.raises(RuntimeError, match="assert"):
+        running.run(Source(lambda: iter(items)))
+    running.close()
+    gc.collect()
+    assert slot() is not None
+    assert sim.counts["empty_cache"] == 0
+
+
+def test_a_stage_that_never_ends_does_not_take_the_calling_thread_along():
+    sim = simulated()
+    gate = threading.Event()
+
+    def hangs(value):
+        gate.wait(60)
+        return value
+
+    # Outside the simulated device, whose lock belongs to everyone.
+    sim.launch = lambda stream, fn, *values: hangs(values[0])
+    running = Cuda(devices=["sim:0"], backend=sim).open(make_plan([hangs], timeout_s=0.2))
+    try:
+        with pytest.raises(StageTimeoutError, match="hangs"):
+            running.run(Source(lambda: iter([sim.tensor(1, 8)])))
+        assert len(running.abandoned) == 1
+        assert sim.counts["empty_cache"] == 0
+    finally:
+        hung = [member.thread for member in running._crew._lost]
+        gate.set()
+        running.close()
+        for thread in hung:
+            thread.join(30)
+
+
+def test_a_device_that_never_becomes_idle_ends_the_run_at_its_timeout():
+    sim = simulated()
+    gate = threading.Event()
+    running = Cuda(devices=["sim:0"], backend=sim).open(make_plan([Kernel(double)], timeout_s=0.2))
+    sim.synchronize = lambda device: gate.wait(60)
+    try:
+        with pytest.raises(StageTimeoutError):
+            running.run(Source(lambda: iter([sim.tensor(1, 8)])))
+    finally:
+        hung = [member.thread for member in running._crew._lost]
+        gate.set()
+        running.close()
+        for thread in hung:
+            thread.join(30)
 
 
 def test_a_result_that_is_let_go_before_it_was_copied_to_the_next_device_is_a_race(monkeypatch):

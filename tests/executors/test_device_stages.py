@@ -1,6 +1,9 @@
 """Stages on devices, through torch: on CPU stand-ins here, on CUDA where there is a device."""
 
+import collections
+import dataclasses
 import threading
+import typing
 
 import numpy as np
 import pytest
@@ -104,6 +107,19 @@ def test_arrays_of_numpy_meet_the_stage_as_tensors_and_come_back_as_arrays(stand
         assert isinstance(output, np.ndarray)
 
 
+def test_gradients_noted_on_one_item_do_not_cling_to_the_next(stand_in):
+    weight = torch.ones(3, requires_grad=True)
+    seen = []
+
+    def shifted_in_place(x):
+        seen.append(x.requires_grad)
+        return x.add_(weight)
+
+    outputs = run(stand_in, [shifted_in_place], tensors(9, 3)).outputs
+    assert seen == [False] * 9
+    assert_equal(outputs, [x + 1 for x in tensors(9, 3)])
+
+
 def test_a_run_outside_inference_mode_may_follow_one_inside(stand_in, opened):
     items = tensors(5, 3)
     running = opened(stand_in, [scale])
@@ -125,6 +141,88 @@ def test_an_empty_tensor_may_come_first(stand_in):
 def test_arrays_that_torch_cannot_hold_pass_as_they_are(stand_in, item):
     (output,) = run(stand_in, [lambda x: x], [item]).outputs
     assert output is item
+
+
+def test_stages_and_outputs_see_the_layout_that_serial_sees(stand_in):
+    """Channels last, transposed, with gaps, and one value for many places."""
+    items = [
+        torch.rand(2, 3, 4, 5).to(memory_format=torch.channels_last),
+        torch.rand(4, 6).t(),
+        torch.rand(4, 6)[:, ::2],
+        torch.rand(3, 1).expand(3, 4),
+    ]
+    seen = {}
+
+    def doubled(x):
+        seen[x.shape] = x.stride()
+        return x * 2
+
+    outputs = run(stand_in, [doubled], items).outputs
+    assert_equal(outputs, [2 * item for item in items])
+    assert [seen[item.shape] for item in items[:2]] == [item.stride() for item in items[:2]]
+    assert [each.stride() for each in outputs[:2]] == [item.stride() for item in items[:2]]
+
+
+def test_a_masked_array_keeps_its_mask(stand_in):
+    item = np.ma.array([1.0, 2.0], mask=[False, True])
+    (output,) = run(stand_in, [lambda x: x], [item]).outputs
+    assert output is item
+
+
+def test_a_field_of_a_record_array_travels_like_any_array(stand_in):
+    records = np.zeros(4, dtype=[("label", "i1"), ("value", "f4")])
+    records["value"] = [1, 2, 3, 4]
+    (output,) = run(stand_in, [scale], [records["value"]]).outputs
+    np.testing.assert_array_equal(output, [3, 6, 9, 12])
+
+
+def test_a_result_that_numpy_has_no_type_for_stays_a_tensor(stand_in):
+    (output,) = run(stand_in, [lambda x: x.to(torch.bfloat16)], [np.ones(3)]).outputs
+    assert_equal([output], [torch.ones(3, dtype=torch.bfloat16)])
+
+
+class Pair(typing.NamedTuple):
+    left: torch.Tensor
+    label: str
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Sample:
+    pair: Pair
+    rest: dict
+    parent: "Sample | None" = None
+
+
+def test_tensors_inside_records_travel_and_are_not_overwritten_by_later_items(stand_in):
+    seen = []
+
+    def stage(sample):
+        seen.append(sample.pair.left.data_ptr())
+        return dataclasses.replace(sample, pair=sample.pair._replace(left=sample.pair.left * 2))
+
+    items = [
+        Sample(Pair(torch.ones(3) * k, f"item {k}"), collections.OrderedDict(x=torch.ones(2) * k))
+        for k in range(8)
+    ]
+    outputs = run(stand_in, [stage], items).outputs
+    assert_equal([each.pair.left for each in outputs], [2 * torch.ones(3) * k for k in range(8)])
+    assert_equal([each.rest["x"] for each in outputs], [torch.ones(2) * k for k in range(8)])
+    assert [(type(each.rest), each.pair.label) for each in outputs] == [
+        (collections.OrderedDict, f"item {k}") for k in range(8)
+    ]
+    assert not {each.pair.left.data_ptr() for each in items} & set(seen)
+
+
+def test_a_record_that_leads_back_to_itself_does_not_hang(stand_in):
+    @dataclasses.dataclass
+    class Node:
+        value: torch.Tensor
+        next: object = None
+
+    node = Node(torch.ones(2))
+    node.next = node
+    (output,) = run(stand_in, [lambda each: each.value + 1], [node]).outputs
+    assert_equal([output], [2 * torch.ones(2)])
 
 
 def test_tensors_inside_containers_travel_and_the_rest_passes_as_it_is(stand_in):

@@ -15,6 +15,10 @@ class Backend:
 
     def __init__(self, memory=None):
         self.by_device = memory or {}
+        self.reset = []
+
+    def reset_peaks(self, device):
+        self.reset.append(device)
 
     def memory(self, device):
         return self.by_device.get(device)
@@ -49,6 +53,12 @@ def test_every_device_has_its_own_items_and_peaks(no_library):
     assert (second.num_items, second.peak_allocated_bytes) == (5, None)
     assert first.makespan_s == second.makespan_s == 2.0
     assert "nvidia-ml-py is not installed" in first.readings.missing[0]
+
+
+def test_peaks_are_those_of_this_execution_and_not_of_what_ran_before(no_library):
+    backend = Backend()
+    DeviceWatch(backend, ["cuda:0", "cuda:1"], identify).before()
+    assert backend.reset == ["cuda:0", "cuda:1"]
 
 
 def test_a_copy_between_devices_stands_once_with_the_one_it_came_from(no_library):

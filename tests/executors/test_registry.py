@@ -118,6 +118,13 @@ def test_cuda_gives_the_exact_cause(monkeypatch, cuda, available, visible, cause
         Cuda().open(make_plan([abs]))
 
 
+def test_a_forked_child_of_a_process_that_used_cuda_is_told_so(monkeypatch):
+    fake_torch(monkeypatch, cuda="12.8", available=False)
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    monkeypatch.setattr(sys.modules["torch"].cuda, "_is_in_bad_fork", lambda: True, raising=False)
+    assert "forked from one that had initialised CUDA" in Cuda().unavailable()
+
+
 def test_cuda_is_available_where_torch_finds_a_device(monkeypatch):
     fake_torch(monkeypatch, cuda="12.8", available=True)
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)

@@ -49,6 +49,23 @@ def line_of(function, text):
     return first + next(k for k, line in enumerate(lines) if text in line)
 
 
+def test_the_notice_of_torch_that_its_mode_is_a_prototype_is_no_error_of_the_diagnosis():
+    class Cuda(ScriptedCuda):
+        def set_sync_debug_mode(self, mode):
+            warnings.warn(
+                "Synchronization debug mode is a prototype feature and does not yet detect all "
+                "synchronizing operations (Triggered internally at Module.cpp:1)",
+                UserWarning,
+                stacklevel=1,
+            )
+            super().set_sync_debug_mode(mode)
+
+    cuda = Cuda()
+    with SyncWatch(cuda) as watch, watch.stage("score"):
+        cuda.wait()
+    assert [call.stage for call in watch.found()] == ["score"]
+
+
 def test_a_waiting_call_is_named_by_stage_file_line_and_source(cuda):
     def score(item):
         cuda.wait()  # out.max().item()

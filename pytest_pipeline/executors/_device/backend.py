@@ -96,7 +96,7 @@ class Backend(Protocol):
         ...
 
     def is_pinned(self, leaf: Any) -> bool:
-        """Tell whether the device can copy from the tensor directly: page-locked and contiguous."""
+        """Tell whether the device can copy from the tensor directly: page-locked and without gaps."""
         ...
 
     def spec(self, leaf: Any) -> tuple[Hashable, int]:
@@ -119,6 +119,10 @@ class Backend(Protocol):
         """Return the bytes from `offset` on as a tensor of the type and shape of `like`."""
         ...
 
+    def fresh(self, view: Any) -> Any:
+        """Return a view on the same memory that a stage may note gradients on; `view` itself stays clean."""
+        ...
+
     def span(self, buffer: Any, nbytes: int) -> Any:
         """Return the first `nbytes` bytes, for one copy of everything that is packed there."""
         ...
@@ -135,6 +139,10 @@ class Backend(Protocol):
         """Call `fn(*values)` with `stream` current, and return what it returns; its kernels may still run."""
         ...
 
+    def address(self, leaf: Any) -> Hashable | None:
+        """Return where the tensor's memory begins; None for one without any."""
+        ...
+
     def place(self, leaf: Any) -> Hashable:
         """Return what a graph recorded on the tensor relies on: its address, layout and the thread's grad modes."""
         ...
@@ -146,8 +154,12 @@ class Backend(Protocol):
         """
         ...
 
+    def has_peer_access(self, source: str, target: str) -> bool | None:
+        """Tell whether `source` copies to `target` directly, or through host memory; None when unknown."""
+        ...
+
     def packed(self, stream: Any, leaf: Any) -> Any:
-        """Return a contiguous tensor on the stream's device that equals `leaf`, itself where it is one."""
+        """Return a tensor without gaps on the stream's device that equals `leaf`, itself where it is one."""
         ...
 
     def enters_behind(self, stream: Any, leaf: Any) -> None:
@@ -168,6 +180,10 @@ class Backend(Protocol):
 
     def memory(self, device: str) -> DeviceMemory | None:
         """Return what the device holds; None where nobody counts."""
+        ...
+
+    def reset_peaks(self, device: str) -> None:
+        """Let the peaks of `memory` begin anew with what the device holds now."""
         ...
 
     def empty_cache(self) -> None:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from pytest_pipeline.executors._crew import Job
+    from pytest_pipeline.executors._device.execution import DeviceExecution
     from pytest_pipeline.executors._device.lane import Lane
     from pytest_pipeline.executors._hops import Outgoing
     from pytest_pipeline.executors._intake import Intake, ListFeed
@@ -55,7 +56,7 @@ class DeviceFloor(Hall):
         self,
         plan: Plan,
         names: tuple[str, ...],
-        run: Run,
+        run: DeviceExecution,
         sink: Sink,
         *,
         feed: ListFeed | None,
@@ -64,6 +65,7 @@ class DeviceFloor(Hall):
     ) -> None:
         super().__init__(plan, names, run, feed)
         self._plan = plan
+        self._execution = run
         self._sink = sink
         self._hops = _hops(plan, sections, lanes)
         for hop in self._hops:
@@ -133,7 +135,7 @@ class DeviceFloor(Hall):
             self._run.on_stop(lane.stop)
             mine = slot_accounts(lane, place)
             feeding, draining = lane.stations.feeding, Account(indices[-1], 0)
-            self.jobs.append(Feeder(lane, self._run, feeding, self._entry(number, feeding)))
+            self.jobs.append(Feeder(lane, self._execution, feeding, self._entry(number, feeding)))
             outlet = self._outlet(number + 1, draining)
             self.jobs.append(
                 Drainer(

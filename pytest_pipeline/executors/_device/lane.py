@@ -10,6 +10,7 @@ What orders what, for item i in slot i mod R (H2D: host to device, D2H: device t
 | `d2h` waits for `computed`                        | half-computed results are copied out                |
 | drainer waits on the host for `out_ready`         | page-locked output read before it is written        |
 | feeder waits for the drainer's grant of i - R     | page-locked output rewritten while it is read       |
+| drainer reads the times of i before that grant    | events recorded anew, or not done, while read       |
 | `peer` waits for `left`, `compute` for `arrived`  | the same between two devices                        |
 
 The test that drops each of them in turn stands in tests/executors/test_device_races.py. An item is
@@ -24,6 +25,7 @@ from queue import SimpleQueue
 from time import perf_counter_ns
 from typing import TYPE_CHECKING, Any
 
+from pytest_pipeline.executors._device.reuse import Results
 from pytest_pipeline.executors._device.slots import Rails, Slot, Use
 from pytest_pipeline.executors._device.stations import Stations
 from pytest_pipeline.executors._device.steps import devices_of
@@ -74,6 +76,7 @@ class Lane:
         self.is_pageable = False
         """True once one of them had to be staged in."""
         self.stations.restart()
+        self._results = Results(self.backend.address, len(self.slots))
         self.done: SimpleQueue[Use | None] = SimpleQueue()
         self.free: SimpleQueue[Grant] = SimpleQueue()
         for _ in self.slots:
@@ -119,10 +122,19 @@ class Lane:
         use.slot.out_ready.synchronize()
         outs = [backend.taken_out(view) for view in use.views]
         values, use.values = use.values, []
+        use.is_drained = True  # before its memory is anybody's
         use.kept.clear()
+        use.entered = []
         if use.is_numpy:
             outs = [backend.as_numpy(out) for out in outs]
         return list(replaced(values, self._goes_out, outs))
+
+    def spans(self, use: Use) -> list[int]:
+        """Return how long each stage but the last one took, in nanoseconds of its device; nothing of a group that failed."""
+        if use.error is not None:
+            return []
+        marks = [use.slot.marks(step) for step in self.steps[:-1]]
+        return [end.elapsed_ns(begin) for begin, end in marks]
 
     def release(self) -> None:
         """Grant the slot of the oldest use to the feeder."""
@@ -140,9 +152,9 @@ class Lane:
         backend, slot, rail = self.backend, use.slot, self._first
         tensors = leaves(values, backend.is_tensor)
         hosted = [each for each in tensors if self._comes_in(each)]
-        for each in tensors:
-            if backend.is_on_device(each):
-                backend.enters_behind(rail.compute, each)
+        use.entered = [each for each in tensors if backend.is_on_device(each)]
+        for each in use.entered:
+            backend.enters_behind(rail.compute, each)
         adopted = [backend.adopt(each) for each in hosted]
         use.is_numpy = bool(hosted) and all(
             ours is not theirs for ours, theirs in zip(adopted, hosted, strict=True)
@@ -166,12 +178,14 @@ class Lane:
         slot.in_ready.record(rail.h2d)
         rail.compute.wait_event(slot.in_ready)
         use.kept.append((adopted, views))
-        return list(replaced(values, self._comes_in, list(views)))
+        return list(replaced(values, self._comes_in, [backend.fresh(view) for view in views]))
 
     def _leave(self, use: Use, values: list[Any]) -> None:
         """Copy the results into page-locked memory; `out_ready` tells when they are there."""
         backend, slot, rail = self.backend, use.slot, self._last
-        tensors = leaves(values, self._goes_out)
+        results = [leaves(value, self._goes_out) for value in values]
+        self._results.add(use, results)
+        tensors = [each for found in results for each in found]
         whole = [backend.packed(rail.compute, each) for each in tensors]
         slot.computed.record(rail.compute)
         rail.d2h.wait_event(slot.computed)

@@ -63,7 +63,9 @@ class DeviceWatch:
         self._before: dict[str, DeviceReadings] = {}
 
     def before(self) -> None:
-        """Read what an execution changes."""
+        """Read what an execution changes, and let the peaks of memory begin anew."""
+        for name in self._identities:
+            self._backend.reset_peaks(name)
         self._before = {name: reader.before() for name, reader in self._readers.items()}
 
     def after(self, use: Use) -> tuple[DeviceRun, ...]:

@@ -100,7 +100,7 @@ class CpuBackend(TorchTensors):
 
     def host_buffer(self, nbytes: int) -> Any:
         """Allocate memory."""
-        return self.empty(nbytes)
+        return self.empty(nbytes, device="cpu")
 
     def device_buffer(self, device: str, nbytes: int, stream: Any) -> Any:  # noqa: ARG002 - as every backend
         """Allocate memory."""
@@ -118,9 +118,18 @@ class CpuBackend(TorchTensors):
         """Return a stand-in."""
         return CpuGraph(self, fn, value)
 
+    def has_peer_access(self, source: str, target: str) -> None:  # noqa: ARG002 - as every backend
+        """Return None: there is no way between stand-ins."""
+        return
+
+    def address(self, leaf: Any) -> int | None:  # noqa: ARG002 - as every backend
+        """Return None: a result is copied out before the next stage can touch its memory."""
+        return None
+
     def packed(self, stream: Any, leaf: Any) -> Any:  # noqa: ARG002 - as every backend
-        """Return the tensor, contiguous and without a graph behind it."""
-        return leaf.detach().contiguous()
+        """Return the tensor, without gaps and without a graph behind it."""
+        whole = leaf.detach()
+        return whole if self.is_dense(whole) else whole.contiguous()
 
     def enters_behind(self, stream: Any, leaf: Any) -> None:
         """Do nothing."""
@@ -131,6 +140,9 @@ class CpuBackend(TorchTensors):
     def memory(self, device: str) -> None:  # noqa: ARG002 - as every backend
         """Return None: nobody counts."""
         return
+
+    def reset_peaks(self, device: str) -> None:
+        """Do nothing."""
 
     def empty_cache(self) -> None:
         """Do nothing."""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from pytest_pipeline.errors import UsageError
@@ -57,13 +58,35 @@ class CudaGraph:
         recording = torch.cuda.graph(
             self._graph, stream=stream.stream, capture_error_mode="thread_local"
         )
-        with self._one_at_a_time, torch.cuda.device(stream.device), recording:
+        with (
+            self._one_at_a_time,
+            torch.cuda.device(stream.device),
+            _apart(torch, stream),
+            recording,
+        ):
             self.output = fn(value)
 
     def replay(self, stream: CudaStream) -> None:
         """Issue everything at once."""
         with self._torch.cuda.stream(stream.stream):
             self._graph.replay()
+
+
+@contextlib.contextmanager
+def _apart(torch: Any, stream: CudaStream) -> Iterator[None]:
+    """Record without weights that autocast has cast earlier, and leave the thread's stream as it was.
+
+    Autocast frees its casts when its block ends, while a graph would read them for ever; and torch
+    (`torch.cuda.graph.__exit__`, 2.13) stays on the recording's stream when it cannot end one.
+    """
+    is_caching = torch.is_autocast_cache_enabled()
+    before = torch.cuda.current_stream(stream.device)
+    torch.set_autocast_cache_enabled(False)
+    try:
+        yield
+    finally:
+        torch.set_autocast_cache_enabled(is_caching)
+        torch.cuda.set_stream(before)
 
 
 class CudaBackend(TorchTensors):
@@ -100,12 +123,12 @@ class CudaBackend(TorchTensors):
         return self.is_on_device(leaf)
 
     def is_pinned(self, leaf: Any) -> bool:
-        """Tell whether torch knows it as page-locked, and it is contiguous."""
-        return bool(leaf.is_contiguous() and leaf.is_pinned())
+        """Tell whether torch knows it as page-locked, and its elements lie side by side."""
+        return bool(leaf.is_pinned() and self.is_dense(leaf))
 
     def host_buffer(self, nbytes: int) -> Any:
         """Allocate page-locked memory."""
-        return self.empty(nbytes, pin_memory=True)
+        return self.empty(nbytes, device="cpu", pin_memory=True)
 
     def device_buffer(self, device: str, nbytes: int, stream: CudaStream) -> Any:
         """Allocate for the stream, so that what is freed is used again in its order."""
@@ -126,10 +149,15 @@ class CudaBackend(TorchTensors):
         """Record; torch waits for the device and empties its cache for that."""
         return CudaGraph(self.torch, stream, fn, value)
 
+    def has_peer_access(self, source: str, target: str) -> bool:
+        """Ask the driver; torch then opens the direct way at the first copy."""
+        return bool(self.torch.cuda.can_device_access_peer(source, target))
+
     def packed(self, stream: CudaStream, leaf: Any) -> Any:
-        """Return it contiguous on the stream's device; one that a stage left elsewhere is copied over."""
+        """Return it without gaps on the stream's device; one that a stage left elsewhere is copied over."""
         with self.torch.cuda.stream(stream.stream):
-            return leaf.detach().to(stream.device).resolve_conj().resolve_neg().contiguous()
+            whole = leaf.detach().to(stream.device).resolve_conj().resolve_neg()
+            return whole if self.is_dense(whole) else whole.contiguous()
 
     def enters_behind(self, stream: CudaStream, leaf: Any) -> None:
         """Order the stream behind what the feeder's thread sees as the current stream of the leaf's device."""
@@ -148,6 +176,10 @@ class CudaBackend(TorchTensors):
             cuda.max_memory_allocated(device),
             cuda.max_memory_reserved(device),
         )
+
+    def reset_peaks(self, device: str) -> None:
+        """Let torch's peaks begin anew."""
+        self.torch.cuda.reset_peak_memory_stats(device)
 
     def empty_cache(self) -> None:
         """Give cached memory back."""

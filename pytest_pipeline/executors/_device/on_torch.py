@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 _WIDEST = {"b": 1, "i": 8, "u": 8, "f": 8, "c": 16}
 """Bytes of the widest numpy type of each kind that torch can hold (no long doubles)."""
 
+_ARRAYS = (np.ndarray, np.memmap)
+
 
 class TorchTensors:
     """Torch tensors, and numpy arrays that become them."""
@@ -23,29 +25,43 @@ class TorchTensors:
         self.torch: ModuleType = torch
 
     def is_tensor(self, leaf: Any) -> bool:
-        """Tell whether `leaf` is a dense torch tensor or a numpy array of numbers."""
-        if isinstance(leaf, np.ndarray):
+        """Tell whether `leaf` is a dense torch tensor or a plain numpy array of numbers.
+
+        A subclass of an array (a masked one, one with units) is more than its numbers and passes as it is.
+        """
+        if type(leaf) in _ARRAYS:
             is_known = leaf.dtype.itemsize <= _WIDEST.get(leaf.dtype.kind, 0)
             return bool(is_known and leaf.dtype.isnative)
-        return isinstance(leaf, self.torch.Tensor) and leaf.layout is self.torch.strided
+        if not isinstance(leaf, self.torch.Tensor):
+            return False
+        return leaf.layout is self.torch.strided and not leaf.is_quantized
 
     def spec(self, leaf: Any) -> tuple[Hashable, int]:
-        """Return ((dtype, shape), bytes)."""
-        return (leaf.dtype, leaf.shape), leaf.numel() * leaf.element_size()
+        """Return ((dtype, shape, strides), bytes)."""
+        return (leaf.dtype, leaf.shape, leaf.stride()), leaf.numel() * leaf.element_size()
 
     def adopt(self, leaf: Any) -> Any:
-        """Return a numpy array as a tensor on the same memory; one that is read-only or reversed is copied."""
+        """Return a numpy array as a tensor on the same memory.
+
+        One that is read-only, reversed or a field of records is copied: torch cannot share it.
+        """
         if not isinstance(leaf, np.ndarray):
             return leaf
-        if not leaf.flags.writeable or any(stride < 0 for stride in leaf.strides):
+        size = leaf.dtype.itemsize
+        if not leaf.flags.writeable or any(each < 0 or each % size for each in leaf.strides):
             leaf = leaf.copy()
         return self.torch.from_numpy(leaf)
+
+    def address(self, leaf: Any) -> int | None:
+        """Return the address of its first element."""
+        return leaf.data_ptr() or None
 
     def place(self, leaf: Any) -> Hashable:
         """Return address and layout, and the modes in which autograd would have seen the kernels."""
         torch = self.torch
         modes = torch.is_grad_enabled(), torch.is_inference_mode_enabled()
-        casts = torch.is_autocast_enabled(leaf.device.type)
+        kind = leaf.device.type
+        casts = torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else None
         return leaf.data_ptr(), leaf.dtype, leaf.shape, leaf.stride(), modes, casts
 
     def empty(self, nbytes: int, **where: Any) -> Any:
@@ -54,10 +70,23 @@ class TorchTensors:
             return self.torch.empty(nbytes, dtype=self.torch.uint8, **where)
 
     def view(self, buffer: Any, offset: int, like: Any) -> Any:
-        """Return bytes of `buffer` as a tensor like `like`."""
+        """Return bytes of `buffer` as a tensor like `like`, in its order of dimensions."""
         nbytes = like.numel() * like.element_size()
         with self.torch.inference_mode(mode=False):
-            return buffer[offset : offset + nbytes].view(like.dtype).view(like.shape)
+            flat = buffer[offset : offset + nbytes].view(like.dtype)
+            return flat.as_strided(like.shape, self._strides(like))
+
+    def is_dense(self, leaf: Any) -> bool:
+        """Tell whether its elements lie side by side, in whatever order (channels last, transposed)."""
+        return bool(leaf.is_contiguous() or leaf.stride() == self._strides(leaf))
+
+    def _strides(self, like: Any) -> tuple[int, ...]:
+        """Return the strides of a copy of `like`: its own where it is dense."""
+        return tuple(self.torch.empty_like(like, device="meta").stride())
+
+    def fresh(self, view: Any) -> Any:
+        """Return the view apart from its own history and from the buffer's."""
+        return view.detach()
 
     def span(self, buffer: Any, nbytes: int) -> Any:
         """Return the first bytes."""
@@ -74,8 +103,11 @@ class TorchTensors:
         return view.clone()
 
     def as_numpy(self, leaf: Any) -> Any:
-        """Return a numpy array on the same memory."""
-        return leaf.resolve_conj().resolve_neg().numpy()
+        """Return a numpy array on the same memory; the tensor itself where numpy has no such type (bfloat16)."""
+        try:
+            return leaf.resolve_conj().resolve_neg().numpy()
+        except TypeError:
+            return leaf
 
     def is_out_of_memory(self, error: BaseException) -> bool:
         """Tell whether torch says so."""

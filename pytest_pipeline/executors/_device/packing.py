@@ -52,7 +52,9 @@ class Packing:
             offsets.append(-(-total // _ALIGNMENT) * _ALIGNMENT)
             total = offsets[-1] + nbytes
         if self._buffer is None or total > self._capacity:
-            self._buffer = None  # before the new one is there: the peak is one buffer, not two
+            # Before the new one is there: the peak is one buffer, not two. Its views hold it too.
+            self._buffer = self._span = None
+            self._views = []
             self._buffer, self._capacity = self._allocate(total), total
         self._views = [
             self._backend.view(self._buffer, offset, like)

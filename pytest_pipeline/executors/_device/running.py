@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import gc
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -11,8 +9,8 @@ from pytest_pipeline.executors._accounts import SOURCE, Account, share_limit
 from pytest_pipeline.executors._assemble import assemble_floor, stage_names
 from pytest_pipeline.executors._crew import watch_accounts
 from pytest_pipeline.executors._device.diagnosis import diagnose
+from pytest_pipeline.executors._device.execution import DeviceExecution
 from pytest_pipeline.executors._device.floor import DeviceFloor, sections_of
-from pytest_pipeline.executors._device.lane import Lane
 from pytest_pipeline.executors._device.looking import (
     first_section,
     one_slot,
@@ -21,21 +19,18 @@ from pytest_pipeline.executors._device.looking import (
 )
 from pytest_pipeline.executors._device.named import all_devices, thread_names
 from pytest_pipeline.executors._device.observed import DeviceWatch
+from pytest_pipeline.executors._device.rings import Rings
 from pytest_pipeline.executors._device.steps import devices_of, make_steps
 from pytest_pipeline.executors._device.used import use_of
-from pytest_pipeline.executors._device_faults import Demand, explain
+from pytest_pipeline.executors._device_faults import explain
 from pytest_pipeline.executors._hops import Purse
 from pytest_pipeline.executors._intake import ListFeed
-from pytest_pipeline.executors._run import Run
 from pytest_pipeline.executors._running import RunningOnThreads
 from pytest_pipeline.executors._sink import Sink
 from pytest_pipeline.executors._source import Pump, admission_gate
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from pytest_pipeline.executors._device.backend import Backend
-    from pytest_pipeline.executors._device.floor import Section
     from pytest_pipeline.model.device import DeviceDiagnosis
     from pytest_pipeline.model.plan import Plan, Source
     from pytest_pipeline.model.trace import Trace
@@ -44,24 +39,6 @@ if TYPE_CHECKING:
 _ONE_BY_ONE = (
     "parts were measured with a copy per item; the execution copies small items in together"
 )
-
-
-class DeviceRun(Run):
-    """An execution whose clock stops once the devices are idle."""
-
-    def __init__(self, lanes: Sequence[Lane], *, collects_errors: bool, items_each: int) -> None:
-        super().__init__(collects_errors=collects_errors, items_each=items_each)
-        self._lanes = lanes
-
-    def end(self) -> None:
-        """Wait for the devices, then stop the clock."""
-        try:
-            for lane in self._lanes:
-                lane.synchronize()
-        except BaseException as error:
-            self.fail(error)
-            return
-        super().end()
 
 
 class RunningOnDevices(RunningOnThreads):
@@ -83,11 +60,18 @@ class RunningOnDevices(RunningOnThreads):
         self._backend = backend
         self._devices = devices
         self._slots = slots
-        self._is_ahead = is_ahead
         self._graphs = graphs
         self._batch_bytes = batch_bytes
-        self._lanes: list[list[Lane]] = []
-        self._first = 0
+        self._rings = Rings(
+            backend,
+            plan,
+            self._sections,
+            devices=devices,
+            slots=slots,
+            is_ahead=is_ahead,
+            graphs=graphs,
+            batch_bytes=batch_bytes,
+        )
         touched = all_devices(plan, self._sections, devices)
         backend.check(touched)
         self._watch = DeviceWatch(backend, touched)
@@ -98,7 +82,7 @@ class RunningOnDevices(RunningOnThreads):
     def close(self) -> None:
         """End the threads and free the buffers."""
         super().close()
-        self._lanes = []
+        self._rings.close()
         self._watch.close()
 
     def diagnose(self, source: Source) -> tuple[DeviceDiagnosis, ...]:
@@ -124,35 +108,34 @@ class RunningOnDevices(RunningOnThreads):
 
     def _execute(self, source: Source) -> Trace:
         names = stage_names(self._plan, source)
-        self._prepare(len(names) - len(self._plan.stages))
-        lanes = [lane for section in self._lanes for lane in section]
-        for lane in lanes:
-            lane.synchronize()
-        run = DeviceRun(
-            lanes, collects_errors=source.collects_errors, items_each=self._plan.items_each
-        )
+        self._rings.prepare(len(names) - len(self._plan.stages))
         self._watch.before()
+        # No lane is known to this frame: an error keeps it alive, and with it what the lanes hold.
         try:
-            trace = self._run(source, run, names)
-            return replace(
-                trace,
-                devices=self._watch.after(use_of(trace.makespan_s, lanes, self._slots, names)),
-            )
+            trace = self._run(source, names)
+            use = use_of(trace.makespan_s, self._rings.lanes, self._slots, names)
+            return replace(trace, devices=self._watch.after(use))
         except BaseException as error:
             self._explain(error)
+            self._drop()
             raise
-        finally:
-            if run.failed:
-                self._drop()
 
-    def _run(self, source: Source, run: Run, names: tuple[str, ...]) -> Trace:
+    def _run(self, source: Source, names: tuple[str, ...]) -> Trace:
+        rings = self._rings
+        run = DeviceExecution(
+            rings.synchronize,
+            feeders=len(rings.lanes),
+            timeout_s=self._plan.timeout_s,
+            collects_errors=source.collects_errors,
+            items_each=self._plan.items_each,
+        )
         has_thread = source.is_timed or source.offsets_ns is not None
         takers = 1 if has_thread else self._takers
         gate = admission_gate(source, self._queue_sizes, self._workers, 1, takers)
         sink = Sink(run, gate)
         feed = None if has_thread else ListFeed(source, run, gate, sink, 1)
         floor = DeviceFloor(
-            self._plan, names, run, sink, feed=feed, sections=self._sections, lanes=self._lanes
+            self._plan, names, run, sink, feed=feed, sections=self._sections, lanes=rings.by_section
         )
         feeder = Account(SOURCE, 0)
         jobs = list(floor.jobs)
@@ -191,49 +174,13 @@ class RunningOnDevices(RunningOnThreads):
             for section in self._sections
         )
 
-    def _prepare(self, first: int) -> None:
-        """Make the lanes, or make them again when the source became a stage or a run failed."""
-        if not self._lanes or first != self._first:
-            self._first = first
-            self._lanes = [self._lanes_of(section) for section in self._sections]
-
-    def _lanes_of(self, section: Section) -> list[Lane]:
-        if not section.is_on_device:
-            return []
-        stages = [(self._first + k, self._plan.stages[k]) for k in section.stages]
-        return [
-            Lane(
-                self._backend,
-                make_steps(stages, device),
-                self._slots,
-                is_ahead=self._is_ahead,
-                graphs=self._graphs,
-                batch_bytes=self._batch_bytes,
-            )
-            for device in self._devices
-        ]
-
     def _explain(self, error: BaseException) -> None:
         """Say what the slots hold when a device's memory was used up, and when a device is lost."""
-        slots = [slot for section in self._lanes for lane in section for slot in lane.slots]
-        demand = Demand(
-            ", ".join(self._devices), len(slots), max((slot.nbytes for slot in slots), default=0)
-        )
         is_memory = self._backend.is_out_of_memory(error)
-        explain(error, demand, drop=self._drop, is_alive=self._is_alive, is_memory=is_memory)
-
-    def _is_alive(self) -> bool:
-        try:
-            for device in self._devices:
-                self._backend.synchronize(device)
-        except Exception:
-            return False
-        return True
+        rings = self._rings
+        explain(
+            error, rings.demand(), drop=self._drop, is_alive=rings.is_alive, is_memory=is_memory
+        )
 
     def _drop(self) -> None:
-        """Free every buffer: after a failure nobody knows what still refers to them."""
-        self._lanes = []
-        gc.collect()
-        # A dead context cannot be cleaned, and its own error is on its way.
-        with contextlib.suppress(Exception):
-            self._backend.empty_cache()
+        self._rings.drop(is_busy=bool(self.abandoned))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from pytest_pipeline.executors._device.packing import Packing
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Hashable, Sequence
 
     from pytest_pipeline.executors._device.backend import Backend, Event
     from pytest_pipeline.executors._device.graphs import Recorded
@@ -77,11 +77,14 @@ class Use:
     """The passage of a group of items through a slot; a group of one, unless small items are packed."""
 
     __slots__ = (
+        "addresses",
         "enqueued",
+        "entered",
         "error",
         "failed",
         "failed_at",
         "granted",
+        "is_drained",
         "is_numpy",
         "items",
         "kept",
@@ -99,6 +102,12 @@ class Use:
         self.values: list[Any] = []
         self.views: list[Any] = []
         self.kept: list[Any] = []
+        self.entered: list[Any] = []
+        """Tensors of the items that were on the device already."""
+        self.addresses: set[Hashable] = set()
+        """Where its results lie on the device."""
+        self.is_drained = False
+        """True once these may be overwritten."""
         self.failed: dict[int, tuple[BaseException, int]] = {}
         """(error, stage) of the items that ended alone, by place in the group."""
         self.error: BaseException | None = None

@@ -114,11 +114,16 @@ class Stations:
     def _moved(self, use: Use, values: list[Any], source: str, target: str, key: str) -> list[Any]:
         """Return the values with their tensors copied from one device to another, ordered by events."""
         backend = self._backend
-        tensors = leaves(values, self._goes_out)
-        if source == target or not tensors:
+        if source == target:
             return values
+        tensors = leaves(values, self._goes_out)
         buffer, left, arrived = use.slot.crossing(key, source, target)
         rail = self._rails[source]
+        if not tensors:
+            # What was launched there still belongs to this use of the slot, and must be over with it.
+            left.record(rail.compute)
+            self._rails[target].compute.wait_event(left)
+            return values
         whole = [backend.packed(rail.compute, each) for each in tensors]
         views = buffer.views(whole)
         left.record(rail.compute)
@@ -129,7 +134,7 @@ class Stations:
         self.moved[source, target] += sum(backend.spec(each)[1] for each in whole)
         self._rails[target].compute.wait_event(arrived)
         use.kept.append((whole, views))
-        return list(replaced(values, self._goes_out, list(views)))
+        return list(replaced(values, self._goes_out, [backend.fresh(view) for view in views]))
 
     def _goes_out(self, leaf: Any) -> bool:
         return self._backend.is_tensor(leaf) and self._backend.needs_copy_out(leaf)

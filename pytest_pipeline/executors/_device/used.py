@@ -26,7 +26,10 @@ def use_of(makespan_s: float, lanes: Sequence[Lane], slots: int, names: Sequence
         slots=slots,
         items=items,
         source=HostMemory.PAGEABLE if is_pageable else HostMemory.PINNED,
-        transfers=[Transfer(*pair, nbytes, is_peer_access=None) for pair, nbytes in moved.items()],
+        transfers=[
+            Transfer(*pair, nbytes, is_peer_access=lanes[0].backend.has_peer_access(*pair))
+            for pair, nbytes in moved.items()
+        ],
         notes=_fallbacks(lanes, names),
     )
 

@@ -14,6 +14,7 @@ from pytest_pipeline.executors._summary import summary
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from pytest_pipeline.executors._device.execution import DeviceExecution
     from pytest_pipeline.executors._device.lane import Lane
     from pytest_pipeline.executors._device.slots import Use
     from pytest_pipeline.executors._hops import Message, Outgoing
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 class Feeder:
     """Takes items, stages them in and issues their copies and launches."""
 
-    def __init__(self, lane: Lane, run: Run, account: Account, intake: Intake) -> None:
+    def __init__(self, lane: Lane, run: DeviceExecution, account: Account, intake: Intake) -> None:
         self._lane = lane
         self._run = run
         self._account = account
@@ -38,6 +39,7 @@ class Feeder:
         """Feed until the run is over; leave the devices idle."""
         self._account.enter()
         try:
+            self._wait_idle()
             self._feed()
         finally:
             self._account.item = IDLE
@@ -66,6 +68,12 @@ class Feeder:
         # No reference stays here: the drainer lets go of the tensors, once the device is done with them.
         lane.done.put(use)
         return True
+
+    def _wait_idle(self) -> None:
+        try:
+            self._lane.synchronize()
+        finally:
+            self._run.settled.put(None)
 
     def _settle(self) -> None:
         # Here and not in the calling thread: a kernel that never ends must not take that one along.
@@ -115,16 +123,18 @@ class Drainer:
         last = self._lane.steps[-1].stage
         self._account.stage, self._account.since_ns = last, perf_counter_ns()
         self._account.item = use.items[0]
-        values = list[Any]()
+        values, spans = list[Any](), list[int]()
         try:
             values = self._lane.drain(use)
+            # Before the slot is granted again: then its events are recorded anew.
+            spans = self._lane.spans(use)
         except BaseException as error:
             if use.error is None:
                 use.fail(error, last)
         self._lane.release()
         now = perf_counter_ns()
         self._account.item = IDLE
-        self._record(use, now)
+        self._record(use, spans, now)
         if use.error is not None:
             return self._raised(use.items, use.error, use.failed_at, now)
         return all(
@@ -148,8 +158,8 @@ class Drainer:
             self._run.fail(error, name, items[0])
         return False
 
-    def _record(self, use: Use, now: int) -> None:
-        """Record the visits: they share out the time from grant to release by the device's own events.
+    def _record(self, use: Use, spans: Sequence[int], now: int) -> None:
+        """Record the visits: they share out the time from grant to release by the device's own `spans`.
 
         The items of a group share its time in a stage evenly: a slot is one worker.
         """
@@ -158,7 +168,7 @@ class Drainer:
         account.starved_ns += self._run.inside(self._freed_ns[use.slot.number], began)
         self._freed_ns[use.slot.number] = now
         steps = self._lane.steps
-        ends = self._ends(use, began, now)
+        ends = self._ends(use, spans, began, now)
         for place, (item, enqueued) in enumerate(zip(use.items, use.enqueued, strict=True)):
             ended_at = use.ended_at(place)
             queued, first = enqueued, began
@@ -169,14 +179,12 @@ class Drainer:
                 account.recorder.add((item, step.stage, queued, started, finished))
                 queued, first = finished, end
 
-    def _ends(self, use: Use, began: int, now: int) -> list[int]:
-        steps, at = self._lane.steps, began
+    def _ends(self, use: Use, spans: Sequence[int], began: int, now: int) -> list[int]:
         if use.error is not None:
-            return [now] * len(steps)
-        ends = []
-        for step in steps[:-1]:
-            first, last = use.slot.marks(step)
-            at = min(now, at + max(0, last.elapsed_ns(first)))
+            return [now] * len(self._lane.steps)
+        ends, at = [], began
+        for span in spans:
+            at = min(now, at + max(0, span))
             ends.append(at)
         return [*ends, now]
 
