@@ -31,9 +31,10 @@ regressions: $(VENV)/.demo
 test: $(VENV)/.test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy
-	for platform in win32 darwin; do \
-		$(BIN)/mypy --platform $$platform --no-warn-unreachable --cache-dir .mypy_cache/$$platform || exit 1; done
+	printf '%s\n' "--cache-dir .mypy_cache" \
+		"--platform win32 --no-warn-unreachable --cache-dir .mypy_cache/win32" \
+		"--platform darwin --no-warn-unreachable --cache-dir .mypy_cache/darwin" \
+		| xargs -P 2 -I{} sh -c '$(BIN)/mypy {}'
 	scripts/smoke_wheel.sh $(BIN)/python
 	$(BIN)/python -m pytest tests/calibration -m "not quiet"
 	$(BIN)/python -m pytest -n 2 --dist loadfile --ignore tests/calibration

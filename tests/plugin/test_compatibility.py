@@ -101,8 +101,6 @@ CASES = {
     "bare": ((), ()),
     "n0": ((XDIST,), ("-n0",)),
     "n2": ((XDIST,), ("-n2",)),
-    "n2 loadscope": ((XDIST,), ("-n2", "--dist=loadscope")),
-    "n2 loadgroup": ((XDIST,), ("-n2", "--dist=loadgroup")),
     "randomly": (("randomly",), ()),
     "randomly n2": ((XDIST, "randomly"), ("-n2",)),
     "timeout signal": (("timeout",), ("--timeout=60", "--timeout-method=signal")),
@@ -158,7 +156,13 @@ def outcomes(pytester):
     return {each["nodeid"]: each["outcome"] for each in document(pytester)["tests"]}
 
 
-@pytest.mark.parametrize("case", CASES)
+def _priced(case):
+    """Mark what costs three processes, so that the corners of the matrix can leave it to `make test`."""
+    is_costly = "-n2" in CASES[case][1] and case != "n2"
+    return pytest.param(case, marks=pytest.mark.slow) if is_costly else case
+
+
+@pytest.mark.parametrize("case", [_priced(case) for case in CASES])
 def test_the_same_outcomes_and_the_same_document(start, pytester, case):
     plugins, options = CASES[case]
     result = start(plugins, options)

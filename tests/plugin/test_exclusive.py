@@ -64,9 +64,7 @@ def overlapping(events: list) -> int:
     )
 
 
-@pytest.mark.parametrize(
-    "dist", ["load", "loadscope", "loadfile", "loadgroup", "worksteal", "each"]
-)
+@pytest.mark.parametrize("dist", ["load", "loadgroup", "worksteal", "each"])
 def test_measuring_tests_are_alone_under_every_distribution(run_mixed, dist):
     result, events = run_mixed("-n3" if dist != "each" else "--tx=2*popen", f"--dist={dist}")
     assert result.ret == 0
@@ -211,8 +209,9 @@ def test_without_xdist_and_without_the_option_there_is_no_lock(pytester):
     result.stdout.fnmatch_lines(["NO LOCK"])
 
 
-@pytest.mark.parametrize("signal", ["SIGKILL", "SIGTERM"])
-@pytest.mark.parametrize("victim", ["test_ordinary", "test_measuring"])
+@pytest.mark.parametrize(
+    ("victim", "signal"), [("test_ordinary", "SIGTERM"), ("test_measuring", "SIGKILL")]
+)
 def test_a_worker_that_dies_blocks_nobody(run_mixed, signal, victim):
     source = MIXED.replace(
         f"def {victim}(",

@@ -30,7 +30,7 @@ import pytest
 
 @pytest.mark.speedup(min=2.0)
 def test_gate(pipeline):
-    is_dying = os.environ.get("PYTEST_XDIST_WORKER") == "gw{number}"
+    is_dying = os.environ.get("PYTEST_XDIST_WORKER") == "gw1"
     pipeline.run(["met dies" if is_dying else "met"], [])
 """
 SECOND_TIME_BETTER = """
@@ -95,16 +95,14 @@ def test_a_test_that_every_worker_runs_is_kept_once(go, pytester):
     assert [len(each.get("history", [])) for each in document["tests"]] == [0, 1, 0, 1]
 
 
-@pytest.mark.parametrize("number", [0, 1])
-def test_where_one_of_two_workers_dies_the_result_of_the_other_is_kept(go, pytester, number):
-    go(DIES_IN_ONE.format(number=number), *TWO_WORKERS, "--max-worker-restart=0")
+def test_where_one_of_two_workers_dies_the_result_of_the_other_is_kept(go, pytester):
+    go(DIES_IN_ONE, *TWO_WORKERS, "--max-worker-restart=0")
     assert kept(pytester) == [("test_gate", "met")]
 
 
 @pytest.mark.skipif(find_spec("pytest_rerunfailures") is None, reason="needs pytest-rerunfailures")
-@pytest.mark.parametrize("options", [(), ("-n2",)])
-def test_of_a_test_that_was_run_again_the_last_attempt_is_kept(go, pytester, options):
-    result = go(SECOND_TIME_BETTER, "-p", "rerunfailures", "--reruns=1", *options)
+def test_of_a_test_that_was_run_again_the_last_attempt_is_kept(go, pytester):
+    result = go(SECOND_TIME_BETTER, "-p", "rerunfailures", "--reruns=1", "-n2")
     assert result.parseoutcomes() == {"passed": 2, "rerun": 1}
     assert kept(pytester) == [("test_gate", "met"), ("test_other", "met")]
 

@@ -20,8 +20,8 @@ MISSED = MET.replace('"met"', '"missed"')
 ORDINARY = "def test_ordinary(): pass"
 
 
-def test_the_same_document_whoever_ran_the_tests(run_anywhere, pytester):
-    result = run_anywhere(
+def test_the_same_document_whoever_ran_the_tests(run_both, pytester):
+    result = run_both(
         """
         import pytest
 

@@ -36,7 +36,6 @@ def test_ordinary(number):
 """
 DISTRIBUTIONS = {
     "-n0": ("-n0",),
-    "-n1": ("-n1",),
     "load": ("-n2",),
     "loadscope": ("-n2", "--dist=loadscope"),
     "loadfile": ("-n2", "--dist=loadfile"),
@@ -112,7 +111,7 @@ def test_document_page_summary_and_history_are_those_of_a_run_without_xdist(
     assert distributed.is_page_of_document
 
 
-@pytest.mark.parametrize("options", [(), ("-n0",), ("-n2",), ("-n2", "--dist=loadfile")])
+@pytest.mark.parametrize("options", [(), ("-n2",)])
 def test_stopped_at_the_first_failure_what_was_measured_is_all_there(ended, alone, options):
     stopped = ended("-x", *options)
     assert 0 < len(stopped.tests) < len(alone.tests)
