@@ -222,7 +222,7 @@ def spdl_ring() -> Iterator[Pool]:
 @contextlib.contextmanager
 def spdl_segments() -> Iterator[Pool]:
     """Hand out views of shared segments: enough for all the arrays that are held."""
-    yield from _spdl_arena(lambda made: made.SharedMemorySegmentPool(_ARENA_BYTES, 2 * DEPTH))
+    yield from _spdl_arena(lambda made: made.SharedMemorySegmentPool(_ARENA_BYTES, 3 * DEPTH))
 
 
 @contextlib.contextmanager
@@ -257,11 +257,9 @@ PEERS: dict[str, Peer] = {
     ),
     "pypeln.process, started each time": Peer(pypeln, "pypeln", "pypeln", is_slow=True),
     "SPDL, ProcessPoolExecutor": Peer(spdl, "spdl.pipeline", "spdl_core", is_slow=True),
-    "SPDL arena, ring, 1 worker": Peer(
-        spdl_ring, "spdl.pipeline", "spdl_core", is_slow=True, sends_items=False
-    ),
+    "SPDL arena, ring, 1 worker": Peer(spdl_ring, "spdl.pipeline", "spdl_core", sends_items=False),
     "SPDL arena, segments as views, 1 worker": Peer(
-        spdl_segments, "spdl.pipeline", "spdl_core", is_slow=True, sends_items=False
+        spdl_segments, "spdl.pipeline", "spdl_core", sends_items=False
     ),
     "Ray tasks": Peer(ray, "ray", "ray", is_slow=True),
 }
