@@ -184,7 +184,7 @@ def header_of(device: str, rounds: int) -> str:
     command = " ".join(["python benchmarks/bench_cuda.py", *sys.argv[1:]])
     if device == CPU:
         return f"{today}, torch {torch.__version__}, `{command}`\n\n{DRY_NOTE}"
-    from pytest_pipeline.executors._nvml import Nvml
+    from pytest_pipeline.executors._device.nvml import Nvml
 
     properties = torch.cuda.get_device_properties(device)
     nvml = Nvml(str(getattr(properties, "uuid", "")))

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from pytest_pipeline.errors import UnavailableError, UsageError
-from pytest_pipeline.executors._poison import poisoned
+from pytest_pipeline.executors._device.poison import poisoned
 from pytest_pipeline.model.plan import ON_HOST
 from pytest_pipeline.model.units import whole_number
 

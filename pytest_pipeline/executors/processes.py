@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Literal
 
 from pytest_pipeline.cores import usable_cores
 from pytest_pipeline.errors import UsageError
-from pytest_pipeline.executors._fleet import RunningProcesses
-from pytest_pipeline.executors._forking import refuse_unsafe_fork
-from pytest_pipeline.executors._records import Roster
+from pytest_pipeline.executors._processes.fleet import RunningProcesses
+from pytest_pipeline.executors._processes.forking import refuse_unsafe_fork
+from pytest_pipeline.executors._processes.records import Roster
 from pytest_pipeline.model.units import whole_number
 
 if TYPE_CHECKING:

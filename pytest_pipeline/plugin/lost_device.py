@@ -15,7 +15,7 @@ _TOLD = pytest.StashKey[bool]()
 
 def attach_loss(item: pytest.Item, report: pytest.TestReport) -> None:
     """Put the loss on the report of the test that it happened in, which xdist carries to the controller."""
-    module = sys.modules.get("pytest_pipeline.executors._poison")
+    module = sys.modules.get("pytest_pipeline.executors._device.poison")
     if module is None or module.poisoned() is None or item.config.stash.get(_TOLD, False):
         return
     item.config.stash[_TOLD] = True

@@ -3,7 +3,7 @@
 import pytest
 
 from pytest_pipeline.errors import UnavailableError
-from pytest_pipeline.executors import _poison
+from pytest_pipeline.executors._device import poison
 from pytest_pipeline.executors.cuda import Cuda
 from pytest_pipeline.executors.protocol import Diagnosable
 from pytest_pipeline.model.device import HostMemory
@@ -14,7 +14,7 @@ torch = pytest.importorskip("torch")
 
 @pytest.fixture(autouse=True)
 def nobody_is_poisoned(monkeypatch):
-    monkeypatch.setattr(_poison, "_poison", None)
+    monkeypatch.setattr(poison, "_poison", None)
 
 
 @pytest.fixture

@@ -6,8 +6,8 @@ import weakref
 
 import pytest
 
-from pytest_pipeline.executors import _poison
-from pytest_pipeline.executors._device_faults import Demand, Fault, explain, fault_of, memory_text
+from pytest_pipeline.executors._device import poison
+from pytest_pipeline.executors._device.faults import Demand, Fault, explain, fault_of, memory_text
 
 
 class OutOfMemoryError(RuntimeError):
@@ -41,7 +41,7 @@ def torch(monkeypatch):
 
 @pytest.fixture(autouse=True)
 def nobody_is_poisoned(monkeypatch):
-    monkeypatch.setattr(_poison, "_poison", None)
+    monkeypatch.setattr(poison, "_poison", None)
 
 
 DEMAND = Demand("cuda:0", 3, 512_000_000, 78_000_000_000, 79_500_000_000)
@@ -140,16 +140,16 @@ def test_an_error_of_the_user_comes_back_as_it_is_and_nothing_is_dropped(torch):
     assert not hasattr(error, "__notes__")
     assert ring == [1]
     assert torch.emptied == 0
-    assert _poison.poisoned() is None
+    assert poison.poisoned() is None
 
 
 def test_a_lost_context_keeps_its_error_and_is_remembered_with_its_cause(torch):
     error = failed(AcceleratorError("CUDA error: device-side assert triggered\nmore", 710))
     explain(error, DEMAND, drop=list)
     assert "CUDA_LAUNCH_BLOCKING=1" in error.__notes__[1]
-    _poison.blame("tests/test_gpu.py::test_a")
-    _poison.blame("tests/test_gpu.py::test_b")
-    assert _poison.poisoned().text == (
+    poison.blame("tests/test_gpu.py::test_a")
+    poison.blame("tests/test_gpu.py::test_b")
+    assert poison.poisoned().text == (
         "CUDA is unusable in this process since an earlier error in tests/test_gpu.py::test_a: "
         "stage 'infer', item 17: AcceleratorError: CUDA error: device-side assert triggered; "
         "next: run that test alone with CUDA_LAUNCH_BLOCKING=1, which names the failing line"
@@ -160,7 +160,7 @@ def test_the_first_lost_context_is_the_one_that_is_blamed(torch):
     for cause in ("first", "second"):
         error = AcceleratorError(f"CUDA error: device-side assert, {cause}")
         explain(error, DEMAND, drop=list)
-    assert "first" in _poison.poisoned().cause
+    assert "first" in poison.poisoned().cause
 
 
 def test_nothing_is_cleaned_on_a_lost_device_where_every_call_fails(torch):

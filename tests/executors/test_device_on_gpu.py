@@ -6,10 +6,10 @@ import sys
 
 import pytest
 
-from pytest_pipeline.executors import _poison
-from pytest_pipeline.executors._device_faults import Demand, Fault, explain, fault_of
-from pytest_pipeline.executors._nvml import Nvml
-from pytest_pipeline.executors._sync_calls import SyncWatch
+from pytest_pipeline.executors._device import poison
+from pytest_pipeline.executors._device.faults import Demand, Fault, explain, fault_of
+from pytest_pipeline.executors._device.nvml import Nvml
+from pytest_pipeline.executors._device.sync_calls import SyncWatch
 from pytest_pipeline.executors.cuda import Cuda
 
 torch = pytest.importorskip("torch")
@@ -22,8 +22,8 @@ pytestmark = [
 
 ASSERTS = """
 import torch
-from pytest_pipeline.executors._device_faults import Demand, explain
-from pytest_pipeline.executors._poison import poisoned
+from pytest_pipeline.executors._device.faults import Demand, explain
+from pytest_pipeline.executors._device.poison import poisoned
 
 values = torch.zeros(4, device="cuda")
 try:
@@ -76,7 +76,7 @@ def test_a_device_that_is_full_says_so_and_is_clean_afterwards():
     explain(caught.value, Demand("cuda:0", 3, 1 << 28), drop=held.clear)
     assert "3 slots x 268 MB" in caught.value.__notes__[0]
     assert torch.cuda.memory_allocated() == before
-    assert _poison.poisoned() is None
+    assert poison.poisoned() is None
 
 
 def test_a_device_side_assert_is_known_as_a_lost_device():

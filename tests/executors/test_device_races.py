@@ -20,7 +20,7 @@ from sim_plans import (
 )
 
 from pytest_pipeline.errors import StageTimeoutError
-from pytest_pipeline.executors import _poison
+from pytest_pipeline.executors._device import poison
 from pytest_pipeline.executors.cuda import Cuda, CudaSerial
 from pytest_pipeline.model.plan import Source, Stage, make_plan
 from pytest_pipeline.testing.device import Costs, SimulatedDevices
@@ -219,7 +219,7 @@ def test_used_up_memory_is_free_again_while_the_error_is_still_looked_at():
 
 @pytest.fixture
 def nobody_is_poisoned(monkeypatch):
-    monkeypatch.setattr(_poison, "_poison", None)
+    monkeypatch.setattr(poison, "_poison", None)
 
 
 def test_what_lies_on_a_lost_device_is_never_freed_which_would_end_the_process(nobody_is_poisoned):

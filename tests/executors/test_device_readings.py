@@ -6,7 +6,7 @@ import types
 
 import pytest
 
-from pytest_pipeline.executors._nvml import Nvml
+from pytest_pipeline.executors._device.nvml import Nvml
 from pytest_pipeline.model.device import Clocks, DeviceReadings
 
 

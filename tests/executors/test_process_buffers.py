@@ -10,10 +10,10 @@ import numpy as np
 import psutil
 import pytest
 
-from pytest_pipeline.executors import _slots
-from pytest_pipeline.executors._channel import Channel, socket_pair
-from pytest_pipeline.executors._frames import Frame, Kind
-from pytest_pipeline.executors._shipping import Codec
+from pytest_pipeline.executors._processes import slots
+from pytest_pipeline.executors._processes.channel import Channel, socket_pair
+from pytest_pipeline.executors._processes.frames import Frame, Kind
+from pytest_pipeline.executors._processes.shipping import Codec
 from pytest_pipeline.executors.processes import Processes
 from pytest_pipeline.model.plan import Source, make_plan
 
@@ -29,14 +29,14 @@ def identity(x):
 def slots_used(monkeypatch):
     """Count the messages that the parent stores in shared memory."""
     stored = []
-    store = _slots.SlotWriter.store
+    store = slots.SlotWriter.store
 
     def counting(self, pieces):
         slot = store(self, pieces)
         stored.append(slot)
         return slot
 
-    monkeypatch.setattr(_slots.SlotWriter, "store", counting)
+    monkeypatch.setattr(slots.SlotWriter, "store", counting)
     return stored
 
 
@@ -206,7 +206,7 @@ def test_slots_are_used_again(opened, source, slots_used):
     assert None not in slots_used
     assert len(slots_used) == 100
     room = running._pool.workers[0]._room
-    assert set(room.flags[: 2 * _slots.SLOTS]) == {0}
+    assert set(room.flags[: 2 * slots.SLOTS]) == {0}
 
 
 def test_slots_are_free_again_after_a_failure(opened, source):
@@ -222,7 +222,7 @@ def test_slots_are_free_again_after_a_failure(opened, source):
             running.run(source([np.full(LARGE, k) for k in range(12)]))
     alive = [worker for worker in running._pool.workers if worker in workers]
     for worker in alive:
-        assert set(worker._room.flags[: 2 * _slots.SLOTS]) == {0}
+        assert set(worker._room.flags[: 2 * slots.SLOTS]) == {0}
 
 
 # --- nothing is left, whatever happens
@@ -230,11 +230,11 @@ def test_slots_are_free_again_after_a_failure(opened, source):
 
 def channels():
     ours, theirs = socket_pair()
-    room = _slots.Room.create()
+    room = slots.Room.create()
     near, far = Channel(ours), Channel(theirs)
-    writer = _slots.SlotWriter(room, 0)
-    near.use_slots(writer, _slots.SlotReader(room))
-    far.use_slots(_slots.SlotWriter(room, _slots.SLOTS), _slots.SlotReader(room))
+    writer = slots.SlotWriter(room, 0)
+    near.use_slots(writer, slots.SlotReader(room))
+    far.use_slots(slots.SlotWriter(room, slots.SLOTS), slots.SlotReader(room))
     return near, far, room, writer
 
 
@@ -247,8 +247,8 @@ def send(channel, frame):
 def test_a_message_uses_the_socket_when_every_slot_is_taken():
     near, far, room, writer = channels()
     body = bytes(100_000)
-    sizes = [send(near, Frame(Kind.ITEM, k, body=body)) for k in range(_slots.SLOTS + 1)]
-    assert sizes[0] == sizes[_slots.SLOTS - 1] < 100
+    sizes = [send(near, Frame(Kind.ITEM, k, body=body)) for k in range(slots.SLOTS + 1)]
+    assert sizes[0] == sizes[slots.SLOTS - 1] < 100
     assert sizes[-1] > 100_000
     frames = [far.receive() for _ in sizes]
     assert all(frame.contents()[0] == body for frame in frames)
@@ -260,7 +260,7 @@ def test_a_message_uses_the_socket_when_every_slot_is_taken():
 
 
 def test_a_message_beyond_the_budget_uses_the_socket(monkeypatch):
-    monkeypatch.setattr(_slots, "_BUDGET", 1_000_000)
+    monkeypatch.setattr(slots, "_BUDGET", 1_000_000)
     near, far, room, writer = channels()
     assert writer.store([memoryview(bytes(1_100_000))]) is None
     assert writer.store([memoryview(bytes(600_000))]) == 0
@@ -276,7 +276,7 @@ def test_no_memory_for_a_slot_means_the_socket_and_a_warning_that_says_why(
     opened, source, monkeypatch
 ):
     from pytest_pipeline.errors import SlowPathWarning
-    from pytest_pipeline.executors._sharedfile import SharedFile
+    from pytest_pipeline.executors._processes.sharedfile import SharedFile
 
     def no_room(self, offset, size):
         raise OSError(28, "No space left on device")
@@ -296,7 +296,7 @@ def test_no_descriptor_for_shared_memory_means_the_socket_and_a_warning(
     def exhausted():
         raise OSError(24, "Too many open files")
 
-    monkeypatch.setattr(_slots.Room, "create", exhausted)
+    monkeypatch.setattr(slots.Room, "create", exhausted)
     running = opened(Processes(workers=1), [lambda x: x])
     with pytest.warns(SlowPathWarning, match="Too many open files"):
         assert running.run(source([bytes(200_000)])).outputs == [bytes(200_000)]
@@ -312,7 +312,7 @@ def temporary():
 ALL_KILLED = """
 import os, sys
 import numpy as np
-from pytest_pipeline.executors._shipping import Codec
+from pytest_pipeline.executors._processes.shipping import Codec
 from pytest_pipeline.executors.processes import Processes
 from pytest_pipeline.model.plan import Source, make_plan
 
@@ -364,7 +364,7 @@ def test_systems_without_memfd_use_a_file_that_has_no_name(opened, source, tmp_p
 
 
 def test_memory_that_runs_out_without_fallocate_is_an_error_and_no_crash(monkeypatch):
-    from pytest_pipeline.executors._sharedfile import SharedFile
+    from pytest_pipeline.executors._processes.sharedfile import SharedFile
 
     monkeypatch.delattr(os, "posix_fallocate")
     file = SharedFile.create(1 << 24)
@@ -375,35 +375,35 @@ def test_memory_that_runs_out_without_fallocate_is_an_error_and_no_crash(monkeyp
 
 
 def test_copies_are_made_in_memory_that_was_used_before():
-    from pytest_pipeline.executors import _recycled
+    from pytest_pipeline.executors._processes import recycled
 
-    _recycled.forget()
-    first = _recycled.owned(memoryview(bytes(1_000_000)))
+    recycled.forget()
+    first = recycled.owned(memoryview(bytes(1_000_000)))
     address = np.frombuffer(first, np.uint8).ctypes.data
-    second = _recycled.owned(memoryview(b"x" * 1_000_000))
+    second = recycled.owned(memoryview(b"x" * 1_000_000))
     assert np.frombuffer(second, np.uint8).ctypes.data != address  # the first is still held
     del first
-    third = _recycled.owned(memoryview(b"y" * 1_000_000))
+    third = recycled.owned(memoryview(b"y" * 1_000_000))
     assert np.frombuffer(third, np.uint8).ctypes.data == address
     assert bytes(third) == b"y" * 1_000_000
     assert bytes(second) == b"x" * 1_000_000
 
 
 def test_memory_kept_for_copies_is_a_sixteenth_of_the_machines_and_a_gigabyte_at_most():
-    from pytest_pipeline.executors import _recycled
+    from pytest_pipeline.executors._processes import recycled
 
-    assert _recycled._budget() == min(1 << 30, psutil.virtual_memory().total // 16)
+    assert recycled._budget() == min(1 << 30, psutil.virtual_memory().total // 16)
 
 
 def test_memory_kept_for_copies_is_bounded(monkeypatch):
-    from pytest_pipeline.executors import _recycled
+    from pytest_pipeline.executors._processes import recycled
 
-    _recycled.forget()
-    monkeypatch.setattr(_recycled, "_budget", lambda: 1_000_000)
-    copies = [_recycled.owned(memoryview(bytes(400_000))) for _ in range(5)]
+    recycled.forget()
+    monkeypatch.setattr(recycled, "_budget", lambda: 1_000_000)
+    copies = [recycled.owned(memoryview(bytes(400_000))) for _ in range(5)]
     copies.clear()
-    assert sum(size * len(blocks) for size, blocks in _recycled._FREE.items()) <= 1_000_000
-    _recycled.forget()
+    assert sum(size * len(blocks) for size, blocks in recycled._FREE.items()) <= 1_000_000
+    recycled.forget()
 
 
 def test_a_worker_killed_while_it_holds_a_slot_takes_nothing_with_it(opened, source):

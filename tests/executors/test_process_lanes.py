@@ -5,9 +5,9 @@ from types import SimpleNamespace
 
 import pytest
 
-from pytest_pipeline.executors import _lanes
-from pytest_pipeline.executors._frames import Frame, Kind
-from pytest_pipeline.executors._lanes import Lane, Parcel
+from pytest_pipeline.executors._processes import lanes
+from pytest_pipeline.executors._processes.frames import Frame, Kind
+from pytest_pipeline.executors._processes.lanes import Lane, Parcel
 
 
 def worker():
@@ -37,7 +37,7 @@ def pair():
 def clock(monkeypatch):
     """A clock that stands still until it is set."""
     now = SimpleNamespace(ns=1)
-    monkeypatch.setattr(_lanes, "perf_counter_ns", lambda: now.ns)
+    monkeypatch.setattr(lanes, "perf_counter_ns", lambda: now.ns)
     return now
 
 

@@ -9,15 +9,15 @@ import psutil
 import pytest
 
 from pytest_pipeline.errors import StageTimeoutError, WorkerDiedError
-from pytest_pipeline.executors import _fleet, _runner
-from pytest_pipeline.executors._board import Board
-from pytest_pipeline.executors._channel import Channel
-from pytest_pipeline.executors._frames import Frame, Kind
-from pytest_pipeline.executors._lanes import Lane
-from pytest_pipeline.executors._records import Setup
-from pytest_pipeline.executors._runner import Runner
-from pytest_pipeline.executors._slots import SLOTS
-from pytest_pipeline.executors._waiting import Waiter
+from pytest_pipeline.executors._processes import fleet, runner
+from pytest_pipeline.executors._processes.board import Board
+from pytest_pipeline.executors._processes.channel import Channel
+from pytest_pipeline.executors._processes.frames import Frame, Kind
+from pytest_pipeline.executors._processes.lanes import Lane
+from pytest_pipeline.executors._processes.records import Setup
+from pytest_pipeline.executors._processes.runner import Runner
+from pytest_pipeline.executors._processes.slots import SLOTS
+from pytest_pipeline.executors._processes.waiting import Waiter
 from pytest_pipeline.executors.processes import Processes
 from pytest_pipeline.model.plan import Stage
 
@@ -179,12 +179,12 @@ def test_few_items_in_flight_are_shared_out_among_the_workers(opened, source, fi
 def test_items_that_arrive_at_a_rate_travel_one_by_one(opened, source, monkeypatch):
     seen = []
 
-    class Spy(_fleet.Packer):
+    class Spy(fleet.Packer):
         def __init__(self, *args, chunk, **kwargs):
             seen.append(chunk)
             super().__init__(*args, chunk=chunk, **kwargs)
 
-    monkeypatch.setattr(_fleet, "Packer", Spy)
+    monkeypatch.setattr(fleet, "Packer", Spy)
     running = opened(Processes(workers=2, chunk=8), [identity])
     running.run(source(list(range(20)), offsets_ns=(0,) * 20))
     running.run(source(list(range(20))))
@@ -216,17 +216,17 @@ def test_what_ends_a_chunk_keeps_its_other_items_from_running(opened, source, tm
 
 def test_the_answer_of_a_slow_chunk_is_not_held_back_for_the_next(monkeypatch, board):
     now = [0]
-    monkeypatch.setattr(_runner, "perf_counter_ns", lambda: now[0])
+    monkeypatch.setattr(runner, "perf_counter_ns", lambda: now[0])
 
     def slow(x):
         now[0] += 10_000_000
         return x
 
-    runner = Runner(board, Setup(0, 1, board.file, None, (0, 1)))
-    runner.load([slow])
-    runner.begin(collects_errors=False)
-    runner.chunk([1, 2], 0)
-    assert runner.slowest_ns == 20_000_000
+    worker = Runner(board, Setup(0, 1, board.file, None, (0, 1)))
+    worker.load([slow])
+    worker.begin(collects_errors=False)
+    worker.chunk([1, 2], 0)
+    assert worker.slowest_ns == 20_000_000
 
 
 def test_the_same_arm_with_other_workers_keeps_what_it_was_configured_with():

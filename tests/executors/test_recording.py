@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 
 from pytest_pipeline.executors import _accounts, _recorder
-from pytest_pipeline.executors._board import Board
-from pytest_pipeline.executors._channel import Channel, socket_pair
-from pytest_pipeline.executors._child import Worker
-from pytest_pipeline.executors._chunk_recorder import ChunkRecorder, chunk_ends
-from pytest_pipeline.executors._frames import Frame, Kind
-from pytest_pipeline.executors._records import Setup
+from pytest_pipeline.executors._processes.board import Board
+from pytest_pipeline.executors._processes.channel import Channel, socket_pair
+from pytest_pipeline.executors._processes.child import Worker
+from pytest_pipeline.executors._processes.chunk_recorder import ChunkRecorder, chunk_ends
+from pytest_pipeline.executors._processes.frames import Frame, Kind
+from pytest_pipeline.executors._processes.records import Setup
 from pytest_pipeline.executors.processes import Processes
 from pytest_pipeline.executors.serial import Serial
 from pytest_pipeline.executors.threads import Threads

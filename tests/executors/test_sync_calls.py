@@ -7,8 +7,8 @@ import warnings
 import numpy as np
 import pytest
 
-from pytest_pipeline.executors import _sync_calls
-from pytest_pipeline.executors._sync_calls import SyncWatch
+from pytest_pipeline.executors._device import sync_calls
+from pytest_pipeline.executors._device.sync_calls import SyncWatch
 
 TEXT = "called a synchronizing CUDA operation (Triggered internally at CUDAFunctions.cpp:143.)"
 
@@ -146,7 +146,7 @@ def test_a_mode_that_cannot_be_switched_leaves_the_filters_alone(cuda):
 def test_a_warning_that_torch_raises_in_compiled_code_is_named_by_the_users_line(monkeypatch):
     """The CPU build never waits for a device; another warning of its compiled code stands in, same way, other text."""
     torch = pytest.importorskip("torch")
-    monkeypatch.setattr(_sync_calls, "_MESSAGE", "not writable")
+    monkeypatch.setattr(sync_calls, "_MESSAGE", "not writable")
     frozen = np.zeros(3)
     frozen.flags.writeable = False
 

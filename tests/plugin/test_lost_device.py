@@ -5,11 +5,11 @@ import sys
 import pytest
 from conftest import PLUGINS, SCRIPTED
 
-from pytest_pipeline.executors import _poison
+from pytest_pipeline.executors._device import poison
 
 SUITE = """
     import pytest
-    from pytest_pipeline.executors._poison import poison
+    from pytest_pipeline.executors._device.poison import poison
 
     def test_asserts(serial_executor):
         poison("stage 'infer', item 3: AcceleratorError: CUDA error: device-side assert triggered")
@@ -26,7 +26,7 @@ CAUSE = "CUDA is unusable in this process since an earlier error in *test_assert
 
 @pytest.fixture(autouse=True)
 def nobody_is_poisoned(monkeypatch):
-    monkeypatch.setattr(_poison, "_poison", None)
+    monkeypatch.setattr(poison, "_poison", None)
 
 
 def test_later_cuda_tests_are_skipped_with_the_cause_and_others_run(run):

@@ -115,6 +115,17 @@ def test_executors_never_import_each_other():
             assert not is_sibling or is_part or name in shared, f"{path.name}: {module}"
 
 
+def test_no_room_of_the_executors_imports_another():
+    rooms = [room for room in (ROOT / "executors").glob("_*") if (room / "__init__.py").exists()]
+    assert {room.name for room in rooms} >= {"_device", "_processes"}
+    for room in rooms:
+        others = tuple(
+            f"pytest_pipeline.executors.{other.name}" for other in rooms if other != room
+        )
+        for path in room.glob("*.py"):
+            assert not [name for name in imported(path) if name.startswith(others)], path
+
+
 def test_only_the_plugin_imports_pytest():
     for path in modules():
         if path.relative_to(ROOT).parts[0] == "plugin":

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any
 
-from pytest_pipeline.executors._sync_calls import SyncWatch
+from pytest_pipeline.executors._device.sync_calls import SyncWatch
 
 
 class Step(IntEnum):

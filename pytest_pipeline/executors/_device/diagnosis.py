@@ -10,8 +10,8 @@ from typing import Any
 
 from pytest_pipeline.executors._device.alone import AloneBackend
 from pytest_pipeline.executors._device.parts import diagnosed
+from pytest_pipeline.executors._device.sync_calls import SyncDebug, SyncWatch
 from pytest_pipeline.executors._summary import summary
-from pytest_pipeline.executors._sync_calls import SyncDebug, SyncWatch
 from pytest_pipeline.model.device import DeviceDiagnosis, DevicePart
 
 MOST_ITEMS = 32

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pytest_pipeline.executors._device.backend import Backend
     from pytest_pipeline.executors._device.floor import Section
     from pytest_pipeline.executors._device.steps import Step
-    from pytest_pipeline.executors._sync_calls import SyncDebug
+    from pytest_pipeline.executors._device.sync_calls import SyncDebug
     from pytest_pipeline.model.plan import Plan
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from pytest_pipeline.executors._device.backend import Backend
-from pytest_pipeline.executors._nvml import Nvml
+from pytest_pipeline.executors._device.nvml import Nvml
 from pytest_pipeline.model.device import DeviceReadings, DeviceRun, HostMemory, Transfer
 
 _STAND_INS = {

@@ -7,10 +7,10 @@ import ctypes
 import gc
 from typing import TYPE_CHECKING
 
+from pytest_pipeline.executors._device.faults import Demand
 from pytest_pipeline.executors._device.lane import Lane
+from pytest_pipeline.executors._device.poison import poisoned
 from pytest_pipeline.executors._device.steps import make_steps
-from pytest_pipeline.executors._device_faults import Demand
-from pytest_pipeline.executors._poison import poisoned
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

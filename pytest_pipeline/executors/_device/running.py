@@ -10,6 +10,7 @@ from pytest_pipeline.executors._assemble import assemble_floor, stage_names
 from pytest_pipeline.executors._crew import watch_accounts
 from pytest_pipeline.executors._device.diagnosis import diagnose
 from pytest_pipeline.executors._device.execution import DeviceExecution
+from pytest_pipeline.executors._device.faults import explain
 from pytest_pipeline.executors._device.floor import DeviceFloor, sections_of
 from pytest_pipeline.executors._device.looking import (
     first_section,
@@ -22,7 +23,6 @@ from pytest_pipeline.executors._device.observed import DeviceWatch
 from pytest_pipeline.executors._device.rings import Rings
 from pytest_pipeline.executors._device.steps import devices_of, make_steps
 from pytest_pipeline.executors._device.used import use_of
-from pytest_pipeline.executors._device_faults import explain
 from pytest_pipeline.executors._hops import Purse
 from pytest_pipeline.executors._intake import ListFeed
 from pytest_pipeline.executors._running import RunningOnThreads

@@ -6,16 +6,16 @@ from time import perf_counter_ns
 from typing import TYPE_CHECKING, Any, Protocol
 
 from pytest_pipeline.errors import ShippingError
-from pytest_pipeline.executors._frames import Frame, Kind
 from pytest_pipeline.executors._hops import END_OF_SOURCE, STOP
-from pytest_pipeline.executors._lanes import Lane, Parcel
 from pytest_pipeline.executors._places import named
+from pytest_pipeline.executors._processes.frames import Frame, Kind
+from pytest_pipeline.executors._processes.lanes import Lane, Parcel
 from pytest_pipeline.executors._summary import summary
 
 if TYPE_CHECKING:
     from pytest_pipeline.executors._hops import Message
+    from pytest_pipeline.executors._processes.shipping import Codec
     from pytest_pipeline.executors._run import Run
-    from pytest_pipeline.executors._shipping import Codec
     from pytest_pipeline.executors._sink import Sink
 
 

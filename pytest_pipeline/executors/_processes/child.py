@@ -13,17 +13,17 @@ from time import perf_counter_ns, process_time_ns
 from typing import Any
 
 from pytest_pipeline.errors import ShippingError
-from pytest_pipeline.executors._board import Board
-from pytest_pipeline.executors._channel import Channel
 from pytest_pipeline.executors._context import applied, capped_blas
-from pytest_pipeline.executors._frames import Frame, Kind
-from pytest_pipeline.executors._guards import dump_stacks_to, follow_parent
 from pytest_pipeline.executors._places import named
-from pytest_pipeline.executors._records import Setup, Surroundings
-from pytest_pipeline.executors._replies import Replies
-from pytest_pipeline.executors._runner import Runner
-from pytest_pipeline.executors._shipping import Codec
-from pytest_pipeline.executors._slots import SLOTS, Room, SlotReader, SlotWriter
+from pytest_pipeline.executors._processes.board import Board
+from pytest_pipeline.executors._processes.channel import Channel
+from pytest_pipeline.executors._processes.frames import Frame, Kind
+from pytest_pipeline.executors._processes.guards import dump_stacks_to, follow_parent
+from pytest_pipeline.executors._processes.records import Setup, Surroundings
+from pytest_pipeline.executors._processes.replies import Replies
+from pytest_pipeline.executors._processes.runner import Runner
+from pytest_pipeline.executors._processes.shipping import Codec
+from pytest_pipeline.executors._processes.slots import SLOTS, Room, SlotReader, SlotWriter
 from pytest_pipeline.executors._summary import summary
 
 

@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pytest_pipeline.errors import ShippingError, StageError
-from pytest_pipeline.executors._frames import Frame, Kind
-from pytest_pipeline.executors._shipping import RemoteTraceback
+from pytest_pipeline.executors._processes.frames import Frame, Kind
+from pytest_pipeline.executors._processes.shipping import RemoteTraceback
 from pytest_pipeline.executors._summary import summary
 
 if TYPE_CHECKING:
-    from pytest_pipeline.executors._shipping import Codec
+    from pytest_pipeline.executors._processes.shipping import Codec
 
 _HERE = str(Path(__file__).parent)
 

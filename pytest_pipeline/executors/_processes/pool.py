@@ -11,10 +11,10 @@ from multiprocessing.connection import wait as wait_for
 from typing import Any
 
 from pytest_pipeline.errors import ShippingError, WorkerDiedError
-from pytest_pipeline.executors._board import Board
-from pytest_pipeline.executors._frames import Frame, Kind
-from pytest_pipeline.executors._poolworker import PoolWorker
-from pytest_pipeline.executors._records import Roster
+from pytest_pipeline.executors._processes.board import Board
+from pytest_pipeline.executors._processes.frames import Frame, Kind
+from pytest_pipeline.executors._processes.poolworker import PoolWorker
+from pytest_pipeline.executors._processes.records import Roster
 
 _CLOSE_S = 1.0
 """How long workers may take to end by themselves at close, all together."""

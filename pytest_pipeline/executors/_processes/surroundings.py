@@ -8,15 +8,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pytest_pipeline.errors import LeftBehindWarning
-from pytest_pipeline.executors._byvalue import is_installed
 from pytest_pipeline.executors._context import blas_cap, capture_modes
-from pytest_pipeline.executors._records import Surroundings
-from pytest_pipeline.executors._variables import capture_variables
+from pytest_pipeline.executors._processes.byvalue import is_installed
+from pytest_pipeline.executors._processes.records import Surroundings
+from pytest_pipeline.executors._processes.variables import capture_variables
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from pytest_pipeline.executors._shipping import Codec
+    from pytest_pipeline.executors._processes.shipping import Codec
 
 
 class Around:

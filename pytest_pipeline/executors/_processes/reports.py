@@ -10,16 +10,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from pytest_pipeline.executors._accounts import Account, pooled_rows, stage_row
-from pytest_pipeline.executors._chunk_recorder import chunk_ends
 from pytest_pipeline.executors._cpu import CpuSampler
+from pytest_pipeline.executors._processes.chunk_recorder import chunk_ends
 from pytest_pipeline.executors._recorder import added, sample_of
 from pytest_pipeline.model.trace import Visits
 
 if TYPE_CHECKING:
-    from pytest_pipeline.executors._frames import Frame
-    from pytest_pipeline.executors._lanes import Lane
+    from pytest_pipeline.executors._processes.frames import Frame
+    from pytest_pipeline.executors._processes.lanes import Lane
+    from pytest_pipeline.executors._processes.records import Report
     from pytest_pipeline.executors._recorder import Recorder
-    from pytest_pipeline.executors._records import Report
     from pytest_pipeline.executors._run import Run
     from pytest_pipeline.model.trace import Floats, Ints, LedgerRow, Sample
 

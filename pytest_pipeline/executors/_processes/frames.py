@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any
 
-from pytest_pipeline.executors._recycled import owned
-from pytest_pipeline.executors._slots import Lease
+from pytest_pipeline.executors._processes.recycled import owned
+from pytest_pipeline.executors._processes.slots import Lease
 
 HEADER = struct.Struct("=BBBxIqqqqIQ")
 """Kind, slot, body in slot, buffers, item, three stamps, items, length of the body."""

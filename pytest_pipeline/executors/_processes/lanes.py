@@ -9,14 +9,14 @@ from dataclasses import dataclass
 from time import perf_counter_ns
 from typing import TYPE_CHECKING
 
-from pytest_pipeline.executors._chunk_recorder import ChunkRecorder
-from pytest_pipeline.executors._frames import Frame, Kind
-from pytest_pipeline.executors._poolworker import Sent
+from pytest_pipeline.executors._processes.chunk_recorder import ChunkRecorder
+from pytest_pipeline.executors._processes.frames import Frame, Kind
+from pytest_pipeline.executors._processes.poolworker import Sent
 
 if TYPE_CHECKING:
-    from pytest_pipeline.executors._pool import Pool
-    from pytest_pipeline.executors._poolworker import PoolWorker
-    from pytest_pipeline.executors._records import Roster
+    from pytest_pipeline.executors._processes.pool import Pool
+    from pytest_pipeline.executors._processes.poolworker import PoolWorker
+    from pytest_pipeline.executors._processes.records import Roster
     from pytest_pipeline.model.plan import Plan
 
 _QUICK_NS = 2_000_000

@@ -6,17 +6,17 @@ import pickle
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from pytest_pipeline.errors import ShippingError
-from pytest_pipeline.executors._exceptions import rebuilt
-from pytest_pipeline.executors._frames import Frame, Kind
 from pytest_pipeline.executors._places import named
+from pytest_pipeline.executors._processes.exceptions import rebuilt
+from pytest_pipeline.executors._processes.frames import Frame, Kind
 from pytest_pipeline.executors._sink import Dropped
 from pytest_pipeline.executors._summary import summary
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from pytest_pipeline.executors._processes.shipping import Codec
     from pytest_pipeline.executors._run import Run
-    from pytest_pipeline.executors._shipping import Codec
     from pytest_pipeline.executors._sink import Sink
 
 

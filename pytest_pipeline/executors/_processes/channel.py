@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 from array import array
 
-from pytest_pipeline.executors._frames import (
+from pytest_pipeline.executors._processes.frames import (
     HEADER,
     KINDS,
     NO_SLOT,
@@ -14,7 +14,7 @@ from pytest_pipeline.executors._frames import (
     frame_bytes,
     header,
 )
-from pytest_pipeline.executors._slots import SMALLEST_BYTES, SlotReader, SlotWriter
+from pytest_pipeline.executors._processes.slots import SMALLEST_BYTES, SlotReader, SlotWriter
 
 _BUFFER_BYTES = 1 << 20
 _AHEAD_BYTES = 64 * 1024

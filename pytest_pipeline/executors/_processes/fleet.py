@@ -13,34 +13,34 @@ from typing import TYPE_CHECKING
 
 from pytest_pipeline.errors import SlowPathWarning, UsageError
 from pytest_pipeline.executors._accounts import SOURCE, Account, stage_limit, stage_row
-from pytest_pipeline.executors._answers import Answers
 from pytest_pipeline.executors._assemble import assemble, stage_names
-from pytest_pipeline.executors._board import IDLE
 from pytest_pipeline.executors._chunks import chunk_for
 from pytest_pipeline.executors._crew import Crew, Watch, watch_accounts
-from pytest_pipeline.executors._dispatch import Dispatcher
-from pytest_pipeline.executors._frames import Frame, Kind
 from pytest_pipeline.executors._hops import STOP, Credits, FreeOutlet, Purse
-from pytest_pipeline.executors._lanes import make_lanes
-from pytest_pipeline.executors._packing import Packer
-from pytest_pipeline.executors._pool import Pool
-from pytest_pipeline.executors._recycled import forget
-from pytest_pipeline.executors._reports import Gathered, Named, read_reports, rows_of
+from pytest_pipeline.executors._processes.answers import Answers
+from pytest_pipeline.executors._processes.board import IDLE
+from pytest_pipeline.executors._processes.dispatch import Dispatcher
+from pytest_pipeline.executors._processes.frames import Frame, Kind
+from pytest_pipeline.executors._processes.lanes import make_lanes
+from pytest_pipeline.executors._processes.packing import Packer
+from pytest_pipeline.executors._processes.pool import Pool
+from pytest_pipeline.executors._processes.recycled import forget
+from pytest_pipeline.executors._processes.reports import Gathered, Named, read_reports, rows_of
+from pytest_pipeline.executors._processes.shipping import Codec, pickle_stages
+from pytest_pipeline.executors._processes.surroundings import Around
+from pytest_pipeline.executors._processes.waiting import Backlog
 from pytest_pipeline.executors._run import Run
 from pytest_pipeline.executors._running import Opened
-from pytest_pipeline.executors._shipping import Codec, pickle_stages
 from pytest_pipeline.executors._sink import Sink
 from pytest_pipeline.executors._source import InlineFeed, Pump, admission_gate
-from pytest_pipeline.executors._surroundings import Around
-from pytest_pipeline.executors._waiting import Backlog
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from pytest_pipeline.executors._crew import Job
-    from pytest_pipeline.executors._lanes import Lane
-    from pytest_pipeline.executors._packing import Feed
-    from pytest_pipeline.executors._records import Roster
+    from pytest_pipeline.executors._processes.lanes import Lane
+    from pytest_pipeline.executors._processes.packing import Feed
+    from pytest_pipeline.executors._processes.records import Roster
     from pytest_pipeline.model.plan import Plan, Source
     from pytest_pipeline.model.trace import Trace
 

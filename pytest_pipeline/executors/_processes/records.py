@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from time import process_time_ns
 
-from pytest_pipeline.executors._chunk_recorder import ChunkRecorder
 from pytest_pipeline.executors._context import TorchModes
 from pytest_pipeline.executors._cpu import CpuSampler
+from pytest_pipeline.executors._processes.chunk_recorder import ChunkRecorder
+from pytest_pipeline.executors._processes.sharedfile import SharedFile
 from pytest_pipeline.executors._recorder import MOST_VISITS
-from pytest_pipeline.executors._sharedfile import SharedFile
 
 
 @dataclass(frozen=True, slots=True)

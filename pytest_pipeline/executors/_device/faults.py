@@ -10,7 +10,7 @@ from enum import Enum
 from types import FrameType, TracebackType
 from typing import Any
 
-from pytest_pipeline.executors._poison import poison
+from pytest_pipeline.executors._device.poison import poison
 from pytest_pipeline.model.units import show_quantity
 
 _LOST_CODES = frozenset({214, 700, 702, 709, 710, 714, 715, 716, 717, 718, 719})
@@ -86,7 +86,7 @@ def explain(
     """Say on `error` what it means, and leave the device as clean as it can be. The error itself stays what it is.
 
     Out of memory gets slots x bytes and the remedy, after `drop` has let go of the slots. A lost
-    context is remembered, so that later tests in this process are told (`_poison`); nothing is
+    context is remembered, so that later tests in this process are told (`poison`); nothing is
     cleaned then, since every call would fail. Any other error is left alone. `is_memory` says that
     the device calls it out of memory.
     """

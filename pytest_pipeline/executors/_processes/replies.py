@@ -5,14 +5,14 @@ from __future__ import annotations
 from time import perf_counter_ns
 from typing import TYPE_CHECKING, Any
 
-from pytest_pipeline.executors._exceptions import error_frame
-from pytest_pipeline.executors._frames import Frame, Kind
+from pytest_pipeline.executors._processes.exceptions import error_frame
+from pytest_pipeline.executors._processes.frames import Frame, Kind
 from pytest_pipeline.executors._summary import summary
 
 if TYPE_CHECKING:
-    from pytest_pipeline.executors._channel import Channel
-    from pytest_pipeline.executors._runner import Runner
-    from pytest_pipeline.executors._shipping import Codec
+    from pytest_pipeline.executors._processes.channel import Channel
+    from pytest_pipeline.executors._processes.runner import Runner
+    from pytest_pipeline.executors._processes.shipping import Codec
 
 _MOST_HELD = 4
 """Answers that go out in one write, while quick items wait to be run: half a window, so that the

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pytest_pipeline.executors._sharedfile import SharedFile
+from pytest_pipeline.executors._processes.sharedfile import SharedFile
 
 IDLE = -1
 _FIELDS = 3  # stage, item, since_ns

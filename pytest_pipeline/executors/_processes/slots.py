@@ -17,7 +17,7 @@ import weakref
 from collections.abc import Sequence
 from typing import Any
 
-from pytest_pipeline.executors._sharedfile import SharedFile
+from pytest_pipeline.executors._processes.sharedfile import SharedFile
 
 SMALLEST_BYTES = 64 * 1024
 """Messages with less than this go through the socket: two copies of so little cost less than a slot's bookkeeping."""

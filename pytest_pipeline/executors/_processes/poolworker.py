@@ -15,14 +15,14 @@ from multiprocessing.connection import wait as wait_for
 from typing import TYPE_CHECKING, Any
 
 from pytest_pipeline.errors import WorkerDiedError
-from pytest_pipeline.executors._board import IDLE, Board
-from pytest_pipeline.executors._channel import Channel, prefetch_limit, socket_pair
-from pytest_pipeline.executors._child import main
-from pytest_pipeline.executors._frames import Frame
-from pytest_pipeline.executors._guards import STACK_SIGNAL
 from pytest_pipeline.executors._places import named
-from pytest_pipeline.executors._records import Roster, Setup
-from pytest_pipeline.executors._slots import IS_SUPPORTED, Room, SlotReader, SlotWriter
+from pytest_pipeline.executors._processes.board import IDLE, Board
+from pytest_pipeline.executors._processes.channel import Channel, prefetch_limit, socket_pair
+from pytest_pipeline.executors._processes.child import main
+from pytest_pipeline.executors._processes.frames import Frame
+from pytest_pipeline.executors._processes.guards import STACK_SIGNAL
+from pytest_pipeline.executors._processes.records import Roster, Setup
+from pytest_pipeline.executors._processes.slots import IS_SUPPORTED, Room, SlotReader, SlotWriter
 
 if TYPE_CHECKING:
     from multiprocessing.process import BaseProcess

@@ -6,14 +6,14 @@ from collections.abc import Callable, Iterator, Sequence
 from time import perf_counter_ns, process_time_ns
 from typing import TYPE_CHECKING, Any
 
-from pytest_pipeline.executors._board import IDLE, Board
-from pytest_pipeline.executors._chunk_recorder import ChunkRecorder
 from pytest_pipeline.executors._cpu import CpuSampler
+from pytest_pipeline.executors._processes.board import IDLE, Board
+from pytest_pipeline.executors._processes.chunk_recorder import ChunkRecorder
+from pytest_pipeline.executors._processes.records import Report
 from pytest_pipeline.executors._recorder import MOST_VISITS
-from pytest_pipeline.executors._records import Report
 
 if TYPE_CHECKING:
-    from pytest_pipeline.executors._records import Setup
+    from pytest_pipeline.executors._processes.records import Setup
 
 Failure = tuple[int, int, BaseException]
 """(item, stage, error)."""

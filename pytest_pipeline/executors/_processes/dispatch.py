@@ -7,18 +7,18 @@ from multiprocessing.connection import wait as wait_for
 from time import perf_counter_ns
 from typing import TYPE_CHECKING, Any
 
+from pytest_pipeline.executors._processes.waiting import Waiter
 from pytest_pipeline.executors._run import SIGNAL_S, TimedOutError
-from pytest_pipeline.executors._waiting import Waiter
 
 if TYPE_CHECKING:
     import socket
     from collections.abc import Hashable, Sequence
 
-    from pytest_pipeline.executors._answers import Answers
-    from pytest_pipeline.executors._lanes import Lane, Parcel
-    from pytest_pipeline.executors._packing import Packer
-    from pytest_pipeline.executors._pool import Pool
-    from pytest_pipeline.executors._poolworker import PoolWorker
+    from pytest_pipeline.executors._processes.answers import Answers
+    from pytest_pipeline.executors._processes.lanes import Lane, Parcel
+    from pytest_pipeline.executors._processes.packing import Packer
+    from pytest_pipeline.executors._processes.pool import Pool
+    from pytest_pipeline.executors._processes.poolworker import PoolWorker
     from pytest_pipeline.executors._run import Run
     from pytest_pipeline.executors._sink import Sink
 

@@ -20,10 +20,10 @@ import cloudpickle
 from cloudpickle import cloudpickle as _tracker
 
 from pytest_pipeline.errors import ShippingError
-from pytest_pipeline.executors._byvalue import by_value_modules, shipped_by_value
-from pytest_pipeline.executors._tensors import reduce_tensor
-from pytest_pipeline.executors._times import reduce_times
-from pytest_pipeline.executors._variables import reduce_variable
+from pytest_pipeline.executors._processes.byvalue import by_value_modules, shipped_by_value
+from pytest_pipeline.executors._processes.tensors import reduce_tensor
+from pytest_pipeline.executors._processes.times import reduce_times
+from pytest_pipeline.executors._processes.variables import reduce_variable
 
 _NAMELESS = frozenset({type(None), type(NotImplemented), type(...)})
 """Built-in types that pickle knows although no module names them."""
