@@ -24,7 +24,7 @@ from pytest_pipeline.model.device import SyncCall
 
 _MESSAGE = "called a synchronizing CUDA operation"
 _NOTICE = "Synchronization debug mode is a prototype"
-_OURS = str(Path(__file__).parent.parent)
+_OURS = str(Path(__file__).parents[2])
 
 
 class SyncDebug(Protocol):

@@ -69,7 +69,7 @@ def _installed_folders() -> tuple[str, ...]:
     folders = {paths[key] for key in ("stdlib", "platstdlib", "purelib", "platlib")}
     folders.update(site.getsitepackages())
     folders.add(site.getusersitepackages())
-    folders.add(str(Path(__file__).resolve().parents[1]))
+    folders.add(str(Path(__file__).resolve().parents[2]))
     return tuple(folder.rstrip(os.sep) + os.sep for folder in folders)
 
 

@@ -16,7 +16,7 @@ from pytest_pipeline.executors._summary import summary
 if TYPE_CHECKING:
     from pytest_pipeline.executors._processes.shipping import Codec
 
-_HERE = str(Path(__file__).parent)
+_HERE = str(Path(__file__).parents[1])
 
 
 def error_frame(codec: Codec, error: BaseException, stage: int, item: int) -> Frame:
