@@ -9,9 +9,9 @@ from statistics import median
 from typing import Any
 
 import numpy as np
-from _process_peers import WORKERS, with_peers
-from _process_rounds import best_peer, compare, null
-from _rounds import timed
+from _process_peers import CALM, WORKERS, with_peers
+from _process_rounds import best_peer, compare, null, ratios
+from _rounds import Run, timed
 from _tables import spread, table
 
 from pytest_pipeline.executors.processes import Processes
@@ -48,31 +48,32 @@ def copying(count: int, *, is_fresh: bool) -> Iterator[None]:
             kept = [np.ones(0)] * count
 
 
-def memcpy_s(count: int, rounds: int, *, is_fresh: bool) -> list[float]:
-    """Return the seconds per array of plain copies over the same rotating working set."""
-    copies = copying(count, is_fresh=is_fresh)
+def memcpy(*, is_fresh: bool) -> Run:
+    """Return a run of `COUNT` plain copies over the same rotating working set, memory that is kept touched before."""
+    copies = copying(COUNT, is_fresh=is_fresh)
     next(copies)
-    once = timed(lambda: next(copies))
-    return [once() / count for _ in range(rounds)]
+    return timed(lambda: next(copies))
 
 
 def array_table(rounds: int, *, is_echo: bool) -> str:
     arrays = [np.full(ARRAY, float(k)) for k in range(4)]
     items = [arrays[k % 4] for k in range(COUNT)] if is_echo else [ARRAY] * COUNT
     arms: dict[str, dict[str, Any]] = {"processes": {}, "processes, view=True": {"view": True}}
-    found = compare(null if is_echo else produce, items, arms, rounds=rounds, is_echo=is_echo)
+    copies = {
+        "memcpy, one core": memcpy(is_fresh=False),
+        "memcpy into fresh memory, one core": memcpy(is_fresh=True),
+    }
+    fn = null if is_echo else produce
+    found = compare(fn, items, arms, rounds=rounds, is_echo=is_echo, peers=CALM, beside=copies)
     best = best_peer(found)
-    found["memcpy, one core"] = memcpy_s(COUNT, rounds, is_fresh=False)
-    found["memcpy into fresh memory, one core"] = memcpy_s(COUNT, rounds, is_fresh=True)
-    memcpy_median = median(found["memcpy, one core"])
     share = ">= 0.25" if is_echo else ">= 0.5"
     rows = [
         [
             name,
             spread([ARRAY * 8 / each / 1e9 for each in seconds], " GB/s"),
-            spread([memcpy_median / each for each in seconds], digits=3),
+            spread(ratios(found, name, to="memcpy, one core"), digits=3),
             share if name == "processes" else "",
-            spread([median(found[best]) / each for each in seconds], "x"),
+            spread(ratios(found, name, to=best), "x"),
             ">= 5x" if name == "processes" else "",
         ]
         for name, seconds in found.items()

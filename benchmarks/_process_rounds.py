@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from statistics import median
 from typing import Any
@@ -35,10 +35,12 @@ def compare(
     chunk: int = 1,
     is_echo: bool = False,
     peers: Sequence[str] = tuple(HERE),
+    beside: Mapping[str, Run] | None = None,
 ) -> dict[str, list[float]]:
     """Return the seconds per item of ours and of the peers, from interleaved rounds.
 
     An echo is about items that have to be sent: peers whose workers were born with them are left out.
+    `beside` are runs over as many items that need no workers: plain copies, say.
     """
     runs: dict[str, Run] = {}
     peers = [name for name in peers if not is_echo or HERE[name].sends_items]
@@ -52,6 +54,8 @@ def compare(
         for name, options in arms.items():
             runs[name], running = ours(fn, items, **options)
             stack.callback(running.close)
+        runs |= beside or {}
+        counts |= dict.fromkeys(beside or {}, len(items))
         found = interleave(runs, baseline=peers[0], rounds=rounds).makespans_s
     return {name: [each / counts[name] for each in seconds] for name, seconds in found.items()}
 
@@ -61,9 +65,9 @@ def _drain(opened: Any, fn: Callable[[Any], Any], items: Sequence[Any], chunk: i
     return list(opened(fn, items, chunk))
 
 
-def ratios(found: dict[str, list[float]], name: str) -> list[float]:
-    """Return how many times as fast as the baseline, round by round."""
-    return [base / mine for base, mine in zip(found[BASELINE], found[name], strict=True)]
+def ratios(found: dict[str, list[float]], name: str, *, to: str = BASELINE) -> list[float]:
+    """Return how many times as fast as `to`, round by round."""
+    return [base / mine for base, mine in zip(found[to], found[name], strict=True)]
 
 
 def best_peer(found: dict[str, list[float]]) -> str:
