@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from statistics import median
 from typing import Any
@@ -53,6 +54,25 @@ def memcpy(*, is_fresh: bool) -> Run:
     copies = copying(COUNT, is_fresh=is_fresh)
     next(copies)
     return timed(lambda: next(copies))
+
+
+def cores_line(rounds: int) -> str:
+    """Print what plain copies reach on one core, and on as many as there are workers at the same time."""
+    lanes = [copying(COUNT, is_fresh=False) for _ in range(WORKERS)]
+    with ThreadPoolExecutor(WORKERS) as pool:  # numpy copies without the GIL
+
+        def all_lanes(some: list[Iterator[None]]) -> float:
+            began = time.perf_counter()
+            list(pool.map(next, some))
+            return len(some) * COUNT * ARRAY * 8 / 1e9 / (time.perf_counter() - began)
+
+        all_lanes(lanes)
+        found = [(all_lanes(lanes[:1]), all_lanes(lanes)) for _ in range(rounds)]
+    one, together = ([pair[k] for pair in found] for k in (0, 1))
+    return (
+        f"Plain copies: {spread(one, ' GB/s')} on one core, {spread(together, ' GB/s')} on {WORKERS} at the same time, "
+        f"{spread([b / a for a, b in found], 'x')}."
+    )
 
 
 def array_table(rounds: int, *, is_echo: bool) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 from _installed import is_installed
-from _process_arrays import array_table, cost_table
+from _process_arrays import array_table, cores_line, cost_table
 from _process_peers import BASELINE, CALM, HERE, with_peers
 from _process_rounds import best_peer, compare, null, ratios
 from _tables import print_all, spread, table
@@ -113,6 +113,7 @@ def tables(is_quick: bool = False) -> Iterator[str]:
     yield array_table(rounds, is_echo=False)
     yield array_table(rounds, is_echo=True)
     yield cost_table(rounds)
+    yield cores_line(rounds)
     yield frame_table(rounds)
     yield cpu_table(5 if is_quick else 20)
     if (
