@@ -14,7 +14,6 @@ from pytest_pipeline.explain.ceiling import ALL_STAGES, Line
 from pytest_pipeline.explain.costs import costed_line
 from pytest_pipeline.explain.profiled import Profiled
 from pytest_pipeline.model.change import Change
-from pytest_pipeline.model.plan import Plan
 from pytest_pipeline.model.units import show_quantity
 from pytest_pipeline.model.whatif import HalfBatches, WhatIf
 
@@ -32,10 +31,10 @@ def other_batch_sizes(arm: Profiled) -> Iterator[WhatIf]:
     yield _what_if(
         now,
         costed_line(arm, half.plan, half.trace),
-        _sizes(half.plan),
+        half.plan.batches,
         "the baseline was executed on these batches",
     )
-    twice = _sizes(arm.plan, 2)
+    twice = {name: 2 * size for name, size in arm.plan.batches.items()}
     plan = Change(batch=twice).applied(arm.plan)
     if plan.full_batch <= arm.items:
         saved_s = _fixed_s(arm, half)
@@ -62,11 +61,6 @@ def _what_if(now: Line, then: Line, sizes: Mapping[str, int], basis: str) -> Wha
     )
 
 
-def _sizes(plan: Plan, factor: int = 1) -> dict[str, int]:
-    stages = zip(plan.names, plan.stages, strict=True)
-    return {name: factor * stage.batch for name, stage in stages if stage.batch is not None}
-
-
 def _per_item_s(line: Line) -> float:
     return line.makespan_s() / max(1, len(line.service_s) * line.items_each)
 
@@ -79,7 +73,7 @@ def _fixed_s(arm: Profiled, half: HalfBatches) -> dict[str, float]:
     full, halves = arm.line(), replace(arm, plan=half.plan, baseline=half.trace).line()
     of_full, of_half = (np.median(line.service_s, axis=0) for line in (full, halves))
     fixed = np.clip(2 * of_half - of_full, 0.0, of_full)
-    batched = {*_sizes(arm.plan), ALL_STAGES}
+    batched = {*arm.plan.batches, ALL_STAGES}
     return {
         name: float(each) for name, each in zip(full.names, fixed, strict=True) if name in batched
     }

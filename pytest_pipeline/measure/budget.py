@@ -15,6 +15,9 @@ from pytest_pipeline.stats.ladder import rounds_to_decide, rounds_to_decide_with
 HARD_CAP = 4.0
 """Most that a budget is extended, as a multiple."""
 
+EXTRA_SHARE = 0.1
+"""Share of the budget that one execution beside the rounds, for the explanations, may take at most."""
+
 STREAK_ROUNDS = 1
 """Rounds that only prime the streak of the missed side."""
 

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from pytest_pipeline.errors import StageTimeoutError
 from pytest_pipeline.executors.batches import open_plan
+from pytest_pipeline.measure.budget import EXTRA_SHARE
 from pytest_pipeline.measure.instruments import dropped_prints
 from pytest_pipeline.measure.lane import Lane
 from pytest_pipeline.model.change import Change
@@ -13,14 +14,10 @@ from pytest_pipeline.model.plan import Plan, Source
 from pytest_pipeline.model.trace import Trace
 from pytest_pipeline.model.whatif import HalfBatches
 
-MOST_SHARE = 0.1
-"""Share of the budget that this execution may be expected to take at most."""
-
 
 def halved(plan: Plan) -> Plan | None:
     """Return the plan with half of every batch; None when it has no batches, or odd ones."""
-    stages = zip(plan.names, plan.stages, strict=True)
-    sizes = {name: stage.batch for name, stage in stages if stage.batch is not None}
+    sizes = plan.batches
     if not sizes or any(size % 2 for size in sizes.values()):
         return None
     return Change(batch={name: size // 2 for name, size in sizes.items()}).applied(plan)
@@ -35,7 +32,7 @@ def sample_half_batches(
     dropped, since a stage may well depend on its batch, and so is whatever it raises but a timeout.
     """
     plan_of_half = halved(plan)
-    if plan_of_half is None or expected_s > MOST_SHARE * budget_s:
+    if plan_of_half is None or expected_s > EXTRA_SHARE * budget_s:
         return None
     trace = _executed(baseline, plan_of_half, source)
     return None if trace is None else HalfBatches(plan_of_half, replace(trace, outputs=[]))

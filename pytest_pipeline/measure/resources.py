@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from pytest_pipeline.measure.budget import EXTRA_SHARE
 from pytest_pipeline.measure.lane import Lane
 from pytest_pipeline.measure.profiling import ResourceMeter
 from pytest_pipeline.measure.trial import Measured, Trial
@@ -12,9 +13,6 @@ from pytest_pipeline.model.units import show_quantity, show_share
 
 LEAST_MAKESPAN_S = 0.05
 """Makespan below which an execution is over before its samples say anything: ticks of the kernel last 10 ms."""
-
-MOST_SHARE = 0.1
-"""Share of the budget that one profile execution may take at most."""
 
 
 class ResourcePhase:
@@ -51,10 +49,10 @@ class ResourcePhase:
                 f"an execution of {show_quantity(makespan_s, 's')} is too short to be sampled: "
                 f"{show_quantity(LEAST_MAKESPAN_S, 's')} at least"
             )
-        if makespan_s > MOST_SHARE * budget_s:
+        if makespan_s > EXTRA_SHARE * budget_s:
             return (
                 f"one more execution of {show_quantity(makespan_s, 's')} would take more than "
-                f"{show_share(MOST_SHARE)} of the budget of {show_quantity(budget_s, 's')}"
+                f"{show_share(EXTRA_SHARE)} of the budget of {show_quantity(budget_s, 's')}"
             )
         return ""
 

@@ -132,7 +132,13 @@ class Plan:
     @property
     def is_batched(self) -> bool:
         """Whether some stage takes lists of items."""
-        return any(stage.batch is not None for stage in self.stages)
+        return bool(self.batches)
+
+    @property
+    def batches(self) -> dict[str, int]:
+        """Return items per call of the stages that take lists, by name."""
+        stages = zip(self.names, self.stages, strict=True)
+        return {name: stage.batch for name, stage in stages if stage.batch is not None}
 
     @property
     def full_batch(self) -> int:

@@ -137,10 +137,8 @@ def _batched(
     """Yield the plan with each batch size, as declared first, and an execution of the baseline."""
     plan = profile.plan
     yield plan, profile.serial_trace
-    stages = zip(plan.names, plan.stages, strict=True)
-    names = [name for name, stage in stages if stage.batch is not None]
     for size in dict.fromkeys(sizes):
-        changed = Change(batch=dict.fromkeys(names, size)).applied(plan)
+        changed = Change(batch=dict.fromkeys(plan.batches, size)).applied(plan)
         if changed == plan:
             continue
         once = runs.compare(
