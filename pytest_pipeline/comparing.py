@@ -74,7 +74,7 @@ def compare(
     timeout: float = 60.0,
     requirements: Sequence[Requirement] = (),
     budget_s: float = 30.0,
-    max_rounds: int = 40,
+    max_rounds: int = 100,
     mode: str = "measure",
     extra_executors: Mapping[str, Executor] | None = None,
     machine: Machine | None = None,

@@ -1,7 +1,7 @@
 """Run the experiments and write the table.
 
 python -m benchmarks.calibration --minutes 45        go on where the last session stopped
-python -m benchmarks.calibration --cells 'planted*'  only some of them
+python -m benchmarks.calibration --cells 'planted*' p99  only some of them
 python -m benchmarks.calibration --plan              what is missing and how long it will take
 python -m benchmarks.calibration --table             write docs/calibration.md from the results
 """
@@ -24,7 +24,7 @@ def main() -> None:
     """Do what the options say."""
     options = _parse()
     store = Store(options.store or default_path())
-    cells = choose(options.cells, is_nightly=options.nightly)
+    cells = choose(*options.cells, is_nightly=options.nightly)
     if options.plan:
         print(plan_table(cells, store))
         return
@@ -58,7 +58,9 @@ def _parse() -> argparse.Namespace:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--minutes", type=float, default=45.0, help="stop in time (45)")
-    parser.add_argument("--cells", default="*", help="shell pattern, or a part of the name")
+    parser.add_argument(
+        "--cells", nargs="+", default=["*"], help="shell patterns, or parts of the names"
+    )
     parser.add_argument("--nightly", action="store_true", help="300 runs of every cell")
     parser.add_argument("--store", type=Path, help="results file (default: one per machine)")
     parser.add_argument("--plan", action="store_true", help="print what is missing")

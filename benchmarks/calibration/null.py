@@ -11,7 +11,8 @@ from types import ModuleType
 from benchmarks.calibration.store import Record
 
 ALPHAS = (0.05, 0.01, 0.001)
-ROUNDS = 40
+ROUNDS = 100
+"""As many clean rounds as a comparison takes by default."""
 TEST = Path(__file__).resolve().parents[2] / "tests" / "calibration" / "test_null_simulation.py"
 
 

@@ -8,6 +8,7 @@ from statistics import median
 
 from benchmarks._tables import table
 from benchmarks.calibration.cells import Cell
+from benchmarks.calibration.null import ROUNDS
 from benchmarks.calibration.store import Record, Store
 from benchmarks.calibration.summary import Summary, percent, share_text, summarise, wilson
 
@@ -111,7 +112,7 @@ def _null_table(records: Sequence[Record]) -> str:
     ]
     header = ["tolerated error", "false FAIL", "share", "exact", "holds"]
     return (
-        "Half of the ratios below the limit, a quarter below 0.9 of it, 40 rounds, before confirmation:\n\n"
+        f"Half of the ratios below the limit, a quarter below 0.9 of it, {ROUNDS} rounds, before confirmation:\n\n"
         + table(header, rows)
         + "\n"
     )

@@ -82,7 +82,7 @@ _SIGNATURES = {
     "peak_memory": "peak_memory(max, executor=None, tolerance='5%'): fail when an execution adds more than `max`, e.g. '512MB', to the memory of this process and its children",
     "error_rate": "error_rate(max, executor=None, tolerance='5%'): collect errors of stages instead of stopping, and fail when more than the share `max` of the items, e.g. '1%', fails; 0 allows none",
     "executors": "executors(*names): which executors to compare with the baseline, e.g. executors('threads', 'processes')",
-    "measure": "measure(budget='30s', max_rounds=40): how long to measure",
+    "measure": "measure(budget='30s', max_rounds=100): how long to measure",
 }
 """Lines of `pytest --markers`."""
 
