@@ -12,6 +12,8 @@ from pytest_pipeline.explain.caches import cache_warnings
 from pytest_pipeline.judge.conclude import conclude, without_rounds
 from pytest_pipeline.judge.estimates import fastest_arms
 from pytest_pipeline.judge.gate import Gate
+from pytest_pipeline.judge.ladder import LadderGate
+from pytest_pipeline.judge.leaning import NO_LEANING
 from pytest_pipeline.measure.equality import Check, check_name
 from pytest_pipeline.measure.trial import Measured, Trial, Wrong
 from pytest_pipeline.measure.watch import median_services_s
@@ -133,11 +135,21 @@ class Assembly:
     def _finding(self, gate: Gate, measured: Measured, adviser: Adviser) -> Finding:
         around = measured.circumstances(gate, self._trial.company)
         finding = conclude(gate, gate.estimate(measured.rounds), around)
-        finding = replace(finding, evidence=(*finding.evidence, *adviser.details(gate)))
+        more = (*self._leaning(gate, finding.reason), *adviser.details(gate))
+        finding = replace(finding, evidence=(*finding.evidence, *more))
         if finding.verdict is Verdict.MET or finding.reason is Reason.UNREACHABLE:
             return finding
         advice = adviser.advise(gate)
         return replace(finding, cause=advice.cause, next_step=advice.next_step)
+
+    def _leaning(self, gate: Gate, reason: Reason) -> tuple[str, ...]:
+        """Return what more rounds would do for a gate that is near its limit."""
+        if reason is not Reason.NEAR_LIMIT or not isinstance(gate, LadderGate):
+            return ()
+        leaning = gate.leaning
+        if leaning is None:
+            return (NO_LEANING,)
+        return (leaning.sentence(self._trial.budget_s, self._trial.max_rounds),)
 
     def _wrong(self, measured: Measured) -> list[Finding]:
         return [_wrong_finding(each, self._trial.baseline.name) for each in measured.wrong]

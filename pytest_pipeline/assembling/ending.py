@@ -19,30 +19,41 @@ _REASONS: tuple[tuple[type[BaseException], Reason], ...] = (
 )
 _STAGE_NOTE = re.compile(r"stage '(.+)', items? \d")
 """What every executor notes on the exception of a stage."""
+_NEXT_STEP = re.compile(r"(?:^|; )next: (.+)$", re.MULTILINE)
+"""How our own messages, and what we note on the exceptions of others, end."""
 
 
 def finding_of(error: BaseException, baseline: str, *, has_run: bool) -> Finding:
     """Return the finding of `error`; `has_run` when the baseline had gone through all the items before."""
     reason = next((each for kind, each in _REASONS if isinstance(error, kind)), Reason.STAGE_RAISED)
     where = "; ".join(getattr(error, "__notes__", ()))
-    first_line = (str(error).splitlines() or [""])[0]
-    text = f"{type(error).__name__}: {first_line}" + (
-        f" ({where.splitlines()[0]})" if where else ""
-    )
+    text = f"{type(error).__name__}: {_seen(str(error))}" + (f" ({_seen(where)})" if where else "")
     advice = _advice_on(error, baseline, has_run=has_run)
     finding = without_rounds(None, "", Verdict.INVALID, reason, text)
     return replace(finding, cause=advice.cause, next_step=advice.next_step)
 
 
 def note_advice(error: BaseException, finding: Finding) -> None:
-    """Write cause and next step on the exception, where the user looks: it is raised, the finding is not."""
-    if finding.next_step:
+    """Write cause and next step on the exception, where the user looks: it is raised, the finding is not.
+
+    A next step without a cause was read from the exception itself.
+    """
+    if finding.cause:
         error.add_note(f"likely cause: {finding.cause}\nnext: {finding.next_step}")
 
 
+def _seen(text: str) -> str:
+    """Return the first line of `text` without its next step, which a report shows by itself."""
+    return _NEXT_STEP.sub("", (text.splitlines() or [""])[0])
+
+
 def _advice_on(error: BaseException, baseline: str, *, has_run: bool) -> Advice:
-    """Return what to try when a stage raised; our own errors and those of a device say it themselves."""
+    """Return what to try: our own errors and what we note of a device say it, of a stage it is worked out."""
     notes: Sequence[str] = getattr(error, "__notes__", ())
+    own = [str(error)] if isinstance(error, PipelineError) else []
+    said = _NEXT_STEP.search("\n".join([*own, *notes]))
+    if said:
+        return Advice("", said[1])
     stage = _STAGE_NOTE.match(notes[0]) if len(notes) == 1 else None
     if stage is None or isinstance(error, PipelineError) or not isinstance(error, Exception):
         return Advice("", "")

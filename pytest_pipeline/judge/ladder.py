@@ -27,8 +27,10 @@ from typing import Literal
 
 from pytest_pipeline.judge.estimates import reading_estimate
 from pytest_pipeline.judge.gate import Errors, Status, count, disturbed_visits
+from pytest_pipeline.judge.leaning import Leaning, lean
 from pytest_pipeline.judge.readings import Reading
 from pytest_pipeline.model.estimate import Estimate
+from pytest_pipeline.model.finding import Verdict
 from pytest_pipeline.model.requirement import Requirement
 from pytest_pipeline.model.rounds import Phase, Round
 from pytest_pipeline.stats.ladder import LadderBet, rounds_to_decide
@@ -145,6 +147,17 @@ class LadderGate:
         is_minimum = self.requirement.quantity.is_minimum
         slow = sum((value < middle) is is_minimum for value in self._values)
         return slow / len(self._values) > UNSTEADY_SHARE
+
+    @property
+    def leaning(self) -> Leaning | None:
+        """Which side more rounds would decide for; None when these rounds point to neither."""
+        errors = self._errors
+        return lean(
+            [
+                (Verdict.MISSED, self._missed, errors.missed),
+                (Verdict.MET, self._met, errors.met),
+            ]
+        )
 
     def _bet_on(self, side: Literal["met", "missed"]) -> LadderBet:
         is_above = self.requirement.quantity.is_minimum is (side == "met")

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 from unit.virtual import Lab
 
-from pytest_pipeline.errors import UsageError
+from pytest_pipeline.assembling.ending import finding_of
+from pytest_pipeline.errors import StageTimeoutError, UsageError, WorkerDiedError
 from pytest_pipeline.model.plan import Stage
 
 
@@ -56,3 +57,47 @@ def test_ctrl_c_gets_no_advice():
     with pytest.raises(KeyboardInterrupt) as caught:
         Lab().compare([Stage(stage, name="parse")])
     assert not [note for note in getattr(caught.value, "__notes__", ()) if "next:" in note]
+
+
+@pytest.mark.parametrize(
+    ("error", "seen", "step"),
+    [
+        (
+            StageTimeoutError("no end within 2 s: stage 'parse', item 3\nnext: see below\nstacks"),
+            "StageTimeoutError: no end within 2 s: stage 'parse', item 3",
+            "see below",
+        ),
+        (
+            WorkerDiedError("worker process 7 ended by itself\nnext: use smaller items"),
+            "WorkerDiedError: worker process 7 ended by itself",
+            "use smaller items",
+        ),
+        (
+            UsageError("fork is not safe here; next: leave start_method out"),
+            "UsageError: fork is not safe here",
+            "leave start_method out",
+        ),
+    ],
+)
+def test_what_our_own_error_says_to_do_next_stands_in_the_report_and_not_twice(error, seen, step):
+    finding = finding_of(error, "serial", has_run=False)
+    assert (finding.headline, finding.next_step) == (seen, step)
+
+
+def test_a_note_on_a_devices_error_says_what_to_do_next():
+    error = RuntimeError("CUDA out of memory")
+    error.add_note("stage 'blur', item 3")
+    error.add_note("out of memory on cuda:0: 4 slots x 1 GB; next: fewer slots, Cuda(slots=3)")
+    finding = finding_of(error, "serial", has_run=True)
+    assert (
+        finding.headline
+        == "RuntimeError: CUDA out of memory (stage 'blur', item 3; out of memory on cuda:0: 4 slots x 1 GB)"
+    )
+    assert finding.next_step == "fewer slots, Cuda(slots=3)"
+
+
+def test_a_stage_that_says_next_in_its_own_words_is_not_quoted_as_ours():
+    error = ValueError("bad token\nnext: token 7")
+    error.add_note("stage 'parse', item 3")
+    finding = finding_of(error, "serial", has_run=False)
+    assert "token 7" not in finding.next_step

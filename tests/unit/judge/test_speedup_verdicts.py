@@ -8,6 +8,7 @@ from unit.virtual import Lab, sometimes, speedup
 from pytest_pipeline.assembling.assembly import merge_best
 from pytest_pipeline.judge.conclude import without_rounds
 from pytest_pipeline.judge.gate import Errors
+from pytest_pipeline.judge.leaning import NO_LEANING
 from pytest_pipeline.model.finding import Reason, Verdict
 from pytest_pipeline.model.rounds import Phase
 from pytest_pipeline.testing import VirtualExecutor
@@ -84,6 +85,31 @@ def test_a_test_at_exactly_the_effective_limit_is_near_its_limit_and_not_failed(
     lab.threads.slowdown = lambda _: (160 / 82) / (1.9 * 0.95) * 0.999999
     (finding,) = lab.compare(requirements=[speedup(1.9, tolerance=0.05)], max_rounds=3).findings
     assert (finding.verdict, finding.reason) == (Verdict.INCONCLUSIVE, Reason.NEAR_LIMIT)
+    assert "4 clean rounds lean" not in finding.text
+
+
+def test_a_gate_near_its_limit_says_what_more_rounds_would_decide():
+    lab = Lab()
+    lab.threads.slowdown = lambda _: (160 / 82) / (1.9 * 0.95) * 1.01
+    asked = [speedup(1.9, tolerance=0.05)]
+    (finding,) = lab.compare(requirements=asked, max_rounds=6).findings
+    assert (finding.verdict, finding.reason) == (Verdict.INCONCLUSIVE, Reason.NEAR_LIMIT)
+    (sentence,) = finding.evidence
+    assert sentence == (
+        "6 clean rounds lean to missed: about 13 like them decide, which "
+        '@pytest.mark.measure(budget="80s", max_rounds=13) should hold'
+    )
+    (decided,) = lab.compare(requirements=asked, max_rounds=13).findings
+    assert decided.verdict is Verdict.MISSED
+
+
+def test_a_gate_whose_rounds_lie_on_both_sides_says_that_more_would_not_tell():
+    lab = Lab()
+    at_limit = (160 / 82) / (1.9 * 0.95)
+    lab.threads.slowdown = lambda execution: at_limit * (1.01 if execution // 6 % 2 else 0.99)
+    (finding,) = lab.compare(requirements=[speedup(1.9, tolerance=0.05)], max_rounds=12).findings
+    assert finding.reason is Reason.NEAR_LIMIT
+    assert finding.evidence == (NO_LEANING,)
 
 
 def test_a_neighbour_that_comes_after_the_start_makes_a_cpu_plan_busy_not_slow():

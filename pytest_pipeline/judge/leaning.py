@@ -1,0 +1,56 @@
+"""What an undecided ladder gate leans to, and how many rounds like those seen would decide it.
+
+A projection for the message, never for the verdict: the shares of rounds beyond the limit are taken
+to stay what they were.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from pytest_pipeline.model.finding import Verdict
+from pytest_pipeline.stats.ladder import LadderBet
+
+RESERVE = 1.2
+"""A proposed budget holds this many times the rounds that are projected: they are not all alike."""
+
+STEP_S = 10
+"""A proposed budget is a multiple of this, seconds."""
+
+
+NO_LEANING = "the rounds lean to neither side: more of them would not tell, the value lies at the limit itself"
+"""Said when rounds like those seen never decide."""
+
+
+@dataclass(frozen=True, slots=True)
+class Leaning:
+    """The side that needs the fewest further rounds."""
+
+    verdict: Verdict
+    """`met` or `missed` (still to be confirmed)."""
+    rounds: int
+    """Clean rounds bet on so far."""
+    needed: int
+    """Clean rounds, those so far included, after which rounds like them decide."""
+
+    def sentence(self, budget_s: float, max_rounds: int) -> str:
+        """Return the sentence for the finding; the measurement used `budget_s` or `max_rounds`."""
+        share = RESERVE * self.needed / self.rounds
+        budget = f'budget="{STEP_S * math.ceil(share * budget_s / STEP_S)}s"'
+        rounds = f", max_rounds={self.needed}" if self.needed > max_rounds else ""
+        return (
+            f"{self.rounds} clean rounds lean to {self.verdict.value}: about {self.needed} like them decide, which "
+            f"@pytest.mark.measure({budget}{rounds}) should hold"
+        )
+
+
+def lean(sides: Iterable[tuple[Verdict, LadderBet, float]]) -> Leaning | None:
+    """Return the nearest of `sides` (verdict, bet, tolerated error), or None when more rounds would not help."""
+    found = [
+        Leaning(verdict, bet.rounds, needed)
+        for verdict, bet, alpha in sides
+        if (needed := bet.rounds_needed(alpha)) is not None
+    ]
+    return min(found, key=lambda each: each.needed / each.rounds, default=None)
