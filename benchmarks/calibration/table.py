@@ -103,16 +103,18 @@ def _null_table(records: Sequence[Record]) -> str:
     rows = [
         [
             percent(record["alpha"]),
+            record["bets"],
             f"{record['failed']} of {record['runs']}",
             f"{record['failed'] / record['runs']:.5f}",
-            f"{record['exact']:.5f}",
+            "-" if record["exact"] is None else f"{record['exact']:.5f}",
             "yes" if record["failed"] / record["runs"] <= record["alpha"] else "NO",
         ]
         for record in records
     ]
-    header = ["tolerated error", "false FAIL", "share", "exact", "holds"]
+    header = ["tolerated error", "bets on", "false FAIL", "share", "exact", "holds"]
     return (
-        f"Half of the ratios below the limit, a quarter below 0.9 of it, {ROUNDS} rounds, before confirmation:\n\n"
+        f"Half of the ratios below the limit, a quarter below 0.9 of it, {ROUNDS} rounds, before confirmation. Best ratios are bet on in\n"
+        "every clean round, mean ones where nobody can have disturbed it (here in every round, drawn apart from the best):\n\n"
         + table(header, rows)
         + "\n"
     )

@@ -20,6 +20,9 @@ CLEAN_FACTOR = 1.25
 WAITING_FACTOR = 2.0
 """The same for plans that mostly wait, which a CPU neighbour hardly hurts (A9.4)."""
 
+COMPUTING_SHARE = 0.9
+"""CPU share from which the cores are all that others can take from a plan: less may wait for a disk or a server."""
+
 HEADROOM = 0.95
 """Share of the needed parallel CPU capacity that the control has to show (A9.4)."""
 
@@ -45,6 +48,11 @@ class Capacity:
     def is_waiting_plan(self) -> bool:
         """Whether the plan mostly waits, so that a CPU neighbour hardly hurts it."""
         return self.needed < WAITING_DEMAND
+
+    @property
+    def is_computing_plan(self) -> bool:
+        """Whether the plan only computes, so that nobody disturbs it without using a core."""
+        return self.cpu_share >= COMPUTING_SHARE
 
     @property
     def clean_factor(self) -> float:

@@ -4,14 +4,17 @@ Speedup, efficiency, throughput and first result share it; a `Reading` takes the
 round, everything else is the same (project's study, A2 as refined by A7-A9, A9.10). A clean round
 gives two values: *missed* bets on the best of its sub-pairs, what the code can do in its best
 moment; *met* bets on their median, so that an intermittent slow mode is not forgiven. A missed bet
-also needs the previous round clean. The first missed crossing only makes the gate suspect: a fresh
-e-process on spaced rounds has to cross too.
+also needs the previous round clean. Of a ratio, *missed* bets on the mean as well in rounds that
+nobody can have disturbed (`Round.was_alone`, `stats.two_ladders`): there is nothing to forgive. The
+first missed crossing only makes the gate suspect: a fresh e-process on spaced rounds has to cross
+too.
 
 Guarantee for a minimum, with L the effective limit: *conforming = in clean rounds at least half of
-the best values reach L and at most a quarter fall below 0.9 L*; such a test is failed with
-probability at most `Errors.missed`. Met means that at least half of the median values exceed L,
-wrong with probability at most `Errors.met`. For a maximum it is the mirror image: at most a quarter
-of the best values lie above L / 0.9. An efficiency of e on w workers is a speedup of e x w, so its
+the best values reach L and at most a quarter fall below 0.9 L, and so do the means of those
+rounds that nobody can have disturbed*; such a test is failed with probability at most
+`Errors.missed`. Met means that at least half of the median values exceed L, wrong with probability
+at most `Errors.met`. For a maximum it is the mirror image: at most a quarter of the best values lie
+above L / 0.9. An efficiency of e on w workers is a speedup of e x w, so its
 gate is the speedup gate with the limit e x w.
 
 Throughput and first result are absolute: another machine gives another value. Inside one run the
@@ -23,7 +26,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Literal
 
 from pytest_pipeline.judge.estimates import reading_estimate
 from pytest_pipeline.judge.gate import Errors, Status, count, disturbed_visits
@@ -35,6 +37,7 @@ from pytest_pipeline.model.requirement import Requirement
 from pytest_pipeline.model.rounds import Phase, Round
 from pytest_pipeline.stats.ladder import LadderBet, rounds_to_decide
 from pytest_pipeline.stats.quantiles import is_bimodal
+from pytest_pipeline.stats.two_ladders import TwoLadders
 
 MAX_CONFIRM_BETS = 24
 """Bets of a confirmation; after that the two measurements disagree. 12 confirmed 96 % of the misses whose
@@ -54,9 +57,9 @@ class LadderGate:
         self.executor = executor
         self._reading = reading
         self._errors = errors
-        self._missed = self._bet_on("missed")
-        self._met = self._bet_on("met")
-        self._confirm_missed: LadderBet | None = None
+        self._missed = self._missed_side()
+        self._met = self._met_side()
+        self._confirm_missed: TwoLadders | None = None
         self._confirm_met: LadderBet | None = None
         self._visits = 0
         self.unconfirmed = ""
@@ -98,7 +101,7 @@ class LadderGate:
         if not self._is_clean(each):
             return
         if streak:
-            self._missed.bet(self._reading.best(each))
+            self._bet_missed(self._missed, each)
         self._met.bet(self._reading.typical(each))
         self._values += self._reading.by_pair(each)
         if self._missed.crossed(self._errors.missed):
@@ -108,8 +111,8 @@ class LadderGate:
 
     def begin_confirmation(self) -> None:
         """Start the fresh e-processes that must agree before the gate is missed."""
-        self._confirm_missed = self._bet_on("missed")
-        self._confirm_met = self._bet_on("met")
+        self._confirm_missed = self._missed_side()
+        self._confirm_met = self._met_side()
         self._visits = 0
 
     def confirm(self, first: Round, second: Round) -> None:
@@ -120,7 +123,7 @@ class LadderGate:
         self._count(second)
         if not (self._is_clean(first) and self._is_clean(second)):
             return
-        self._confirm_missed.bet(self._reading.best(second))
+        self._bet_missed(self._confirm_missed, second)
         self._confirm_met.bet(self._reading.typical(second))
         if self._confirm_missed.crossed(self._errors.confirm):
             self.status = Status.MISSED
@@ -159,9 +162,17 @@ class LadderGate:
             ]
         )
 
-    def _bet_on(self, side: Literal["met", "missed"]) -> LadderBet:
-        is_above = self.requirement.quantity.is_minimum is (side == "met")
-        return LadderBet(self.requirement.effective_limit, "above" if is_above else "below")
+    def _missed_side(self) -> TwoLadders:
+        is_minimum = self.requirement.quantity.is_minimum
+        return TwoLadders(self.requirement.effective_limit, "below" if is_minimum else "above")
+
+    def _met_side(self) -> LadderBet:
+        is_minimum = self.requirement.quantity.is_minimum
+        return LadderBet(self.requirement.effective_limit, "above" if is_minimum else "below")
+
+    def _bet_missed(self, bet: TwoLadders, each: Round) -> None:
+        """Bet on the best sub-pair; of a ratio on the mean too, when nobody can have disturbed it."""
+        bet.bet(self._reading.best(each), self._reading.mean(each) if each.was_alone else None)
 
     def _is_clean(self, each: Round) -> bool:
         """Whether `each` may be bet on: what slows both arms alike cancels in a ratio only."""

@@ -9,9 +9,13 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Protocol
 
 from pytest_pipeline.model.finding import Verdict
-from pytest_pipeline.stats.ladder import LadderBet
+from pytest_pipeline.stats.eprocess import log_threshold
+
+FARTHEST = 5
+"""A projection looks at most this many times as far as there are rounds."""
 
 RESERVE = 1.2
 """A proposed budget holds this many times the rounds that are projected: they are not all alike."""
@@ -22,6 +26,19 @@ STEP_S = 10
 
 NO_LEANING = "the rounds lean to neither side: more of them would not tell, the value lies at the limit itself"
 """Said when rounds like those seen never decide."""
+
+
+class Bet(Protocol):
+    """What a projection needs of one side of a gate."""
+
+    @property
+    def rounds(self) -> int:
+        """How many rounds were bet on."""
+        ...
+
+    def log_e_after(self, total: int, seen: int) -> float:
+        """Return the log e-value after total / seen times as many rounds like these."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,11 +63,19 @@ class Leaning:
         )
 
 
-def lean(sides: Iterable[tuple[Verdict, LadderBet, float]]) -> Leaning | None:
+def lean(sides: Iterable[tuple[Verdict, Bet, float]]) -> Leaning | None:
     """Return the nearest of `sides` (verdict, bet, tolerated error), or None when more rounds would not help."""
     found = [
         Leaning(verdict, bet.rounds, needed)
         for verdict, bet, alpha in sides
-        if (needed := bet.rounds_needed(alpha)) is not None
+        if (needed := _rounds_needed(bet, alpha)) is not None
     ]
     return min(found, key=lambda each: each.needed / each.rounds, default=None)
+
+
+def _rounds_needed(bet: Bet, alpha: float) -> int | None:
+    """Return after how many rounds, those so far included, E reaches 1/alpha; None beyond `FARTHEST`."""
+    seen = max(1, bet.rounds)
+    totals = range(seen, FARTHEST * bet.rounds + 1)
+    height = log_threshold(alpha)
+    return next((total for total in totals if bet.log_e_after(total, seen) >= height), None)

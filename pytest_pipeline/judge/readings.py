@@ -3,7 +3,8 @@
 Every reading gives two values per round. *Best* is what the code did in its best moment of the
 round: the missed side bets on it, so that a disturbance of one sub-pair never counts against the
 code. *Typical* is the median over the sub-pairs: the met side bets on it, so that a slow mode that
-comes and goes is not forgiven. A sub-pair's value is a mean over its repeats.
+comes and goes is not forgiven. Of a ratio there is the *mean* as well, that of the round's total
+times: the missed side bets on it where nobody can have disturbed the round. A sub-pair's value is a mean over its repeats.
 """
 
 from __future__ import annotations
@@ -25,6 +26,10 @@ class Reading(Protocol):
 
     def typical(self, each: Round) -> float:
         """Return the median value of the round."""
+        ...
+
+    def mean(self, each: Round) -> float | None:
+        """Return the ratio of the mean times; None for a quantity that no baseline divides."""
         ...
 
     def by_pair(self, each: Round) -> list[float]:
@@ -62,6 +67,11 @@ class SpeedupReading:
         """median(baseline) / median(arm) / workers."""
         base, mine = self._arms(each)
         return median(base) / (median(mine) * self.workers)
+
+    def mean(self, each: Round) -> float | None:
+        """Mean of the baseline / mean of the arm / workers."""
+        base, mine = self._arms(each)
+        return sum(base) / (sum(mine) * self.workers)
 
     def by_pair(self, each: Round) -> list[float]:
         """Return baseline / arm / workers of each sub-pair."""
@@ -103,6 +113,10 @@ class ThroughputReading:
         """Median over the sub-pairs."""
         return median(self.by_pair(each))
 
+    def mean(self, each: Round) -> float | None:  # noqa: ARG002 - every reading is asked alike
+        """None: a machine that is slower for a while is not divided out."""
+        return None
+
     def by_pair(self, each: Round) -> list[float]:
         """Return items / makespan of each sub-pair."""
         return [each.num_items / seconds for seconds in each.makespans_s[self.executor]]
@@ -130,6 +144,10 @@ class FirstResultReading:
     def typical(self, each: Round) -> float:
         """Median over the sub-pairs."""
         return median(self.by_pair(each))
+
+    def mean(self, each: Round) -> float | None:  # noqa: ARG002 - every reading is asked alike
+        """None: a machine that is slower for a while is not divided out."""
+        return None
 
     def by_pair(self, each: Round) -> list[float]:
         """Return the seconds of each sub-pair."""

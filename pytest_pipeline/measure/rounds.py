@@ -82,6 +82,7 @@ class RoundRunner:
             controls_s=tuple(controls),
             is_clean=is_clean,
             disturbance=disturbance,
+            was_alone=watch.was_alone and self._capacity.is_computing_plan,
             evidence=watch.evidence,
         )
         self.rounds.append(each)

@@ -99,6 +99,9 @@ class Round:
     """True when the control was as fast as when idle, or nobody else took a core: ratios may be bet on."""
     disturbance: str = ""
     """What was seen when it is not clean; in a clean one, that the control was slow with nobody there."""
+    was_alone: bool = False
+    """Whether nobody can have disturbed it: the plan computes, and the machine's counters show that nobody else took
+    a core. False where they cannot tell."""
     evidence: Evidence | None = None
     """What the operating system saw from the first control to the last; None when it was not asked."""
 

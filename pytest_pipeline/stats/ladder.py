@@ -24,9 +24,6 @@ from pytest_pipeline.stats.eprocess import BernoulliMixture, log_average, log_th
 GUARD = 0.10
 """Default guard band: the second rung sits 10 % beyond the threshold."""
 
-FARTHEST = 5
-"""A projection looks at most this many times as far as there are rounds."""
-
 SHALLOW = BernoulliMixture(null_rate=1 / 2, bets=((1.0, 0.4), (0.9, 0.4), (0.75, 0.2)))
 """Rung 1, at the threshold: a conforming test puts at most half of the clean rounds beyond it."""
 
@@ -77,18 +74,11 @@ class LadderBet:
         """Whether E >= 1/alpha now; checking after every round keeps the error below `alpha`."""
         return self.log_e >= log_threshold(alpha)
 
-    def rounds_needed(self, alpha: float) -> int | None:
-        """Return after how many rounds E reaches 1/alpha if events keep their shares, these rounds included.
-
-        None without a round, and when it takes more than `FARTHEST` times as many.
-        """
-        height = log_threshold(alpha)
-        seen = self._rounds
-        for total in range(max(1, seen), FARTHEST * seen + 1):
-            shallow, deep = (each * total // seen for each in self.events)
-            if ladder_log_e(shallow, deep, total) >= height:
-                return total
-        return None
+    def log_e_after(self, total: int, seen: int) -> float:
+        """Return what `log_e` would be after total / seen times as many rounds with the same shares of events."""
+        counts = (self._shallow_events, self._deep_events, self._rounds)
+        shallow, deep, rounds = (each * total // seen for each in counts)
+        return ladder_log_e(shallow, deep, rounds)
 
     @property
     def log_e(self) -> float:

@@ -164,7 +164,9 @@ def test_the_table_shows_every_row_also_those_without_runs(store):
     for index in range(4):
         peers = {"benchmark mean": index < 2, "benchmark median": False, "benchmark min": False}
         store.append(run(index=index, peers={**peers, "one shot": True, "mean of 10": True}))
-    store.append({"kind": "null", "alpha": 0.001, "runs": 200_000, "failed": 138, "exact": 0.00069})
+    null = {"kind": "null", "alpha": 0.001, "runs": 200_000, "failed": 138}
+    store.append({**null, "bets": "best", "exact": 0.00069})
+    store.append({**null, "bets": "best and mean", "exact": None})
     text = render([HEALTHY, PLANTED], store)
     lines = [[field.strip() for field in line.split("|")[1:-1]] for line in text.splitlines()]
     assert [
@@ -190,7 +192,8 @@ def test_the_table_shows_every_row_also_those_without_runs(store):
         "not enough runs yet (0 of 2)",
     ] in lines
     assert ["healthy", "4", "green", "0 %", "50 %", "0 %", "0 %", "100 %", "100 %"] in lines
-    assert ["0.1 %", "138 of 200000", "0.00069", "0.00069", "yes"] in lines
+    assert ["0.1 %", "best", "138 of 200000", "0.00069", "0.00069", "yes"] in lines
+    assert ["0.1 %", "best and mean", "138 of 200000", "0.00069", "-", "yes"] in lines
     assert "at most 3.7 %" in text
     assert "on 2026-11-22, commits abc" in text
 

@@ -16,6 +16,7 @@ from scipy import stats
 from pytest_pipeline.stats.confidence import rank_for
 from pytest_pipeline.stats.ladder import LadderBet, ladder_log_e
 from pytest_pipeline.stats.rate import BlockBet, RateBet
+from pytest_pipeline.stats.two_ladders import TwoLadders
 
 RUNS = 200_000 if os.environ.get("PIPELINE_CALIBRATION") == "full" else 20_000
 SHALLOW = [(1.0, 0.4), (0.9, 0.4), (0.75, 0.2)]
@@ -44,6 +45,22 @@ def simulate_ladder(miss, deep_miss, rounds=40, seed=0):
     values = np.where(draw < deep_miss, 0.8, np.where(draw < miss, 0.95, 1.2))
     n = np.arange(1, rounds + 1)
     return values, ladder_e((values < 1).cumsum(1), (values < 0.9).cumsum(1), n)
+
+
+def simulate_two_ladders(miss, deep_miss, rounds=40, seed=0, allowed=1.0):
+    """Return e-processes (runs x rounds) of a gate whose mean values miss L = 1 as often as its best ones.
+
+    Both are drawn apart, the most they can differ; `allowed` is the chance that a round lets the second ladder bet.
+    """
+    _, best = simulate_ladder(miss, deep_miss, rounds, seed)
+    draw, may = np.random.default_rng(seed + 1).random((2, RUNS, rounds))
+    bets = may < allowed
+    n = bets.cumsum(1)
+    mean = ladder_e(((draw < miss) & bets).cumsum(1), ((draw < deep_miss) & bets).cumsum(1), n)
+    before = np.concatenate([np.ones((RUNS, 1)), best[:, :-1]], axis=1)
+    first = np.where(n.max(1) > 0, (n > 0).argmax(1), 0)
+    share = before[np.arange(RUNS), first][:, None]
+    return np.where(n > 0, (best + share * mean) / 2, best)
 
 
 def exact_crossings(miss, deep_miss, alpha, rounds):
@@ -77,6 +94,25 @@ def test_conforming_code_at_the_very_limit_fails_less_often_than_promised(alpha,
     assert hits / RUNS <= alpha
     assert agrees(hits, RUNS, exact)
     assert exact == pytest.approx(study, rel=0.05)
+
+
+@pytest.mark.parametrize("allowed", [0.1, 0.5, 1.0])
+@pytest.mark.parametrize("alpha", [0.05, 0.01, 0.001])
+def test_betting_on_means_too_does_not_break_the_promise(alpha, allowed):
+    e = simulate_two_ladders(*WORST, rounds=100, allowed=allowed)
+    assert (e.max(1) >= 1 / alpha).mean() <= alpha
+
+
+def test_the_two_ladders_of_the_package_are_those_that_are_simulated():
+    e = simulate_two_ladders(*WORST, rounds=30, allowed=0.3)[:20]
+    values, _ = simulate_ladder(*WORST, rounds=30)
+    draw, may = np.random.default_rng(1).random((2, RUNS, 30))
+    for run in range(20):
+        bet = TwoLadders(1.0, "below")
+        for k in range(30):
+            mean = 0.8 if draw[run, k] < 1 / 4 else 0.95 if draw[run, k] < 1 / 2 else 1.2
+            bet.bet(values[run, k], mean if may[run, k] < 0.3 else None)
+            assert bet.log_e == pytest.approx(np.log(e[run, k]), abs=1e-6)
 
 
 @pytest.mark.parametrize(("alpha", "study"), [(0.05, 0.040), (0.01, 0.0058), (0.001, 0.00078)])

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from pytest_pipeline.comparing import compare
+from pytest_pipeline.measure.machine import Usage
 from pytest_pipeline.model.comparison import Comparison
 from pytest_pipeline.model.plan import Stage
 from pytest_pipeline.model.requirement import Quantity, Requirement
@@ -90,6 +91,20 @@ def sometimes(share: float, slow: float) -> Callable[[int], float]:
         return slow if (execution * share) % 1 < share else 1.0
 
     return slowdown
+
+
+def used(foreign_cores: Callable[[float], float], **hidden: bool) -> Callable[[float], Usage]:
+    """Count one core of ours, and of others what `foreign_cores` says at that moment, added up in 10 ms."""
+    total = {"s": 0.0, "at": 0.0}
+
+    def usage(now_s: float) -> Usage:
+        while total["at"] + 0.01 <= now_s:
+            total["s"] += 0.01 * foreign_cores(total["at"])
+            total["at"] += 0.01
+        options = {"sees_others": True, **hidden}
+        return Usage(now_s, now_s + total["s"], throttled=0, **options)
+
+    return usage
 
 
 def error_rate(limit: float, **options: Any) -> Requirement:

@@ -6,7 +6,7 @@ import random
 from collections.abc import Callable
 
 import pytest
-from unit.virtual import Lab, speedup
+from unit.virtual import Lab, speedup, used
 
 from pytest_pipeline.measure.machine import Usage
 from pytest_pipeline.model.finding import Reason, Verdict
@@ -23,20 +23,6 @@ Factor = Callable[[float], float]
 def slow_control(now_s: float) -> float:
     """The scheduler packs the two threads of the control onto one core, once the rounds have begun."""
     return 1.0 if now_s < 1.5 else 1.8
-
-
-def used(foreign_cores: Factor, **hidden: bool) -> Callable[[float], Usage]:
-    """Count one core of ours, and of others what `foreign_cores` says at that moment, added up in 10 ms."""
-    total = {"s": 0.0, "at": 0.0}
-
-    def usage(now_s: float) -> Usage:
-        while total["at"] + 0.01 <= now_s:
-            total["s"] += 0.01 * foreign_cores(total["at"])
-            total["at"] += 0.01
-        options = {"sees_others": True, **hidden}
-        return Usage(now_s, now_s + total["s"], throttled=0, **options)
-
-    return usage
 
 
 def verdict_of(lab: Lab, slowdown: float, limit: float = 1.8, **options):

@@ -134,23 +134,3 @@ def test_the_bet_says_where_it_stands():
     bet = LadderBet(1.9, "below")
     bet.bet(1.8)
     assert repr(bet) == f"LadderBet(below 1.9: 1 of 1, 0 beyond 1.71, log_e={bet.log_e:.3f})"
-
-
-def test_what_is_projected_is_what_it_takes_when_rounds_stay_alike():
-    bet = LadderBet(1.0, "below")
-    assert bet.rounds_needed(0.001) is None
-    values = [1.05, 0.95, 0.95, 0.95, 0.95, 0.95]
-    for value in values:
-        bet.bet(value)
-    needed = bet.rounds_needed(0.05)
-    assert needed is not None
-    while not bet.crossed(0.05):
-        bet.bet(values[bet.rounds % len(values)])
-    assert bet.rounds == needed
-
-
-def test_rounds_on_both_sides_are_never_projected_to_decide():
-    bet = LadderBet(1.0, "below")
-    for value in [0.95, 1.05] * 10:
-        bet.bet(value)
-    assert bet.rounds_needed(0.05) is None

@@ -1,0 +1,61 @@
+"""The missed side of a ratio gate: a ladder on the best of every round, a second one on the mean of some.
+
+The first ladder bets on the best sub-pair, which a neighbour can hardly fake, and which forgives a
+slow mode. In rounds that nobody can have disturbed there is nothing to forgive: the second ladder
+bets on the ratio of the mean times, which spreads least and moves with every execution.
+
+    E = E_1                        before the second ladder's first bet
+    E = (E_1 + E_1' x E_2) / 2     from then on, E_1' being E_1 just before it
+
+The wealth is split when a round first allows it, which is known before its values are looked at:
+E stays an e-process for code that conforms on both ladders (a convex combination of two
+non-negative supermartingales), and costs nothing where no round ever allows it.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pytest_pipeline.stats.eprocess import log_average, log_threshold
+from pytest_pipeline.stats.ladder import LadderBet
+
+
+class TwoLadders:
+    """Both ladders against one threshold; see `LadderBet` for the arguments and what they raise."""
+
+    def __init__(self, threshold: float, direction: Literal["below", "above"]) -> None:
+        self._best = LadderBet(threshold, direction)
+        self._mean = LadderBet(threshold, direction)
+        self._share: float | None = None
+
+    def __repr__(self) -> str:
+        return f"TwoLadders(best={self._best!r}, mean={self._mean!r})"
+
+    def bet(self, best: float, mean: float | None) -> None:
+        """Place the bets of one clean round; `mean` is None where the second ladder may not bet."""
+        if mean is not None:
+            if self._share is None:
+                self._share = self._best.log_e
+            self._mean.bet(mean)
+        self._best.bet(best)
+
+    def crossed(self, alpha: float) -> bool:
+        """Whether E >= 1/alpha now; checking after every round keeps the error below `alpha`."""
+        return self.log_e >= log_threshold(alpha)
+
+    @property
+    def log_e(self) -> float:
+        """Log e-value: 0 before the first bet."""
+        return self.log_e_after(1, 1)
+
+    def log_e_after(self, total: int, seen: int) -> float:
+        """Return what `log_e` would be after total / seen times as many rounds with the same shares of events."""
+        alone = self._best.log_e_after(total, seen)
+        if self._share is None:
+            return alone
+        return log_average((alone, self._share + self._mean.log_e_after(total, seen)))
+
+    @property
+    def rounds(self) -> int:
+        """How many rounds were bet on."""
+        return self._best.rounds

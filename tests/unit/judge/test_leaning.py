@@ -1,0 +1,64 @@
+"""What an undecided gate is said to lean to is what more rounds of the same kind decide."""
+
+from __future__ import annotations
+
+import pytest
+
+from pytest_pipeline.judge.leaning import Leaning, lean
+from pytest_pipeline.model.finding import Verdict
+from pytest_pipeline.stats.ladder import LadderBet
+from pytest_pipeline.stats.two_ladders import TwoLadders
+
+# Starting with the round that is no event, n rounds hold just as many events as the share says.
+MISSING = [1.05, 0.95, 0.95, 0.95, 0.95, 0.95]
+
+
+def leaning_of(bet, alpha=0.05):
+    return lean([(Verdict.MISSED, bet, alpha)])
+
+
+def test_what_is_projected_is_what_it_takes_when_rounds_stay_alike():
+    bet = LadderBet(1.0, "below")
+    for value in MISSING:
+        bet.bet(value)
+    found = leaning_of(bet)
+    assert found is not None
+    while not bet.crossed(0.05):
+        bet.bet(MISSING[bet.rounds % len(MISSING)])
+    assert bet.rounds == found.needed
+
+
+def test_the_projection_of_two_ladders_is_what_they_take():
+    bet = TwoLadders(1.0, "below")
+    for value in MISSING:
+        bet.bet(value, value)
+    found = leaning_of(bet)
+    assert found is not None
+    while not bet.crossed(0.05):
+        value = MISSING[bet.rounds % len(MISSING)]
+        bet.bet(value, value)
+    assert bet.rounds == found.needed
+
+
+@pytest.mark.parametrize("values", [[], [0.95, 1.05] * 10])
+def test_rounds_on_both_sides_or_none_lean_to_nothing(values):
+    bet = LadderBet(1.0, "below")
+    for value in values:
+        bet.bet(value)
+    assert leaning_of(bet) is None
+
+
+def test_the_side_that_needs_fewer_rounds_is_named():
+    below, above = LadderBet(1.0, "below"), LadderBet(1.0, "above")
+    for value in MISSING:
+        below.bet(value)
+        above.bet(value)
+    found = lean([(Verdict.MET, above, 0.01), (Verdict.MISSED, below, 0.05)])
+    assert found is not None
+    assert found.verdict is Verdict.MISSED
+
+
+def test_the_sentence_names_the_marker_that_should_hold_the_rounds():
+    few, many = Leaning(Verdict.MET, 40, 50), Leaning(Verdict.MET, 100, 140)
+    assert '@pytest.mark.measure(budget="50s") should hold' in few.sentence(30, 100)
+    assert '@pytest.mark.measure(budget="60s", max_rounds=140) should' in many.sentence(30, 100)
