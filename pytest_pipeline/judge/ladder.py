@@ -3,8 +3,8 @@
 Speedup, efficiency, throughput and first result share it; a `Reading` takes the value out of a
 round, everything else is the same (project's study, A2 as refined by A7-A9, A9.10). A clean round
 gives two values: *missed* bets on the best of its sub-pairs, what the code can do in its best
-moment; *met* bets on their median, so that an intermittent slow mode is not forgiven. A missed bet
-also needs the previous round clean. Of a ratio, *missed* bets on the mean as well in rounds that
+moment; *met* bets on their median, so that an intermittent slow mode is not forgiven. A bet on the
+best also needs the previous round clean. Of a ratio, *missed* bets on the mean as well in rounds that
 nobody can have disturbed (`Round.was_alone`, `stats.two_ladders`): there is nothing to forgive. The
 first missed crossing only makes the gate suspect: a fresh e-process on spaced rounds has to cross
 too.
@@ -100,8 +100,7 @@ class LadderGate:
         self._count(each)
         if not self._is_clean(each):
             return
-        if streak:
-            self._bet_missed(self._missed, each)
+        self._missed.bet(self._reading.best(each) if streak else None, self._mean(each))
         self._met.bet(self._reading.typical(each))
         self._values += self._reading.by_pair(each)
         if self._missed.crossed(self._errors.missed):
@@ -116,14 +115,15 @@ class LadderGate:
         self._visits = 0
 
     def confirm(self, first: Round, second: Round) -> None:
-        """Take one spaced visit of two rounds; both clean, the second is bet on."""
+        """Take one spaced visit of two rounds: both clean, the best of the second and the means are bet on."""
         assert self._confirm_missed is not None
         assert self._confirm_met is not None
         self._visits += 1
         self._count(second)
         if not (self._is_clean(first) and self._is_clean(second)):
             return
-        self._bet_missed(self._confirm_missed, second)
+        self._confirm_missed.bet(None, self._mean(first))
+        self._confirm_missed.bet(self._reading.best(second), self._mean(second))
         self._confirm_met.bet(self._reading.typical(second))
         if self._confirm_missed.crossed(self._errors.confirm):
             self.status = Status.MISSED
@@ -170,9 +170,9 @@ class LadderGate:
         is_minimum = self.requirement.quantity.is_minimum
         return LadderBet(self.requirement.effective_limit, "above" if is_minimum else "below")
 
-    def _bet_missed(self, bet: TwoLadders, each: Round) -> None:
-        """Bet on the best sub-pair; of a ratio on the mean too, when nobody can have disturbed it."""
-        bet.bet(self._reading.best(each), self._reading.mean(each) if each.was_alone else None)
+    def _mean(self, each: Round) -> float | None:
+        """Return what the missed side bets on besides the best: of a ratio, in a round that nobody can have disturbed."""
+        return self._reading.mean(each) if each.was_alone else None
 
     def _is_clean(self, each: Round) -> bool:
         """Whether `each` may be bet on: what slows both arms alike cancels in a ratio only."""

@@ -31,13 +31,14 @@ class TwoLadders:
     def __repr__(self) -> str:
         return f"TwoLadders(best={self._best!r}, mean={self._mean!r})"
 
-    def bet(self, best: float, mean: float | None) -> None:
-        """Place the bets of one clean round; `mean` is None where the second ladder may not bet."""
+    def bet(self, best: float | None, mean: float | None) -> None:
+        """Place the bets of one clean round; None where the ladder may not bet on it."""
         if mean is not None:
             if self._share is None:
                 self._share = self._best.log_e
             self._mean.bet(mean)
-        self._best.bet(best)
+        if best is not None:
+            self._best.bet(best)
 
     def crossed(self, alpha: float) -> bool:
         """Whether E >= 1/alpha now; checking after every round keeps the error below `alpha`."""
@@ -57,5 +58,5 @@ class TwoLadders:
 
     @property
     def rounds(self) -> int:
-        """How many rounds were bet on."""
+        """How many rounds the first ladder bet on."""
         return self._best.rounds
