@@ -4,18 +4,17 @@ Speedup, efficiency, throughput and first result share it; a `Reading` takes the
 round, everything else is the same (project's study, A2 as refined by A7-A9, A9.10). A clean round
 gives two values: *missed* bets on the best of its sub-pairs, what the code can do in its best
 moment; *met* bets on their median, so that an intermittent slow mode is not forgiven. A bet on the
-best also needs the previous round clean. Of a ratio, *missed* bets on the mean as well in rounds that
-nobody can have disturbed (`Round.was_alone`, `stats.two_ladders`): there is nothing to forgive. The
-first missed crossing only makes the gate suspect: a fresh e-process on spaced rounds has to cross
-too.
+best also needs the previous round clean. Of a ratio, both sides bet on the mean as well in rounds
+that nobody can have disturbed (`Round.was_alone`, `stats.two_ladders`). The first missed crossing
+only makes the gate suspect: a fresh e-process on spaced rounds has to cross too.
 
 Guarantee for a minimum, with L the effective limit: *conforming = in clean rounds at least half of
-the best values reach L and at most a quarter fall below 0.9 L, and so do the means of those
-rounds that nobody can have disturbed*; such a test is failed with probability at most
-`Errors.missed`. Met means that at least half of the median values exceed L, wrong with probability
-at most `Errors.met`. For a maximum it is the mirror image: at most a quarter of the best values lie
-above L / 0.9. An efficiency of e on w workers is a speedup of e x w, so its
-gate is the speedup gate with the limit e x w.
+the best values reach L and at most a quarter fall below 0.9 L, and so do the means of those rounds
+that nobody can have disturbed*; such a test is failed with probability at most `Errors.missed`. Met
+means that at least half of the median values exceed L, or of the means of those rounds, wrong with
+probability at most `Errors.met`. For a maximum it is the mirror image: at most a quarter of the
+best values lie above L / 0.9. An efficiency of e on w workers is a speedup of e x w, so its gate is
+the speedup gate with the limit e x w.
 
 Throughput and first result are absolute: another machine gives another value. Inside one run the
 clean rounds carry the same guarantee, since the control kernel tells a disturbed round whatever the
@@ -26,6 +25,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Literal
 
 from pytest_pipeline.judge.estimates import reading_estimate
 from pytest_pipeline.judge.gate import Errors, Status, count, disturbed_visits
@@ -35,7 +35,7 @@ from pytest_pipeline.model.estimate import Estimate
 from pytest_pipeline.model.finding import Verdict
 from pytest_pipeline.model.requirement import Requirement
 from pytest_pipeline.model.rounds import Phase, Round
-from pytest_pipeline.stats.ladder import LadderBet, rounds_to_decide
+from pytest_pipeline.stats.ladder import rounds_to_decide
 from pytest_pipeline.stats.quantiles import is_bimodal
 from pytest_pipeline.stats.two_ladders import TwoLadders
 
@@ -57,10 +57,10 @@ class LadderGate:
         self.executor = executor
         self._reading = reading
         self._errors = errors
-        self._missed = self._missed_side()
-        self._met = self._met_side()
+        self._missed = self._side("missed")
+        self._met = self._side("met")
         self._confirm_missed: TwoLadders | None = None
-        self._confirm_met: LadderBet | None = None
+        self._confirm_met: TwoLadders | None = None
         self._visits = 0
         self.unconfirmed = ""
         self._previous_clean = False
@@ -100,8 +100,9 @@ class LadderGate:
         self._count(each)
         if not self._is_clean(each):
             return
-        self._missed.bet(self._reading.best(each) if streak else None, self._mean(each))
-        self._met.bet(self._reading.typical(each))
+        mean = self._mean(each)
+        self._missed.bet(self._reading.best(each) if streak else None, mean)
+        self._met.bet(self._reading.typical(each), mean)
         self._values += self._reading.by_pair(each)
         if self._missed.crossed(self._errors.missed):
             self.status = Status.SUSPECT
@@ -110,8 +111,8 @@ class LadderGate:
 
     def begin_confirmation(self) -> None:
         """Start the fresh e-processes that must agree before the gate is missed."""
-        self._confirm_missed = self._missed_side()
-        self._confirm_met = self._met_side()
+        self._confirm_missed = self._side("missed")
+        self._confirm_met = self._side("met")
         self._visits = 0
 
     def confirm(self, first: Round, second: Round) -> None:
@@ -122,9 +123,12 @@ class LadderGate:
         self._count(second)
         if not (self._is_clean(first) and self._is_clean(second)):
             return
-        self._confirm_missed.bet(None, self._mean(first))
-        self._confirm_missed.bet(self._reading.best(second), self._mean(second))
-        self._confirm_met.bet(self._reading.typical(second))
+        for side, value in (
+            (self._confirm_missed, self._reading.best(second)),
+            (self._confirm_met, self._reading.typical(second)),
+        ):
+            side.bet(None, self._mean(first))
+            side.bet(value, self._mean(second))
         if self._confirm_missed.crossed(self._errors.confirm):
             self.status = Status.MISSED
         elif (
@@ -162,16 +166,12 @@ class LadderGate:
             ]
         )
 
-    def _missed_side(self) -> TwoLadders:
-        is_minimum = self.requirement.quantity.is_minimum
-        return TwoLadders(self.requirement.effective_limit, "below" if is_minimum else "above")
-
-    def _met_side(self) -> LadderBet:
-        is_minimum = self.requirement.quantity.is_minimum
-        return LadderBet(self.requirement.effective_limit, "above" if is_minimum else "below")
+    def _side(self, side: Literal["met", "missed"]) -> TwoLadders:
+        is_above = self.requirement.quantity.is_minimum is (side == "met")
+        return TwoLadders(self.requirement.effective_limit, "above" if is_above else "below")
 
     def _mean(self, each: Round) -> float | None:
-        """Return what the missed side bets on besides the best: of a ratio, in a round that nobody can have disturbed."""
+        """Return what both sides bet on as well: of a ratio, in a round that nobody can have disturbed."""
         return self._reading.mean(each) if each.was_alone else None
 
     def _is_clean(self, each: Round) -> bool:

@@ -1,15 +1,16 @@
-"""The missed side of a ratio gate: a ladder on the best of every round, a second one on the mean of some.
+"""One side of a ratio gate: a ladder on one value of every round, a second one on the mean of some.
 
-The first ladder bets on the best sub-pair, which a neighbour can hardly fake, and which forgives a
-slow mode. In rounds that nobody can have disturbed there is nothing to forgive: the second ladder
-bets on the ratio of the mean times, which spreads least and moves with every execution.
+The first ladder bets on what a neighbour can hardly fake: for missed the best sub-pair, for met the
+median. Both pay for it: a best moment forgives a slow mode, and either spreads more than the mean.
+In rounds that nobody can have disturbed there is nothing to guard against: the second ladder bets
+on the ratio of the mean times, which moves with every execution.
 
     E = E_1                        before the second ladder's first bet
     E = (E_1 + E_1' x E_2) / 2     from then on, E_1' being E_1 just before it
 
 The wealth is split when a round first allows it, which is known before its values are looked at:
-E stays an e-process for code that conforms on both ladders (a convex combination of two
-non-negative supermartingales), and costs nothing where no round ever allows it.
+while both ladders' null hypotheses hold, E stays an e-process (a convex combination of two
+non-negative supermartingales), and it costs nothing where no round ever allows it.
 """
 
 from __future__ import annotations
@@ -24,21 +25,21 @@ class TwoLadders:
     """Both ladders against one threshold; see `LadderBet` for the arguments and what they raise."""
 
     def __init__(self, threshold: float, direction: Literal["below", "above"]) -> None:
-        self._best = LadderBet(threshold, direction)
+        self._first = LadderBet(threshold, direction)
         self._mean = LadderBet(threshold, direction)
         self._share: float | None = None
 
     def __repr__(self) -> str:
-        return f"TwoLadders(best={self._best!r}, mean={self._mean!r})"
+        return f"TwoLadders(first={self._first!r}, mean={self._mean!r})"
 
-    def bet(self, best: float | None, mean: float | None) -> None:
+    def bet(self, value: float | None, mean: float | None) -> None:
         """Place the bets of one clean round; None where the ladder may not bet on it."""
         if mean is not None:
             if self._share is None:
-                self._share = self._best.log_e
+                self._share = self._first.log_e
             self._mean.bet(mean)
-        if best is not None:
-            self._best.bet(best)
+        if value is not None:
+            self._first.bet(value)
 
     def crossed(self, alpha: float) -> bool:
         """Whether E >= 1/alpha now; checking after every round keeps the error below `alpha`."""
@@ -51,7 +52,7 @@ class TwoLadders:
 
     def log_e_after(self, total: int, seen: int) -> float:
         """Return what `log_e` would be after total / seen times as many rounds with the same shares of events."""
-        alone = self._best.log_e_after(total, seen)
+        alone = self._first.log_e_after(total, seen)
         if self._share is None:
             return alone
         return log_average((alone, self._share + self._mean.log_e_after(total, seen)))
@@ -59,4 +60,4 @@ class TwoLadders:
     @property
     def rounds(self) -> int:
         """How many rounds the first ladder bet on."""
-        return self._best.rounds
+        return self._first.rounds
