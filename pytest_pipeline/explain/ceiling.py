@@ -16,7 +16,7 @@ import numpy as np
 from pytest_pipeline.explain.profile import service_matrix, stage_summaries
 from pytest_pipeline.model.plan import SOURCE_STAGE, Plan
 from pytest_pipeline.model.trace import Floats, Trace
-from pytest_pipeline.stats.flow import simulate
+from pytest_pipeline.stats.flow import Flow, simulate
 
 MOST_VISITS = 2000
 """Visits in one simulation (5 to 100 us each): beyond that, evenly spaced items stand for all."""
@@ -75,8 +75,8 @@ class Line:
     items_each: int = 1
     """Items in a row of `service_s`: what travels together (`Plan.full_batch`)."""
 
-    def makespan_s(self) -> float:
-        """Return the simulated makespan of the simulated items."""
+    def flow(self) -> Flow:
+        """Return what the simulated items do."""
         return simulate(
             self.service_s,
             self.workers,
@@ -84,12 +84,16 @@ class Line:
             cores=self.cores,
             cpu_share=self.cpu_shares,
             lock_share=self.gil_shares,
-        ).makespan_s
+        )
+
+    def makespan_s(self) -> float:
+        """Return the simulated makespan of the simulated items."""
+        return self.flow().makespan_s
 
     def speedup(self) -> float:
         """Return the finite bound on the speedup."""
-        makespan = self.makespan_s()
-        return self.serial_s / makespan if makespan > 0 else 1.0
+        makespan_s = self.makespan_s()
+        return self.serial_s / makespan_s if makespan_s > 0 else 1.0
 
     def slowest(self) -> int:
         """Return the stage with the most service time per worker."""
@@ -103,6 +107,17 @@ class Line:
     def slowed(self, extra_s: Sequence[float]) -> Line:
         """Return the line with `extra_s` seconds of overhead per item added to each stage."""
         return replace(self, service_s=self.service_s + self.items_each * np.array(extra_s))
+
+    def delayed(self, extra_s: Floats) -> Line:
+        """Return the line with `extra_s` seconds per row added to each stage, in which nothing is computed."""
+        before = self.service_s.mean(axis=0)
+        shares = np.divide(before, before + extra_s, out=np.ones_like(before), where=before > 0)
+        return replace(
+            self,
+            service_s=self.service_s + extra_s,
+            cpu_shares=tuple(float(each) for each in shares * self.cpu_shares),
+            gil_shares=tuple(float(each) for each in shares * self.gil_shares),
+        )
 
 
 def staged_line(plan: Plan, baseline: Trace, host: Host) -> Line:

@@ -28,6 +28,9 @@ MOST_HANDOVER_S = 50e-6
 WAITS = 0.2
 """CPU share below which a stage waits; a computing one beside a neighbour still has more."""
 
+APPROXIMATIONS = 3
+"""A stage that waits longer leaves the others more of the cores: after three steps little is left to correct."""
+
 NOTHING = Shipping(0, 0, 0, 0)
 """Stands for costs that were not sampled."""
 
@@ -43,7 +46,7 @@ def costed_line(arm: Profiled, plan: Plan | None = None, baseline: Trace | None 
         case Layout.STAGED:
             # A hop is paid once per batch, whatever its size.
             hops_s = [each * arm.plan.full_batch / plan.full_batch for each in handover_s(arm)]
-            return line.slowed(hops_s).slowed(_waits_s(arm))
+            return _contended(arm, line.slowed(hops_s).slowed(_waits_s(arm)))
         case Layout.RELAYED:
             return line.slowed(_shipping_s(arm)).slowed(_waits_s(arm))
         case Layout.POOLED:
@@ -69,6 +72,23 @@ def _waits_s(arm: Profiled) -> tuple[float, ...]:
         max(0.0, here[name].service_mean_s - there[name].service_mean_s) if name in waiting else 0.0
         for name in arm.baseline.stage_names
     )
+
+
+def _contended(arm: Profiled, line: Line) -> Line:
+    """Return `line` with what a visit of each stage was measured to take longer in this arm than is simulated.
+
+    Sharing cores and the GIL alike is what the simulation knows. A thread that released the GIL waits
+    for it anew, up to a switch interval of 5 ms each time, and memory bandwidth and caches are shared
+    too: such waiting comes with this arm, and stays where another stage gets a worker.
+    """
+    here = {stage.name: stage.service_mean_s for stage in stage_summaries(arm.trace)}
+    if line.items_each > 1 or not len(line.service_s):
+        return line  # visits of other batches than the arm's own cannot be compared
+    for _ in range(APPROXIMATIONS):
+        simulated_s = np.array(line.flow().busy_s) / len(line.service_s)
+        measured_s = np.array([here.get(name, 0.0) for name in line.names])
+        line = line.delayed(np.maximum(0.0, measured_s - simulated_s))
+    return line
 
 
 def handover_s(arm: Profiled) -> tuple[float, ...]:

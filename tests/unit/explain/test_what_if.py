@@ -104,6 +104,28 @@ def test_on_an_interpreter_without_a_gil_threads_are_bound_by_the_cores_alone():
     assert "GIL" not in found["Stage(parse, workers=2)"].basis
 
 
+FREE = {"fetch": 0.0, "parse": 0.0, "store": 0.0}
+
+
+@pytest.mark.parametrize("slowdown", [1.25, 2.0])
+def test_what_threads_take_longer_than_cores_and_gil_explain_is_part_of_the_prediction(slowdown):
+    lab = Lab(cpu_share=1.0, gil_shares=FREE)
+    lab.threads.slowdown = lambda _: slowdown
+    arm = lab.compare(requirements=[speedup(9.0)])["threads"]
+    found = {each.code: each.predicted_speedup for each in arm.what_ifs}
+    assert found[""] == pytest.approx(arm.speedup.value, rel=0.02)
+    on_two_cores = min(2.0, 160 / 43 / slowdown)
+    assert found["Stage(parse, workers=2)"] == pytest.approx(on_two_cores, rel=0.02)
+
+
+def test_a_lock_that_was_waited_for_is_not_predicted_away():
+    lab = Lab(cpu_share=1.0, gil_shares=FREE)
+    lab.threads.locked = ("parse",)
+    arm = lab.compare(lab.stages(workers=2), requirements=[speedup(9.0)])["threads"]
+    (current,) = [each for each in arm.what_ifs if each.is_current]
+    assert current.predicted_speedup == pytest.approx(arm.speedup.value, rel=0.05)
+
+
 def test_the_cost_of_shipping_is_part_of_the_prediction_for_processes_and_stands_in_words():
     basis = predictions(Lab())['executors=["processes"]'].basis
     assert "bytes per item" in basis
