@@ -19,6 +19,9 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "example_project"))
 
 from warehouse import flights
 
+BUDGET_S = 18.0
+"""Of each comparison, seconds: without a gate a third of it goes to rounds, of which the flights get two or three."""
+
 Stages = Sequence[Callable[[Any], Any]]
 
 
@@ -43,7 +46,7 @@ def predictions_table(title: str, stages: Stages, items: Sequence[Any], *, round
 
 
 def _one_round(stages: Stages, items: Sequence[Any]) -> list[tuple[str, float, float]]:
-    arm = compare(stages, items, budget_s=4)["threads"]
+    arm = compare(stages, items, budget_s=BUDGET_S)["threads"]
     predicted = {each.code: each.predicted_speedup for each in arm.what_ifs}
     found = [("as it is", predicted[""], _reached(stages, items))]
     for k, name in enumerate(make_plan(stages).names):
@@ -60,7 +63,7 @@ def _one_round(stages: Stages, items: Sequence[Any]) -> list[tuple[str, float, f
 def _reached(
     stages: Sequence[Stage | Callable[[Any], Any]], items: Sequence[Any], executor: str = "threads"
 ) -> float:
-    speedup = compare(stages, items, executors=[executor], budget_s=4)[executor].speedup
+    speedup = compare(stages, items, executors=[executor], budget_s=BUDGET_S)[executor].speedup
     return float("nan") if speedup is None else speedup.value
 
 

@@ -116,7 +116,12 @@ class ArmMaker:
             shipping=measured.shipping,
             half_batches=measured.half_batches,
             others=frozenset(each.name for each in trial.lanes),
+            pace=self._pace(lane, trace),
         )
+
+    def _pace(self, lane: Lane, trace: Trace) -> float:
+        seen = [value for each in self._measured.rounds for value in each.makespans_s[lane.name]]
+        return min([*seen, trace.makespan_s]) / trace.makespan_s if trace.makespan_s else 1.0
 
     def host(self) -> Host:
         """Return the cores that the arms may use, and which stages hold the GIL."""

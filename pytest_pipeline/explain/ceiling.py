@@ -74,6 +74,8 @@ class Line:
     """Sum of all service times of the simulated items: the baseline without any overhead, seconds."""
     items_each: int = 1
     """Items in a row of `service_s`: what travels together (`Plan.full_batch`)."""
+    delays_s: tuple[float, ...] = ()
+    """What `delayed` added to each stage, seconds per row; empty for none."""
 
     def flow(self) -> Flow:
         """Return what the simulated items do."""
@@ -100,9 +102,16 @@ class Line:
         return int(np.argmax(self.service_s.sum(axis=0) / np.array(self.workers)))
 
     def widened(self, *stages: int) -> Line:
-        """Return the line with one more worker for each of `stages` (twice for a repeated one)."""
+        """Return the line with one more worker for each of `stages` (twice for a repeated one).
+
+        Every stage is delayed by all the other workers, so that a delay grows with their number.
+        """
         workers = tuple(count + stages.count(k) for k, count in enumerate(self.workers))
-        return replace(self, workers=workers)
+        wide = replace(self, workers=workers)
+        if not any(self.delays_s):
+            return wide
+        growth = (sum(workers) - 1) / max(1, sum(self.workers) - 1) - 1
+        return wide.delayed(growth * np.array(self.delays_s))
 
     def slowed(self, extra_s: Sequence[float]) -> Line:
         """Return the line with `extra_s` seconds of overhead per item added to each stage."""
@@ -112,8 +121,10 @@ class Line:
         """Return the line with `extra_s` seconds per row added to each stage, in which nothing is computed."""
         before = self.service_s.mean(axis=0)
         shares = np.divide(before, before + extra_s, out=np.ones_like(before), where=before > 0)
+        delays_s = extra_s + (self.delays_s or 0.0)
         return replace(
             self,
+            delays_s=tuple(float(each) for each in delays_s),
             service_s=self.service_s + extra_s,
             cpu_shares=tuple(float(each) for each in shares * self.cpu_shares),
             gil_shares=tuple(float(each) for each in shares * self.gil_shares),

@@ -81,7 +81,7 @@ def _contended(arm: Profiled, line: Line) -> Line:
     for it anew, up to a switch interval of 5 ms each time, and memory bandwidth and caches are shared
     too: such waiting comes with this arm, and stays where another stage gets a worker.
     """
-    here = {stage.name: stage.service_mean_s for stage in stage_summaries(arm.trace)}
+    here = {stage.name: arm.pace * stage.service_mean_s for stage in stage_summaries(arm.trace)}
     if line.items_each > 1 or not len(line.service_s):
         return line  # visits of other batches than the arm's own cannot be compared
     for _ in range(APPROXIMATIONS):

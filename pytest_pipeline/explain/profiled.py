@@ -52,6 +52,9 @@ class Profiled:
     others: frozenset[str] = frozenset()
     """Names of all the arms of the comparison: what was measured needs no prediction."""
 
+    pace: float = 1.0
+    """Makespan of this arm's fastest execution / that of `trace`: the baseline's is its fastest, too."""
+
     @property
     def layout(self) -> Layout:
         """How this arm's workers were laid out, read from its ledger."""

@@ -23,6 +23,9 @@ pytestmark = [pytest.mark.realtime, pytest.mark.slow]
 ROUNDS = 3
 """Pairs of comparisons; the first predicts, the second measures."""
 
+BUDGET_S = 24.0
+"""Of each comparison: a third of it goes to rounds, three or so of the flights."""
+
 MOST_ERROR = 0.10
 """Median of |predicted / measured - 1|."""
 
@@ -78,13 +81,13 @@ def error_of(case: Case) -> tuple[float, float]:
     """Return what a second worker was predicted to reach, and what it reached."""
     wide = [Stage(fn, workers=1 + (k == case.widened)) for k, fn in enumerate(case.stages)]
     name = wide[case.widened].label
-    before = compare(case.stages, case.items, budget_s=6)
+    before = compare(case.stages, case.items, budget_s=BUDGET_S)
     (predicted,) = [
         each.predicted_speedup
         for each in before["threads"].what_ifs
         if each.code == f"Stage({name}, workers=2)"
     ]
-    after = compare(wide, case.items, budget_s=6)
+    after = compare(wide, case.items, budget_s=BUDGET_S)
     if not all(any(each.is_clean for each in run.rounds) for run in (before, after)):
         pytest.skip("this machine is too busy to check a prediction: no clean round")
     reached = after["threads"].speedup
