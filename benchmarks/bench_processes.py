@@ -19,7 +19,6 @@ from pytest_pipeline.stats.confidence import median_sequence
 
 ROUNDS = 9
 
-
 QUICK = tuple(name for name, peer in HERE.items() if peer.sends_items and not peer.is_slow)
 """Those that need no half millisecond for an item."""
 
@@ -116,9 +115,8 @@ def tables(is_quick: bool = False) -> Iterator[str]:
     yield cores_line(rounds)
     yield frame_table(rounds)
     yield cpu_table(5 if is_quick else 20)
-    if (
-        not is_quick
-    ):  # many rounds beside nobody but the pool: that is what the requirements are about
+    if not is_quick:
+        # Many rounds beside nobody but the pool: that is what the requirements are about.
         yield null_table(1, 5_000, 40, peers=[BASELINE])
         yield null_table(32, 50_000, 60, peers=[BASELINE])
         yield cpu_table(100, peers=[BASELINE])

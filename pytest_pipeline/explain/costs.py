@@ -79,14 +79,14 @@ def _contended(arm: Profiled, line: Line) -> Line:
 
     Sharing cores and the GIL alike is what the simulation knows. A thread that released the GIL waits
     for it anew, up to a switch interval of 5 ms each time, and memory bandwidth and caches are shared
-    too: such waiting comes with this arm, and stays where another stage gets a worker.
+    too: such waiting comes with this arm, and grows with the number of other workers (`Line.widened`).
     """
-    here = {stage.name: arm.pace * stage.service_mean_s for stage in stage_summaries(arm.trace)}
     if line.items_each > 1 or not len(line.service_s):
         return line  # visits of other batches than the arm's own cannot be compared
+    here = {stage.name: stage.service_mean_s for stage in stage_summaries(arm.trace)}
+    measured_s = arm.pace * np.array([here.get(name, 0.0) for name in line.names])
     for _ in range(APPROXIMATIONS):
         simulated_s = np.array(line.flow().busy_s) / len(line.service_s)
-        measured_s = np.array([here.get(name, 0.0) for name in line.names])
         line = line.delayed(np.maximum(0.0, measured_s - simulated_s))
     return line
 

@@ -51,7 +51,6 @@ class Profiled:
     """The baseline on half of every batch; None when it was not executed."""
     others: frozenset[str] = frozenset()
     """Names of all the arms of the comparison: what was measured needs no prediction."""
-
     pace: float = 1.0
     """Makespan of this arm's fastest execution / that of `trace`: the baseline's is its fastest, too."""
 

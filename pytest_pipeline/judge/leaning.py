@@ -9,10 +9,10 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Protocol
 
 from pytest_pipeline.model.finding import Verdict
 from pytest_pipeline.stats.eprocess import log_threshold
+from pytest_pipeline.stats.two_ladders import TwoLadders
 
 FARTHEST = 5
 """A projection looks at most this many times as far as there are rounds."""
@@ -23,22 +23,8 @@ RESERVE = 1.2
 STEP_S = 10
 """A proposed budget is a multiple of this, seconds."""
 
-
 NO_LEANING = "the rounds lean to neither side: more of them would not tell, the value lies at the limit itself"
 """Said when rounds like those seen never decide."""
-
-
-class Bet(Protocol):
-    """What a projection needs of one side of a gate."""
-
-    @property
-    def rounds(self) -> int:
-        """How many rounds were bet on."""
-        ...
-
-    def log_e_after(self, total: int, seen: int) -> float:
-        """Return the log e-value after total / seen times as many rounds like these."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +49,7 @@ class Leaning:
         )
 
 
-def lean(sides: Iterable[tuple[Verdict, Bet, float]]) -> Leaning | None:
+def lean(sides: Iterable[tuple[Verdict, TwoLadders, float]]) -> Leaning | None:
     """Return the nearest of `sides` (verdict, bet, tolerated error), or None when more rounds would not help."""
     found = [
         Leaning(verdict, bet.rounds, needed)
@@ -73,7 +59,7 @@ def lean(sides: Iterable[tuple[Verdict, Bet, float]]) -> Leaning | None:
     return min(found, key=lambda each: each.needed / each.rounds, default=None)
 
 
-def _rounds_needed(bet: Bet, alpha: float) -> int | None:
+def _rounds_needed(bet: TwoLadders, alpha: float) -> int | None:
     """Return after how many rounds, those so far included, E reaches 1/alpha; None beyond `FARTHEST`."""
     seen = max(1, bet.rounds)
     totals = range(seen, FARTHEST * bet.rounds + 1)

@@ -4,7 +4,8 @@ Every reading gives two values per round. *Best* is what the code did in its bes
 round: the missed side bets on it, so that a disturbance of one sub-pair never counts against the
 code. *Typical* is the median over the sub-pairs: the met side bets on it, so that a slow mode that
 comes and goes is not forgiven. Of a ratio there is the *mean* as well, that of the round's total
-times: both sides bet on it where nobody can have disturbed the round. A sub-pair's value is a mean over its repeats.
+times: both sides bet on it where nobody can have disturbed the round. A sub-pair's value is a mean
+over its repeats.
 """
 
 from __future__ import annotations

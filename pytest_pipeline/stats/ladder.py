@@ -83,7 +83,7 @@ class LadderBet:
     @property
     def log_e(self) -> float:
         """Log e-value: 0 before the first bet, above ln(1/alpha) once decided at `alpha`."""
-        return ladder_log_e(self._shallow_events, self._deep_events, self._rounds)
+        return self.log_e_after(1, 1)
 
     @property
     def rounds(self) -> int:

@@ -47,9 +47,9 @@ def test_where_both_see_the_same_they_decide_as_one(same):
 def test_at_the_limit_of_both_the_next_round_is_a_fair_bet(history, may_bet_mean):
     now = after(history).log_e
     expected = sum(
-        WORST[best] * WORST[mean] * math.exp(after([*history, (best, mean)]).log_e - now)
-        if may_bet_mean
-        else WORST[best] * WORST[mean] * math.exp(after([*history, (best, None)]).log_e - now)
+        WORST[best]
+        * WORST[mean]
+        * math.exp(after([*history, (best, mean if may_bet_mean else None)]).log_e - now)
         for best, mean in itertools.product(WORST, WORST)
     )
     assert expected == pytest.approx(1, abs=1e-9)

@@ -6,7 +6,6 @@ import pytest
 
 from pytest_pipeline.judge.leaning import Leaning, lean
 from pytest_pipeline.model.finding import Verdict
-from pytest_pipeline.stats.ladder import LadderBet
 from pytest_pipeline.stats.two_ladders import TwoLadders
 
 # Starting with the round that is no event, n rounds hold just as many events as the share says.
@@ -18,13 +17,13 @@ def leaning_of(bet, alpha=0.05):
 
 
 def test_what_is_projected_is_what_it_takes_when_rounds_stay_alike():
-    bet = LadderBet(1.0, "below")
+    bet = TwoLadders(1.0, "below")
     for value in MISSING:
-        bet.bet(value)
+        bet.bet(value, None)
     found = leaning_of(bet)
     assert found is not None
     while not bet.crossed(0.05):
-        bet.bet(MISSING[bet.rounds % len(MISSING)])
+        bet.bet(MISSING[bet.rounds % len(MISSING)], None)
     assert bet.rounds == found.needed
 
 
@@ -42,17 +41,17 @@ def test_the_projection_of_two_ladders_is_what_they_take():
 
 @pytest.mark.parametrize("values", [[], [0.95, 1.05] * 10])
 def test_rounds_on_both_sides_or_none_lean_to_nothing(values):
-    bet = LadderBet(1.0, "below")
+    bet = TwoLadders(1.0, "below")
     for value in values:
-        bet.bet(value)
+        bet.bet(value, None)
     assert leaning_of(bet) is None
 
 
 def test_the_side_that_needs_fewer_rounds_is_named():
-    below, above = LadderBet(1.0, "below"), LadderBet(1.0, "above")
+    below, above = TwoLadders(1.0, "below"), TwoLadders(1.0, "above")
     for value in MISSING:
-        below.bet(value)
-        above.bet(value)
+        below.bet(value, None)
+        above.bet(value, None)
     found = lean([(Verdict.MET, above, 0.01), (Verdict.MISSED, below, 0.05)])
     assert found is not None
     assert found.verdict is Verdict.MISSED
