@@ -102,32 +102,40 @@ class Line:
         return int(np.argmax(self.service_s.sum(axis=0) / np.array(self.workers)))
 
     def widened(self, *stages: int) -> Line:
-        """Return the line with one more worker for each of `stages` (twice for a repeated one).
+        """Return the line with one more worker for each of `stages` (twice for a repeated one)."""
+        return self.staffed([count + stages.count(k) for k, count in enumerate(self.workers)])
 
-        Every stage is delayed by all the other workers, so that a delay grows with their number.
+    def staffed(self, workers: Sequence[int]) -> Line:
+        """Return the line with these workers per stage.
+
+        Every stage is delayed by all the other workers, so that a delay grows and shrinks with their number; the
+        last of them stands for what delays a lone worker.
         """
-        workers = tuple(count + stages.count(k) for k, count in enumerate(self.workers))
-        wide = replace(self, workers=workers)
+        changed = replace(self, workers=tuple(workers))
         if not any(self.delays_s):
-            return wide
-        growth = (sum(workers) - 1) / max(1, sum(self.workers) - 1) - 1
-        return wide.delayed(growth * np.array(self.delays_s))
+            return changed
+        before, after = (max(1, sum(each) - 1) for each in (self.workers, workers))
+        return changed.delayed((after / before - 1) * np.array(self.delays_s))
 
     def slowed(self, extra_s: Sequence[float]) -> Line:
         """Return the line with `extra_s` seconds of overhead per item added to each stage."""
         return replace(self, service_s=self.service_s + self.items_each * np.array(extra_s))
 
     def delayed(self, extra_s: Floats) -> Line:
-        """Return the line with `extra_s` seconds per row added to each stage, in which nothing is computed."""
+        """Return the line with `extra_s` seconds per row added to each stage, in which nothing is computed.
+
+        Negative seconds take back what was added before.
+        """
         before = self.service_s.mean(axis=0)
-        shares = np.divide(before, before + extra_s, out=np.ones_like(before), where=before > 0)
+        after = before + extra_s
+        shares = np.divide(before, after, out=np.ones_like(before), where=after > 0)
         delays_s = extra_s + (self.delays_s or 0.0)
         return replace(
             self,
             delays_s=tuple(float(each) for each in delays_s),
-            service_s=self.service_s + extra_s,
-            cpu_shares=tuple(float(each) for each in shares * self.cpu_shares),
-            gil_shares=tuple(float(each) for each in shares * self.gil_shares),
+            service_s=np.maximum(0.0, self.service_s + extra_s),
+            cpu_shares=_at_most_one(shares * self.cpu_shares),
+            gil_shares=_at_most_one(shares * self.gil_shares),
         )
 
 
@@ -180,6 +188,11 @@ def fused_line(plan: Plan, baseline: Trace, host: Host, *, workers: int) -> Line
     """Return the line of processes that each run all the stages on an item, every one with its own GIL."""
     pooled = pooled_line(plan, baseline, host, workers=workers)
     return replace(pooled, gil_shares=(*pooled.gil_shares[:-1], 0.0))
+
+
+def _at_most_one(shares: Floats) -> tuple[float, ...]:
+    """Return `shares` without what rounding added to a whole one."""
+    return tuple(min(1.0, float(each)) for each in shares)
 
 
 def _in_batches(service_s: Floats, size: int) -> Floats:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 
 import numpy as np
 
@@ -48,7 +47,7 @@ def efficiency_advice(cause: str, line: Line) -> Advice:
     for index, name in enumerate(line.names):
         for count in {line.workers[index] - 1, line.workers[index] + 1} - {0}:
             workers = (*line.workers[:index], count, *line.workers[index + 1 :])
-            predicted = replace(line, workers=workers).speedup() / sum(workers)
+            predicted = line.staffed(workers).speedup() / sum(workers)
             if predicted > best:
                 best = predicted
                 step = f"{_sized(name, count)} is predicted to reach {show_quantity(predicted, 'share')}"

@@ -142,7 +142,7 @@ def _is_hosted(name: str) -> bool:
 
 def _allocations(line: Line, most: int) -> Iterator[Line]:
     first = int(line.names[0] == SOURCE_STAGE)
-    bare = replace(line, workers=(1,) * len(line.names))
+    bare = line.staffed((1,) * len(line.names))
     yield bare
     while sum(bare.workers[first:]) < most:
         slow = bare.slowest()
@@ -153,7 +153,7 @@ def _allocations(line: Line, most: int) -> Iterator[Line]:
 
 
 def _pool_of(line: Line, width: int) -> Line:
-    return replace(line, workers=(*line.workers[:-1], width))
+    return line.staffed((*line.workers[:-1], width))
 
 
 def _queues_of(line: Line, size: int) -> Line:
