@@ -191,9 +191,7 @@ class Crew:
                 f"stage {stage!r}, {named(item, items_each)} has been running for {spent_s:.3g} s"
             )
         text = f"the execution did not end within {timeout_s:g} s: {where}"
-        step = (
-            "next: see below where it waits; if it is only slow, raise timeout= or use fewer items"
-        )
+        step = "next: the stacks of this error show where it waits; if it is only slow, raise timeout= or use fewer items"
         return StageTimeoutError(f"{text}\n{step}\n{watch.stacks}\n{self._stacks()}")
 
     def _stacks(self) -> str:
