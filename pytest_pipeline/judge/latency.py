@@ -84,6 +84,11 @@ class LatencyGate:
         return self._late(self.samples)
 
     @property
+    def bets(self) -> int:
+        """Blocks that the missed side bet on: clean ones after another clean one."""
+        return self._missed.blocks
+
+    @property
     def is_unsteady(self) -> bool:
         """Never: a tail is allowed to have modes; counting late items sees them."""
         return False
@@ -128,6 +133,11 @@ class LatencyGate:
                 self._met_all.log_e / pooled_run_length(self._seen),
             )
         )
+
+    def give_up(self) -> None:
+        """End the bets undecided: a plain miss among the clean blocks is not near its limit, others hid it."""
+        if self.dirty and self._blocks and self.late >= PLAIN_MISS * len(self.samples):
+            self.unconfirmed = f"only {self.bets} of the {self.clean} clean ones followed another"
 
     def begin_confirmation(self) -> None:
         """Start the fresh e-process that must agree before the gate is missed."""

@@ -82,11 +82,11 @@ class BlockRunner:
             self._monitor.recheck()
         self._machine.clock.sleep(IDLE_GAP_S)
         watch = UsageWatch(self._machine)
-        controls = [self._monitor.sample_s()]
+        controls = [self._monitor.awake_s()]
         self._gaps()  # those before the first item are nobody's
         traces = self._traces()
         gaps = self._gaps()
-        controls.append(self._monitor.sample_s())
+        controls.append(self._monitor.awake_s())
         watch.stop()
         excused = overlapping(traces, gaps) if are_foreign(gaps, watch.foreign_cpu_s) else ()
         latencies = [value for trace in traces for value in trace.latency_s.tolist()]

@@ -8,7 +8,7 @@ from pytest_pipeline.judge.capacity import Capacity, why_no_reference
 from pytest_pipeline.judge.gate import Status
 from pytest_pipeline.judge.latency import MAX_BLOCKS, PLAIN_MISS, LatencyGate
 from pytest_pipeline.measure.blocks import BlockRunner
-from pytest_pipeline.measure.budget import HARD_CAP, pause_s
+from pytest_pipeline.measure.budget import HARD_CAP, SMALLEST_CLEAN_SHARE, pause_s
 from pytest_pipeline.measure.control import ControlMonitor
 from pytest_pipeline.measure.excuses import GAP_SHARE
 from pytest_pipeline.measure.heartbeat import Heartbeat
@@ -98,14 +98,18 @@ class LatencyPhase:
             )
         if gate.status is Status.SUSPECT:
             self._confirm(gate, runner)
+        elif gate.status is Status.OPEN:
+            gate.give_up()
 
     def _allowed_s(self, gate: LatencyGate, items: int, block_s: float) -> float:
-        """Return the seconds that a met verdict, or a plain miss, may take at the clean share seen."""
-        to_meet = gate.samples_needed / items
-        to_miss = blocks_to_miss(self._trial.errors.missed, late_share=PLAIN_MISS) or 0
-        share = (gate.clean + 1) / (gate.clean + gate.dirty + 1)
-        need_s = (max(to_meet, to_miss + 1) + 1) * block_s / max(0.25, share)
-        return max(self._trial.budget_s, min(HARD_CAP * self._trial.budget_s, need_s))
+        """Return the seconds that a met verdict, or a plain miss, may take at the shares of blocks seen.
+
+        Each side has its own: met bets on every clean block, missed on those after another clean one.
+        """
+        to_meet = gate.samples_needed / items + 1
+        to_miss = (blocks_to_miss(self._trial.errors.missed, late_share=PLAIN_MISS) or 0) + 2
+        blocks = max(to_meet / _share(gate.clean, gate), to_miss / _share(gate.bets, gate))
+        return max(self._trial.budget_s, min(HARD_CAP * self._trial.budget_s, blocks * block_s))
 
     def _confirm(self, gate: LatencyGate, runner: BlockRunner) -> None:
         self._trial.progress(f"p99 of {gate.executor}: confirming with fresh workers")
@@ -127,3 +131,8 @@ class LatencyPhase:
             return runner.block_s
         profile = self._trial.lane(gate.executor).profile
         return runner.executions * (0.0 if profile is None else profile.makespan_s)
+
+
+def _share(blocks: int, gate: LatencyGate) -> float:
+    """Return the share of the blocks so far that `blocks` are, never so small that waiting would not help."""
+    return max(SMALLEST_CLEAN_SHARE, (blocks + 1) / (gate.clean + gate.dirty + 1))

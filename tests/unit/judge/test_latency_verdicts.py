@@ -135,3 +135,45 @@ def test_a_closed_loop_keeps_every_worker_of_the_arm_busy_and_not_those_of_the_p
     monkeypatch.setattr(VirtualRunning, "run", watched)
     lab.compare(requirements=[p99(1.0)])
     assert seen == {None, 8}
+
+
+def often_late(lab: Lab) -> list[Stage]:
+    return [lab.stage("fetch", 0.001), slow_for(lab, 0.1), lab.stage("store", 0.001)]
+
+
+def test_a_plain_miss_is_found_beside_a_neighbour_who_leaves_half_of_the_blocks_alone():
+    lab = Lab(neighbour=lambda now: 3.0 if now % 6 > 3.5 else 1.0)
+    requirements = [p99(0.01, rate_per_s=100)]
+    (finding,) = lab.compare(often_late(lab), requirements=requirements, budget_s=5).findings
+    assert finding.verdict is Verdict.MISSED
+
+
+def test_a_plain_miss_that_the_budget_cannot_decide_beside_a_neighbour_is_busy_and_not_near_its_limit():
+    lab = Lab(neighbour=lambda now: 3.0 if now % 3 > 1.8 else 1.0)
+    requirements = [p99(0.01, rate_per_s=100)]
+    (finding,) = lab.compare(often_late(lab), requirements=requirements, budget_s=3).findings
+    assert (finding.verdict, finding.reason) == (Verdict.INCONCLUSIVE, Reason.BUSY)
+    assert "clean ones followed another" in finding.text
+
+
+def test_a_service_at_its_limit_stays_near_its_limit_beside_a_neighbour():
+    lab = Lab(neighbour=lambda now: 3.0 if now % 9 > 6.5 else 1.0)
+    stages = [lab.stage("fetch", 0.001), slow_for(lab, 0.01), lab.stage("store", 0.001)]
+    requirements = [p99(0.01, rate_per_s=100)]
+    (finding,) = lab.compare(stages, requirements=requirements, budget_s=5).findings
+    assert finding.verdict is Verdict.INCONCLUSIVE
+    assert finding.reason is Reason.NEAR_LIMIT
+
+
+def test_cores_that_wake_up_slowly_after_a_pause_disturb_no_block():
+    awake_at = {"s": 0.0}
+    lab = Lab(neighbour=lambda now: 3.0 if now < awake_at["s"] else 1.0)
+    sleep = lab.machine.clock.sleep
+
+    def rest(seconds: float) -> None:
+        sleep(seconds)
+        awake_at["s"] = lab.machine.clock.now_ns() / 1e9 + 0.005
+
+    lab.machine.clock.sleep = rest
+    (finding,) = lab.compare(requirements=[p99(0.05, rate_per_s=100)]).findings
+    assert (finding.verdict, finding.dirty_rounds) == (Verdict.MET, 0)
