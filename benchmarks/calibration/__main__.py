@@ -3,6 +3,7 @@
 python -m benchmarks.calibration --minutes 45        go on where the last session stopped
 python -m benchmarks.calibration --cells 'planted*' p99  only some of them
 python -m benchmarks.calibration --plan              what is missing and how long it will take
+python -m benchmarks.calibration --replay            what the rule as it is now says of the recorded rounds
 python -m benchmarks.calibration --table             write docs/calibration.md from the results
 """
 
@@ -15,6 +16,7 @@ from benchmarks.calibration.cells import choose
 from benchmarks.calibration.clean import NotQuietError
 from benchmarks.calibration.null import simulate
 from benchmarks.calibration.plan import plan_table
+from benchmarks.calibration.replay import replay_table
 from benchmarks.calibration.runner import Session
 from benchmarks.calibration.store import Store, default_path
 from benchmarks.calibration.table import DOCUMENT, render
@@ -27,6 +29,9 @@ def main() -> None:
     cells = choose(*options.cells, is_nightly=options.nightly)
     if options.plan:
         print(plan_table(cells, store))
+        return
+    if options.replay:
+        print(replay_table(cells, store))
         return
     if not options.table:
         _measure(Session(cells, store, options.minutes))
@@ -64,6 +69,7 @@ def _parse() -> argparse.Namespace:
     parser.add_argument("--nightly", action="store_true", help="300 runs of every cell")
     parser.add_argument("--store", type=Path, help="results file (default: one per machine)")
     parser.add_argument("--plan", action="store_true", help="print what is missing")
+    parser.add_argument("--replay", action="store_true", help="judge the recorded rounds again")
     parser.add_argument("--table", action="store_true", help="write the table, measure nothing")
     return parser.parse_args()
 

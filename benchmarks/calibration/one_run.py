@@ -100,7 +100,7 @@ def measure(cell: Cell, index: int, clean: Record) -> Record:
 
 
 def compact(document: dict[str, Any]) -> Record:
-    """Return what is kept of a comparison: verdict, reference, and every round rounded to 0.1 ms."""
+    """Return what is kept of a comparison: verdict, reference, and every round rounded to 0.01 ms."""
     finding = document["findings"][0]
     baseline = document["baseline"]
     reference = document["reference"] or {}
@@ -111,19 +111,23 @@ def compact(document: dict[str, Any]) -> Record:
         "dirty": finding["dirty_rounds"],
         "headline": finding["headline"],
         "reference_ms": [_ms(reference.get("parallel_s")), _ms(reference.get("serial_s"))],
+        "alone": sum(each["was_alone"] for each in document["rounds"]),
         "rounds": [_round(each, baseline) for each in document["rounds"]],
         "blocks": [_block(each, document) for each in document["blocks"]],
     }
 
 
 def _round(each: dict[str, Any], baseline: str) -> list[Any]:
-    """Return [phase with `!` when disturbed, `~` when clean beside a slow control, serial, parallel, control ms]."""
+    """Return [phase and marks, serial, parallel, control ms].
+
+    The marks: `!` disturbed, `~` clean beside a slow control, `=` nobody else on a core.
+    """
     times = dict(each["makespans_s"])
     serial = [_ms(value) for value in times.pop(baseline)]
     (parallel,) = ([_ms(value) for value in values] for values in times.values())
     state = "!" if not each["is_clean"] else "~" if each["disturbance"] else ""
     return [
-        each["phase"][0] + state,
+        each["phase"][0] + state + ("=" if each["was_alone"] else ""),
         serial,
         parallel,
         [_ms(value) for value in each["controls_s"]],
@@ -139,7 +143,7 @@ def _block(each: dict[str, Any], document: dict[str, Any]) -> list[Any]:
 
 
 def _ms(seconds: float | None) -> float | None:
-    return None if seconds is None else round(1000 * seconds, 1)
+    return None if seconds is None else round(1000 * seconds, 2)
 
 
 def _peers(cell: Cell, index: int, clean: Record) -> dict[str, bool]:

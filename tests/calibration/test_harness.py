@@ -260,13 +260,14 @@ def test_a_comparison_is_kept_with_its_raw_rounds():
         {
             "phase": "measure",
             "is_clean": False,
+            "was_alone": True,
             "makespans_s": {"serial": [0.1, 0.2], "threads": [0.05, 0.0612345]},
             "controls_s": [0.01],
         }
     ]
     kept = compact(document)
     assert kept["verdict"] == "not-run"
-    assert kept["rounds"] == [["m!", [100.0, 200.0], [50.0, 61.2], [10.0]]]
+    assert kept["rounds"] == [["m!=", [100.0, 200.0], [50.0, 61.23], [10.0]]]
 
 
 def test_a_run_that_raises_is_kept_and_shown_and_ends_its_neighbour(monkeypatch):
