@@ -9,7 +9,7 @@ from collections.abc import Sequence, Sized
 from typing import TYPE_CHECKING
 
 from pytest_pipeline.executors._recorder import MOST_VISITS, Recorder, Recording
-from pytest_pipeline.model.trace import LedgerRow
+from pytest_pipeline.model.ledger import LedgerRow
 
 if TYPE_CHECKING:
     from pytest_pipeline.executors._run import Run

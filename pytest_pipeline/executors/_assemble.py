@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 
 from pytest_pipeline.executors._accounts import recording_of, stage_row
+from pytest_pipeline.model.ledger import Ledger, LedgerRow
 from pytest_pipeline.model.plan import SOURCE_STAGE
-from pytest_pipeline.model.trace import Ledger, LedgerRow, Trace, per_item
+from pytest_pipeline.model.trace import Trace, per_item
 
 if TYPE_CHECKING:
     from pytest_pipeline.executors._accounts import Account

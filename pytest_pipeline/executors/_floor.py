@@ -20,8 +20,9 @@ if TYPE_CHECKING:
     from pytest_pipeline.executors._hops import Hop, Outgoing, Putter
     from pytest_pipeline.executors._intake import Intake, ListFeed
     from pytest_pipeline.executors._run import Run
+    from pytest_pipeline.model.ledger import LedgerRow
     from pytest_pipeline.model.plan import Plan
-    from pytest_pipeline.model.trace import Floats, LedgerRow
+    from pytest_pipeline.model.trace import Floats
 
 
 class Floor(Protocol):

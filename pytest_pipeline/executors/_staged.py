@@ -17,8 +17,9 @@ if TYPE_CHECKING:
     from pytest_pipeline.executors._run import Run
     from pytest_pipeline.executors._sink import Sink
     from pytest_pipeline.executors._worker import Worker
+    from pytest_pipeline.model.ledger import LedgerRow
     from pytest_pipeline.model.plan import Plan
-    from pytest_pipeline.model.trace import Floats, LedgerRow
+    from pytest_pipeline.model.trace import Floats
 
 
 class StagedFloor(Hall):

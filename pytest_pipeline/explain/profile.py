@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from pytest_pipeline.model.comparison import StageSummary
-from pytest_pipeline.model.trace import Floats, Ints, Ledger, Trace
+from pytest_pipeline.model.ledger import Ledger
+from pytest_pipeline.model.trace import Floats, Ints, Trace
 from pytest_pipeline.stats.overlap import mean_overlap
 
 

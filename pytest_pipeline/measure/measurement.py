@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import math
 
-from pytest_pipeline.errors import UsageError
-from pytest_pipeline.executors.batches import open_plan
 from pytest_pipeline.judge.capacity import Capacity
 from pytest_pipeline.measure.control import ControlMonitor
 from pytest_pipeline.measure.equality import Mismatch
 from pytest_pipeline.measure.failures import ErrorPhase
+from pytest_pipeline.measure.first_executions import run_first_executions
 from pytest_pipeline.measure.half_batches import sample_half_batches
 from pytest_pipeline.measure.instruments import dropped_prints, quiet_instruments
 from pytest_pipeline.measure.lane import Lane
@@ -22,7 +21,6 @@ from pytest_pipeline.measure.rounds import RoundRunner
 from pytest_pipeline.measure.shape import LONG_PAIR_S, choose_shape
 from pytest_pipeline.measure.shipping import sample_shipping
 from pytest_pipeline.measure.trial import Measured, Trial, Wrong, largest_speedup
-from pytest_pipeline.measure.watch import ItemWatch, median_services_s, modified_since
 from pytest_pipeline.model.rounds import Phase
 from pytest_pipeline.model.trace import Trace
 
@@ -43,7 +41,7 @@ def measure(trial: Trial, measured: Measured, *, once: bool = False) -> None:
     stage raises passes through, with what was measured so far left in `measured`.
     """
     try:
-        _first_executions(trial, measured)
+        run_first_executions(trial, measured)
     finally:
         _keep_profiles(trial, measured)
     if once or measured.wrong or measured.abandoned:
@@ -74,49 +72,6 @@ def _all_phases(trial: Trial, measured: Measured, monitor: ControlMonitor) -> No
     MemoryPhase(trial, measured).run()
     ResourcePhase(trial, measured).run()
     ErrorPhase(trial, measured).run()
-
-
-def _first_executions(trial: Trial, measured: Measured) -> None:
-    """Run every arm once: the baseline watched for modified items, the others compared with it."""
-    trial.progress("comparing outputs")
-    marks = _watched_baseline(trial, measured)
-    if measured.wrong:
-        return  # modified items are other items: nothing else can be compared
-    for lane in trial.candidates:
-        try:
-            trace = lane.first_execution(trial.source)
-        except Mismatch as difference:
-            measured.wrong.append(Wrong(lane.name, "outputs", str(difference)))
-            continue
-        lane.keep_profile(trace)
-        measured.first_service_s[lane.name] = median_services_s(trace)
-        modified = modified_since(trial.source, marks, lane.name)
-        if modified:
-            measured.wrong.append(Wrong(lane.name, "items", modified))
-
-
-def _watched_baseline(trial: Trial, measured: Measured) -> list[bytes | None]:
-    watch = ItemWatch(trial.plan, trial.source, trial.machine.clock)
-    # Stages can say which item they are at only where one worker takes one item at a time.
-    is_one_by_one = trial.baseline.width == 1 and not trial.plan.is_batched
-    running = open_plan(trial.baseline.executor, watch.plan if is_one_by_one else trial.plan)
-    try:
-        trace = trial.baseline.execute_on(running, watch.source)
-    finally:
-        running.close()
-    if not watch.marks:
-        raise UsageError("items is empty: there is nothing to measure")
-    measured.outputs = trace.outputs
-    measured.num_items = len(watch.marks)
-    measured.items_mark = watch.kinds.mark
-    trial.baseline.keep_profile(trace)
-    measured.first_service_s[trial.baseline.name] = median_services_s(
-        trace, watch.checking_ns if is_one_by_one else None
-    )
-    modified = watch.modified or modified_since(trial.source, watch.marks, trial.baseline.name)
-    if modified:
-        measured.wrong.append(Wrong(trial.baseline.name, "items", modified))
-    return watch.marks
 
 
 def _learn_reference(trial: Trial) -> ControlMonitor:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from statistics import median
 
-from pytest_pipeline.judge.capacity import Capacity
 from pytest_pipeline.judge.gate import Gate, Status
 from pytest_pipeline.judge.ladder import LadderGate
 from pytest_pipeline.judge.overlap import OverlapGate
@@ -19,9 +18,10 @@ from pytest_pipeline.measure.budget import (
     shortage,
 )
 from pytest_pipeline.measure.control import ControlMonitor
-from pytest_pipeline.measure.quiet import is_self_disturbed, wait_until
+from pytest_pipeline.measure.quiet import is_self_disturbed
 from pytest_pipeline.measure.rounds import RoundRunner
-from pytest_pipeline.measure.trial import Measured, Trial, largest_speedup
+from pytest_pipeline.measure.supply import Supply
+from pytest_pipeline.measure.trial import Measured, Trial
 from pytest_pipeline.model.rounds import Phase
 
 DISPLAY_ROUNDS = 7
@@ -50,6 +50,7 @@ class RatioPhase:
         self._measured = measured
         self._runner = runner
         self._monitor = monitor
+        self._supply = Supply(trial, measured, monitor)
         self._began_ns = trial.machine.clock.now_ns()
         self._lengths: list[float] = []
         self._knows_budget = False
@@ -59,7 +60,7 @@ class RatioPhase:
         if not self._trial.candidates and not self._trial.round_gates:
             return
         self._check_reach()
-        self._wait_for_capacity(self._trial.ladder_gates)
+        self._supply.wait_for(self._trial.ladder_gates)
         while self._wants_more():
             self._one_round()
             self._check_budget()
@@ -115,39 +116,6 @@ class RatioPhase:
             if never:
                 self._measured.unreachable[id(gate)] = never
 
-    def _check_capacity(self, gates: Sequence[LadderGate]) -> None:
-        measured = self._measured
-        for gate in gates:
-            measured.shortfalls.pop(id(gate), None)
-            measured.mistrusts.pop(id(gate), None)
-            capacity = self._capacity(gate)
-            if gate.speedup_needed is None and capacity.mistrust:
-                measured.mistrusts[id(gate)] = capacity.mistrust
-            elif gate.speedup_needed is not None and capacity.shortfall:
-                measured.shortfalls[id(gate)] = capacity.shortfall
-
-    def _capacity(self, gate: LadderGate) -> Capacity:
-        limit = largest_speedup(gate, self._trial)
-        return Capacity(self._monitor.reference, self._measured.cpu_share or 0.0, limit)
-
-    def _wait_for_capacity(self, gates: Sequence[LadderGate]) -> None:
-        """Ask the machine again while it seems to give too little.
-
-        A core that boosts for a moment, or both threads of the control on one core, are no lack of capacity.
-        """
-        wait_until(self._trial, self._monitor, lambda: self._is_settled(gates))
-        self._check_capacity(gates)
-
-    def _is_settled(self, gates: Sequence[LadderGate]) -> bool:
-        """Whether asking the machine again changes nothing: it gives enough, or has too few cores."""
-        self._check_capacity(gates)
-        short = (self._measured.shortfalls, self._measured.mistrusts)
-        return all(
-            self._capacity(gate).is_beyond_the_cores
-            for gate in gates
-            if any(id(gate) in each for each in short)
-        )
-
     def _check_budget(self) -> None:
         """Find out once, from a clean round, whether the budget can hold a verdict.
 
@@ -172,7 +140,7 @@ class RatioPhase:
             return
         self._trial.progress("confirming with fresh workers")
         self._monitor.recheck()
-        self._wait_for_capacity(suspects)
+        self._supply.wait_for(suspects)
         for gate in suspects:
             gate.begin_confirmation()
         for lane in self._trial.lanes:

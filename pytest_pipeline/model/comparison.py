@@ -12,10 +12,11 @@ from pytest_pipeline.model.environment import Environment
 from pytest_pipeline.model.estimate import Estimate, Latency
 from pytest_pipeline.model.finding import Finding
 from pytest_pipeline.model.item_ledger import ItemLedger
+from pytest_pipeline.model.ledger import Ledger
 from pytest_pipeline.model.plan import Plan
 from pytest_pipeline.model.resources import Resources
 from pytest_pipeline.model.rounds import LatencyBlock, Reference, Round
-from pytest_pipeline.model.trace import Ledger, Trace
+from pytest_pipeline.model.trace import Trace
 from pytest_pipeline.model.whatif import Shipping, WhatIf
 
 if TYPE_CHECKING:

@@ -17,9 +17,10 @@ if TYPE_CHECKING:
     from pytest_pipeline.model.device import DeviceRun
     from pytest_pipeline.model.finding import Finding
     from pytest_pipeline.model.item_ledger import ItemLedger
+    from pytest_pipeline.model.ledger import Ledger
     from pytest_pipeline.model.requirement import Requirement
     from pytest_pipeline.model.rounds import LatencyBlock, Round
-    from pytest_pipeline.model.trace import Ledger, Trace
+    from pytest_pipeline.model.trace import Trace
 
 SCHEMA = "pytest-pipeline/1"
 MAX_TIMELINE_VISITS = 5000

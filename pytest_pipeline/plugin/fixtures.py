@@ -10,11 +10,12 @@ import pytest
 
 from pytest_pipeline.errors import UsageError
 from pytest_pipeline.plugin.exclusive import measuring
+from pytest_pipeline.plugin.keeping import keep, keep_partial
 from pytest_pipeline.plugin.names import DEFAULT_EXECUTORS, third_party_executors
 from pytest_pipeline.plugin.request import Wanted, arms_wanted, split_requirements
-from pytest_pipeline.plugin.session import MACHINE, keep_interrupted
+from pytest_pipeline.plugin.session import MACHINE
 from pytest_pipeline.plugin.settings import settings_of
-from pytest_pipeline.plugin.state import Run, state_of
+from pytest_pipeline.plugin.state import state_of
 from pytest_pipeline.plugin.timeouts import cut_budget
 from pytest_pipeline.plugin.tracebacks import trimmed
 
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
     from pytest_pipeline.model.comparison import Comparison
     from pytest_pipeline.model.plan import Arrivals, Close
     from pytest_pipeline.model.tuning import Tuning
-    from pytest_pipeline.plugin.spool import Journal
 
 
 class PipelineFixture:
@@ -214,11 +214,11 @@ class PipelineFixture:
         except UsageError as error:
             raise error.with_traceback(None)  # noqa: B904 - the user's own line is what is wrong
         except BaseException as error:
-            self._keep_partial(observer.latest, error, journal, is_gated=is_gated)
+            keep_partial(self._item, observer.latest, error, journal, is_gated=is_gated)
             raise trimmed(error)  # noqa: B904 - the same exception
         finally:
             live.erase()
-        return self._record(wanted.complete(comparison), journal, is_gated=is_gated)
+        return keep(self._item, wanted.complete(comparison), journal, is_gated=is_gated)
 
     def _surroundings(self, wanted: Wanted) -> dict[str, Any]:
         """Return what a user of the fixture does not pass: markers, options, hooks, the machine."""
@@ -232,31 +232,3 @@ class PipelineFixture:
             "machine": self._config.stash.get(MACHINE, None),
             **{name: value for name, value in optional.items() if value is not None},
         }
-
-    def _record(
-        self, comparison: Comparison, journal: Journal | None, *, is_gated: bool
-    ) -> Comparison:
-        from pytest_pipeline.plugin.gated import gated
-
-        run = Run(comparison, is_gated)
-        state_of(self._item).runs.append(run)
-        if journal is not None:
-            journal.finished()
-        return gated(comparison, run, is_off=settings_of(self._config).is_off)
-
-    def _keep_partial(
-        self,
-        comparison: Comparison | None,
-        error: BaseException,
-        journal: Journal | None,
-        *,
-        is_gated: bool,
-    ) -> None:
-        if comparison is not None:
-            # The body gets the error: uncaught it fails the test, caught it was expected.
-            run = Run(comparison, is_gated, is_raised=True)
-            state_of(self._item).runs.append(run)
-        if not isinstance(error, Exception):  # Ctrl-C: pytest makes no report of this test any more
-            keep_interrupted(self._item, error)
-        if journal is not None:
-            journal.finished()

@@ -7,15 +7,9 @@ from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
+from pytest_pipeline.model.ledger import Ledger, LedgerRow
 from pytest_pipeline.model.plan import Plan, Source
-from pytest_pipeline.model.trace import (
-    MOST_FAILURES,
-    ItemFailure,
-    Ledger,
-    LedgerRow,
-    Trace,
-    make_visits,
-)
+from pytest_pipeline.model.trace import MOST_FAILURES, ItemFailure, Trace, make_visits
 from pytest_pipeline.testing.machine import FakeMachine
 
 

@@ -12,8 +12,9 @@ from typing import Any
 
 import numpy as np
 
+from pytest_pipeline.model.ledger import Ledger, LedgerRow
 from pytest_pipeline.model.plan import Plan, Source
-from pytest_pipeline.model.trace import Ledger, LedgerRow, Trace, make_visits
+from pytest_pipeline.model.trace import Trace, make_visits
 
 Visit = tuple[int, int, int, int, int, int]
 

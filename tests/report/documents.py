@@ -25,12 +25,13 @@ from pytest_pipeline.model.document import comparison_to_dict, make_document, to
 from pytest_pipeline.model.environment import Environment
 from pytest_pipeline.model.estimate import Estimate, Latency
 from pytest_pipeline.model.finding import Finding, Reason, Verdict
+from pytest_pipeline.model.ledger import Ledger, LedgerRow
 from pytest_pipeline.model.plan import Stage, make_plan
 from pytest_pipeline.model.requirement import Quantity, Requirement
 from pytest_pipeline.model.resources import CoreUse, Resources
 from pytest_pipeline.model.rounds import LatencyBlock, Phase, Reference, Round
 from pytest_pipeline.model.sweep import Point, Scaling, Sweep
-from pytest_pipeline.model.trace import Ledger, LedgerRow, Trace, make_visits
+from pytest_pipeline.model.trace import Trace, make_visits
 from pytest_pipeline.model.tuning import Tried, Tuning
 from pytest_pipeline.model.whatif import WhatIf
 

@@ -10,8 +10,8 @@ from pytest_pipeline.executors._device.work import Drainer, Feeder, slot_account
 from pytest_pipeline.executors._floor import Hall
 from pytest_pipeline.executors._hops import Hop, Outlet
 from pytest_pipeline.executors._worker import Worker
+from pytest_pipeline.model.ledger import LedgerRow
 from pytest_pipeline.model.plan import ON_HOST
-from pytest_pipeline.model.trace import LedgerRow
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from pytest_pipeline.executors._processes.records import Report
     from pytest_pipeline.executors._recorder import Recorder
     from pytest_pipeline.executors._run import Run
-    from pytest_pipeline.model.trace import Floats, Ints, LedgerRow, Sample
+    from pytest_pipeline.model.ledger import LedgerRow
+    from pytest_pipeline.model.trace import Floats, Ints, Sample
 
 
 _NOTHING = np.zeros((2, 0), dtype=np.int64)

@@ -14,8 +14,8 @@ from pytest_pipeline.explain.ceiling import Host
 from pytest_pipeline.explain.profiled import Profiled
 from pytest_pipeline.measure.half_batches import halved
 from pytest_pipeline.model.change import Change
+from pytest_pipeline.model.ledger import Ledger, LedgerRow
 from pytest_pipeline.model.plan import Source, Stage, make_plan
-from pytest_pipeline.model.trace import Ledger, LedgerRow
 from pytest_pipeline.model.whatif import HalfBatches
 
 

@@ -5,7 +5,7 @@ import pytest
 from pytest_pipeline.explain.hops import chunk_step
 from pytest_pipeline.model.comparison import Arm, Bottleneck, StageSummary
 from pytest_pipeline.model.item_ledger import ItemLedger
-from pytest_pipeline.model.trace import Ledger, LedgerRow
+from pytest_pipeline.model.ledger import Ledger, LedgerRow
 
 ITEMS = 1000
 US = 1e-6

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from pytest_pipeline.explain.item_ledger import make_item_ledger
-from pytest_pipeline.model.trace import Ledger, Sample, Trace, make_visits
+from pytest_pipeline.model.ledger import Ledger
+from pytest_pipeline.model.trace import Sample, Trace, make_visits
 
 MS = 1_000_000
 

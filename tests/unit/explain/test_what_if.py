@@ -10,8 +10,8 @@ from unit.virtual import Lab, speedup
 from pytest_pipeline.explain.ceiling import MOST_VISITS, Host, staged_line
 from pytest_pipeline.explain.profiled import Layout, Profiled
 from pytest_pipeline.explain.whatif import what_ifs
+from pytest_pipeline.model.ledger import Ledger, LedgerRow
 from pytest_pipeline.model.plan import Stage
-from pytest_pipeline.model.trace import Ledger, LedgerRow
 from pytest_pipeline.testing import VirtualExecutor
 
 HOST = Host(cores=2.0, gil_shares={})

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from pytest_pipeline.measure import gil
-from pytest_pipeline.model.trace import Ledger, Trace, make_visits
+from pytest_pipeline.model.ledger import Ledger
+from pytest_pipeline.model.trace import Trace, make_visits
 
 MS = 1_000_000
 

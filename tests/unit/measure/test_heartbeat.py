@@ -21,9 +21,10 @@ from pytest_pipeline.measure.heartbeat import has_shared_clock, start_heartbeat
 from pytest_pipeline.measure.helper import HelperProcess, start_helper
 from pytest_pipeline.measure.machine import Usage
 from pytest_pipeline.model.finding import Reason, Verdict
+from pytest_pipeline.model.ledger import Ledger
 from pytest_pipeline.model.plan import Stage
 from pytest_pipeline.model.rounds import LatencyBlock
-from pytest_pipeline.model.trace import Ledger, Trace, make_visits
+from pytest_pipeline.model.trace import Trace, make_visits
 
 LIMIT_S = 0.01
 
