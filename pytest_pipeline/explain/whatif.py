@@ -63,7 +63,7 @@ def _staged(arm: Profiled) -> Iterator[WhatIf]:
     line = costed_line(arm)
     yield from _stage_by_stage(arm, line)
     yield from _processes_instead(arm)
-    yield from _larger_items(line, handover_s(arm))
+    yield from _larger_items(line, handover_s(arm), executor="Threads")
 
 
 def _relayed(arm: Profiled) -> Iterator[WhatIf]:
@@ -99,7 +99,7 @@ def _pooled(arm: Profiled) -> Iterator[WhatIf]:
         setting=Change(pool=more),
     )
     yield from _threads_instead(arm) if is_remote else _processes_instead(arm)
-    yield from _larger_items(line, hops_s)
+    yield from _larger_items(line, hops_s, executor="Processes" if is_remote else "")
 
 
 def _more_workers(arm: Profiled, line: Line, *stages: int) -> WhatIf:
@@ -187,8 +187,11 @@ def _longer_queue(arm: Profiled, line: Line) -> Iterator[WhatIf]:
     )
 
 
-def _larger_items(line: Line, hops_s: Sequence[float]) -> Iterator[WhatIf]:
-    """Predict larger items, each a group of today's: what is paid per item is then paid per group."""
+def _larger_items(line: Line, hops_s: Sequence[float], *, executor: str) -> Iterator[WhatIf]:
+    """Predict items in groups: what is paid per item is then paid per group.
+
+    `executor` hands over chunks when told to; without one the items themselves have to be larger.
+    """
     rows, hop_s = len(line.service_s), sum(hops_s)
     if rows * hop_s < NOTEWORTHY_HOPS * float(line.service_s.sum()) or rows < 2 * GROUP:
         return
@@ -199,8 +202,8 @@ def _larger_items(line: Line, hops_s: Sequence[float]) -> Iterator[WhatIf]:
     grouped = service.reshape(-1, GROUP, len(line.names)).sum(axis=1)
     serial_s = line.serial_s * whole / rows
     yield WhatIf(
-        change=f"{GROUP} items in one",
-        code=f"items in groups of {GROUP}",
+        change=f"{GROUP} items handed over at a time" if executor else f"{GROUP} items in one",
+        code=f"{executor}(chunk={GROUP})" if executor else f"items in groups of {GROUP}",
         predicted_speedup=replace(line, service_s=grouped, serial_s=serial_s).speedup(),
         effort=len(line.names),
         basis=f"handing an item on takes {hop_s * 1e6:.0f} us, in a group of {GROUP} a tenth of that",

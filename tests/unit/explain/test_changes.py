@@ -19,9 +19,9 @@ def test_a_prediction_applied_to_the_plan_reaches_what_was_predicted():
     assert best.setting.code() == best.code
 
 
-def test_every_prediction_but_that_of_larger_items_can_be_applied():
+def test_every_prediction_but_that_of_chunks_can_be_applied():
     for each in Lab(cores=8.0).compare()["threads"].what_ifs:
-        assert (each.setting is None) == each.code.startswith("items in groups")
+        assert (each.setting is None) == ("chunk=" in each.code)
 
 
 def test_a_change_names_what_differs_and_leaves_the_rest():

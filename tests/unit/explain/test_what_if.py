@@ -244,11 +244,24 @@ def test_larger_items_are_predicted_to_save_most_of_the_hand_over():
         LedgerRow("parse", 1, service_s=0.9, handover_s=40 * 50e-6),
     )
     found = {each.code: each for each in what_ifs(profiled(rows, seconds=0.0001))}
-    grouped, current = found["items in groups of 10"], found[""]
+    grouped, current = found["Threads(chunk=10)"], found[""]
     # 50 us of hand-over on 100 us of service: a tenth of it is left
     assert current.predicted_speedup == pytest.approx(40 * 0.2 / (41 * 0.15))
     assert grouped.predicted_speedup == pytest.approx(40 * 0.2 / (5 * 10 * 0.105))
     assert "100 us" in grouped.basis
+
+
+@pytest.mark.parametrize(
+    ("pool", "code"),
+    [
+        (LedgerRow("(threads)", 2, handover_s=40 * 50e-6), "items in groups of 10"),
+        (LedgerRow("(processes)", 2, serialisation_s=0.001), "Processes(chunk=10)"),
+    ],
+    ids=["a shared pool hands nothing over, so only larger items help", "processes take a chunk"],
+)
+def test_a_pool_is_told_how_to_pay_for_ten_items_at_once(pool, code):
+    rows = (LedgerRow("fetch", 0, service_s=0.5), LedgerRow("parse", 0, service_s=0.9), pool)
+    assert code in {each.code for each in what_ifs(profiled(rows, seconds=0.0001))}
 
 
 def test_processes_are_predicted_one_more_worker_or_threads_instead():
