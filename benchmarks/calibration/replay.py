@@ -2,7 +2,8 @@
 
 A recorded run ends where the rule of its day decided. A rule that wants more rounds is left open
 there, so that a replay can show what a rule decides earlier or otherwise, and never what it would
-have found later. Runs from before rounds told whether anybody else was on a core are left out.
+have found later. Runs that something else than their rounds decided are left out, and those from
+before rounds told whether anybody else was on a core.
 """
 
 from __future__ import annotations
@@ -16,8 +17,18 @@ from benchmarks.calibration.store import Record, Store
 from pytest_pipeline.judge.gate import Errors, Status
 from pytest_pipeline.judge.ladder import LadderGate
 from pytest_pipeline.judge.readings import SpeedupReading
+from pytest_pipeline.model.finding import Reason
 from pytest_pipeline.model.requirement import Quantity, Requirement
 from pytest_pipeline.model.rounds import Phase, Round
+
+ROUNDS_DECIDE = {
+    Reason.NONE,
+    Reason.NEAR_LIMIT,
+    Reason.CONFIRM_DISAGREED,
+    Reason.UNSTEADY,
+    Reason.BUSY,
+}
+"""Reasons of runs that ended as their rounds say; a lack of cores, a quota or a tracer overrules them."""
 
 _PHASES = {phase.value[0]: phase for phase in Phase}
 
@@ -51,7 +62,11 @@ _WIDTH = 48
 
 
 def _replayable(runs: Sequence[Record]) -> list[Record]:
-    return [record for record in runs if "alone" in record and record["rounds"]]
+    return [
+        record
+        for record in runs
+        if "alone" in record and record["rounds"] and record["reason"] in ROUNDS_DECIDE
+    ]
 
 
 def _compared(runs: Sequence[Record]) -> str:

@@ -64,4 +64,5 @@ def test_runs_that_cannot_be_replayed_are_left_out(tmp_path):
     old = record(2.2)
     del old["alone"]
     store.append(old)
+    store.append({**record(1.2), "verdict": "inconclusive", "reason": "capacity"})
     assert replay_table([Cell("x")], store) == "no recorded run can be replayed"
