@@ -10,6 +10,7 @@ from statistics import median
 
 from benchmarks.calibration.cells import Cell
 from benchmarks.calibration.store import Record
+from pytest_pipeline.stats.quantiles import quantile
 
 Z_95 = 1.959963984540054
 FAILING = {"missed", "invalid"}
@@ -56,6 +57,9 @@ class Summary:
     """Median of the rounds to a decided verdict, disturbed and confirming ones counted."""
     seconds: float | None
     """Median seconds of one run."""
+    reached: tuple[float, float, float] | None = None
+    """Lower quartile, median and upper quartile, over the runs, of the speedup in a run's own clean rounds (their
+    median) / the `min` that was asked for: what the code really reached in that run. None for latencies."""
 
     @property
     def runs(self) -> int:
@@ -111,7 +115,26 @@ def summarise(cell: Cell, runs: Sequence[Record]) -> Summary:
         reasons=Counter(reasons),
         rounds=median(decided) if decided else None,
         seconds=median(record["seconds"] for record in runs) if runs else None,
+        reached=None if cell.work == "service" else _quartiles(runs),
     )
+
+
+def _reached(record: Record) -> list[float]:
+    """Return the median speedup of a run's clean rounds over what was asked for, if it has such rounds."""
+    ratios = [
+        median(serial) / median(parallel)
+        for mark, serial, parallel, _ in record["rounds"]
+        if "!" not in mark and not mark.startswith("w")
+    ]
+    return [median(ratios) / record["limit"]] if ratios else []
+
+
+def _quartiles(runs: Sequence[Record]) -> tuple[float, float, float] | None:
+    values = [found for record in runs for found in _reached(record)]
+    if not values:
+        return None
+    lower, middle, upper = (quantile(values, share) for share in (0.25, 0.5, 0.75))
+    return lower, middle, upper
 
 
 def _rounds(record: Record) -> int:
