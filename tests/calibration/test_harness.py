@@ -190,6 +190,7 @@ def test_the_table_shows_every_row_also_those_without_runs(store):
         "0",
         "-",
         "-",
+        "-",
         "FAIL >= 99 %",
         "not enough runs yet (0 of 2)",
     ] in lines
