@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from statistics import median
 
 from pytest_pipeline.judge.gate import Gate, Status
@@ -86,8 +86,24 @@ class RatioPhase:
         if not self._lengths:
             return True
         if any(self._is_worth_measuring(gate) for gate in self._trial.round_gates):
-            return self._clean < self._trial.max_rounds and self._spent_s < self._deadline_s
+            return self._clean < self._trial.max_rounds and self._has_time()
         return self._wants_display()
+
+    def _has_time(self) -> bool:
+        """Whether the deadline is ahead, or rounds like those seen decide a gate within the extended budget.
+
+        Near its limit a value decides in its own time: giving it up just before would waste all its rounds.
+        """
+        if self._spent_s < self._deadline_s:
+            return True
+        cap_s = HARD_CAP * self._trial.budget_s
+        return any(self._spent_s < decided_s <= cap_s for decided_s in self._projections_s())
+
+    def _projections_s(self) -> Iterator[float]:
+        for gate in self._trial.ladder_gates:
+            leaning = gate.leaning if self._is_worth_measuring(gate) else None
+            if leaning is not None:
+                yield self._spent_s * leaning.needed / leaning.rounds
 
     def _is_worth_measuring(self, gate: LadderGate | OverlapGate) -> bool:
         measured = self._measured

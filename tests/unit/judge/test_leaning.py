@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import random
+
 import pytest
+from unit.virtual import Lab, speedup, used
 
 from pytest_pipeline.judge.leaning import Leaning, lean
-from pytest_pipeline.model.finding import Verdict
+from pytest_pipeline.model.finding import Reason, Verdict
 from pytest_pipeline.stats.two_ladders import TwoLadders
 
 # Starting with the round that is no event, n rounds hold just as many events as the share says.
@@ -61,3 +64,26 @@ def test_the_sentence_names_the_marker_that_should_hold_the_rounds():
     few, many = Leaning(Verdict.MET, 40, 50), Leaning(Verdict.MET, 100, 140)
     assert '@pytest.mark.measure(budget="50s") should hold' in few.sentence(30, 100)
     assert '@pytest.mark.measure(budget="60s", max_rounds=140) should' in many.sentence(30, 100)
+
+
+def spread_around(truth, seed):
+    """Compare code of `truth` times the effective limit whose executions spread by 13 %; return finding and seconds."""
+    draw = random.Random(seed)
+    lab = Lab(cpu_share=1.0, usage=used(lambda _: 0.0))
+    slowdown = (160 / 82) / (0.95 * 1.8 * truth)
+    lab.threads.slowdown = lambda _: slowdown * max(0.5, draw.gauss(1.0, 0.13))
+    (finding,) = lab.compare(requirements=[speedup(1.8)], budget_s=30).findings
+    return finding, lab.machine.clock.now_ns() / 1e9
+
+
+@pytest.mark.parametrize("seed", [6, 8, 9])
+def test_rounds_that_lean_to_a_side_at_the_deadline_are_given_the_time_to_decide(seed):
+    finding, seconds = spread_around(1.06, seed)
+    assert finding.verdict is Verdict.MET
+    assert 34 < seconds < 120
+
+
+def test_rounds_that_lean_to_no_side_end_at_the_deadline():
+    finding, seconds = spread_around(1.0, seed=0)
+    assert finding.reason is Reason.NEAR_LIMIT
+    assert seconds < 36
