@@ -20,6 +20,9 @@ FARTHEST = 5
 RESERVE = 1.2
 """A proposed budget holds this many times the rounds that are projected: they are not all alike."""
 
+EXTENDED = 2.0
+"""A proposed budget is what is projected divided by this: it is extended by twice as much where rounds lean to a side."""
+
 STEP_S = 10
 """A proposed budget is a multiple of this, seconds."""
 
@@ -40,7 +43,7 @@ class Leaning:
 
     def sentence(self, budget_s: float, max_rounds: int) -> str:
         """Return the sentence for the finding; the measurement used `budget_s` or `max_rounds`."""
-        share = RESERVE * self.needed / self.rounds
+        share = max(1.0, RESERVE * self.needed / self.rounds / EXTENDED)
         budget = f'budget="{STEP_S * math.ceil(share * budget_s / STEP_S)}s"'
         rounds = f", max_rounds={self.needed}" if self.needed > max_rounds else ""
         return (

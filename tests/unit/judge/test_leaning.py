@@ -61,9 +61,9 @@ def test_the_side_that_needs_fewer_rounds_is_named():
 
 
 def test_the_sentence_names_the_marker_that_should_hold_the_rounds():
-    few, many = Leaning(Verdict.MET, 40, 50), Leaning(Verdict.MET, 100, 140)
-    assert '@pytest.mark.measure(budget="50s") should hold' in few.sentence(30, 100)
-    assert '@pytest.mark.measure(budget="60s", max_rounds=140) should' in many.sentence(30, 100)
+    few, many = Leaning(Verdict.MET, 20, 90), Leaning(Verdict.MET, 100, 140)
+    assert '@pytest.mark.measure(budget="90s") should hold' in few.sentence(30, 100)
+    assert '@pytest.mark.measure(budget="30s", max_rounds=140) should' in many.sentence(30, 100)
 
 
 def spread_around(truth, seed):

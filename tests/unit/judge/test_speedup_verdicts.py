@@ -96,7 +96,7 @@ def test_a_gate_near_its_limit_says_what_more_rounds_would_decide():
     (sentence,) = finding.evidence
     assert sentence == (
         "6 clean rounds lean to missed: about 13 like them decide, which "
-        '@pytest.mark.measure(budget="80s", max_rounds=13) should hold'
+        '@pytest.mark.measure(budget="40s", max_rounds=13) should hold'
     )
     (decided,) = lab.compare(requirements=asked, max_rounds=13).findings
     assert decided.verdict is Verdict.MISSED
