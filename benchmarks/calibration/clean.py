@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 import time
-from statistics import median
+from statistics import fmean, median
 
 from benchmarks.calibration import workloads
 from benchmarks.calibration.cells import Cell
@@ -21,9 +21,11 @@ TRIES = 6
 FRESH_ARMS = 3000
 """A clean speedup is learned again after the time of this many serial arms: 5 minutes for 0.1 s."""
 USABLE = 4
-"""A clean speedup counts for this many times longer. It is pooled with the newer ones, because two measurements of
-the same code half a minute apart differ by 7 % here (standard deviation of ten); and while the machine is too busy
-to learn it again, it stands alone."""
+"""While the machine is too busy to learn it again, the last one is used up to this many times longer."""
+POOLED = 12
+"""Limits come from the mean of what was learned within this many times longer: an hour for 0.1 s. Half a minute apart
+the same code reached 1.73x with a standard deviation of 7 %, between 1.6x and 1.9x for minutes on end (ten
+comparisons, shared 2-core VM), so that a single one would make `1.25x slower` anything from 1.15x to 1.35x."""
 MARGIN = 1.1
 """A computing arm is made this much longer than asked for, so that its length is never below."""
 
@@ -52,7 +54,7 @@ def workload_of(cell: Cell, clean: Record, seed: int, *, is_healthy: bool = Fals
 def clean_of(cell: Cell, store: Store) -> Record:
     """Return the clean record of the cell's workload, learned anew when the stored one is not of these minutes.
 
-    Its speedup is the median of those that are still usable.
+    Its speedup is the mean of those that are pooled.
 
     Raises `NotQuietError` when it cannot be learned now and no usable one is known.
     """
@@ -61,15 +63,16 @@ def clean_of(cell: Cell, store: Store) -> Record:
         return {"kind": "clean", "key": key, "speedup": 1.0, "loops": 0}
     known = [record for record in store.of_kind("clean") if record["key"] == key]
     fresh_s = FRESH_ARMS * cell.arm_s
-    usable = [record for record in known if _age_s(record) <= USABLE * fresh_s]
-    if not usable or _age_s(usable[-1]) > fresh_s:
+    age_s = _age_s(known[-1]) if known else float("inf")
+    if age_s > fresh_s:
         try:
-            usable.append(_learn(cell))
-            store.append(usable[-1])
+            known.append(_learn(cell))
+            store.append(known[-1])
         except NotQuietError:
-            if not usable:
+            if age_s > USABLE * fresh_s:
                 raise
-    return {**usable[-1], "speedup": median(record["speedup"] for record in usable)}
+    pooled = [record["speedup"] for record in known if _age_s(record) <= POOLED * fresh_s]
+    return {**known[-1], "speedup": fmean(pooled)}
 
 
 def _age_s(record: Record) -> float:

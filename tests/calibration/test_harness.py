@@ -224,15 +224,23 @@ def test_the_plan_says_what_a_cell_costs_and_what_is_missing(store):
 
 @pytest.mark.parametrize(
     ("minutes", "is_quiet", "expected"),
-    [(4, True, 1.9), (6, True, 1.8), (6, False, 1.9), (21, True, 1.7), (21, False, None)],
+    [
+        (4, True, 1.9),
+        (6, True, 1.8),
+        (6, False, 1.9),
+        (21, True, 1.8),
+        (61, True, 1.7),
+        (21, False, None),
+    ],
 )
-def test_a_clean_speedup_is_the_median_of_these_minutes_or_of_the_last_quiet_ones(
+def test_a_clean_speedup_is_the_mean_of_an_hour_and_learned_anew_every_few_quiet_minutes(
     minutes, is_quiet, expected, store, monkeypatch
 ):
     def learn(cell):
         if not is_quiet:
             raise NotQuietError("never quiet")
-        return {"kind": "clean", "key": key_of(cell), "speedup": 1.7, "loops": 5}
+        now = clean._now().isoformat()
+        return {"kind": "clean", "key": key_of(cell), "speedup": 1.7, "loops": 5, "at": now}
 
     at = datetime(2026, 11, 22, 3, 0, tzinfo=UTC)
     stored = {"kind": "clean", "key": "compute/threads/0.1", "speedup": 1.9, "loops": 5}
