@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from pytest_pipeline.explain.ceiling import ALL_STAGES, Line
+from pytest_pipeline.explain.ceiling import Line
 from pytest_pipeline.explain.profile import stage_summaries
 from pytest_pipeline.explain.profiled import Layout, Profiled
 from pytest_pipeline.model.plan import Plan
@@ -92,12 +92,12 @@ def _contended(arm: Profiled, line: Line) -> Line:
 
 
 def handover_s(arm: Profiled) -> tuple[float, ...]:
-    """Return the executor's own measured time per item and stage (or pool that runs them all), seconds."""
-    stages, line = arm.trace.stage_names, arm.line()
-    spent_s = {row.name: row.handover_s for row in arm.trace.ledger.rows}
-    spent_s[ALL_STAGES] = sum(spent for name, spent in spent_s.items() if name not in stages)
+    """Return the executor's own measured time per item and stage, seconds."""
+    rows, line = arm.trace.stages, arm.line()
     most = MOST_HANDOVER_S / line.items_each
-    return tuple(min(most, spent_s.get(name, 0.0) / arm.items) for name in line.names)
+    return tuple(
+        min(most, rows[name].handover_s / arm.items) if name in rows else 0.0 for name in line.names
+    )
 
 
 def _shipping_s(arm: Profiled) -> tuple[float, ...]:

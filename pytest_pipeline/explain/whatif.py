@@ -83,12 +83,9 @@ def _stage_by_stage(arm: Profiled, line: Line) -> Iterator[WhatIf]:
 def _pooled(arm: Profiled) -> Iterator[WhatIf]:
     is_remote = arm.layout is Layout.FUSED
     more, line = arm.width + 1, costed_line(arm)
-    if is_remote:
-        hops_s = (*[0.0] * (len(line.names) - 2), MESSAGE_S / 2, MESSAGE_S / 2)
-        code = f"Processes(workers={more})"
-    else:
-        hops_s = handover_s(arm)
-        code = f'Threads(layout="shared", workers={more})'
+    code = (
+        f"Processes(workers={more})" if is_remote else f'Threads(layout="shared", workers={more})'
+    )
     yield WhatIf(KEEP, "", line.speedup(), 0, setting=Change())
     wide = line.widened(len(line.names) - 1)
     yield WhatIf(
@@ -98,8 +95,12 @@ def _pooled(arm: Profiled) -> Iterator[WhatIf]:
         1,
         setting=Change(pool=more),
     )
-    yield from _threads_instead(arm) if is_remote else _processes_instead(arm)
-    yield from _larger_items(line, hops_s, executor="Processes" if is_remote else "")
+    if is_remote:
+        yield from _threads_instead(arm)
+        hops_s = (*[0.0] * (len(line.names) - 2), MESSAGE_S / 2, MESSAGE_S / 2)
+        yield from _larger_items(line, hops_s, executor="Processes")
+    else:
+        yield from _processes_instead(arm)
 
 
 def _more_workers(arm: Profiled, line: Line, *stages: int) -> WhatIf:
@@ -188,10 +189,7 @@ def _longer_queue(arm: Profiled, line: Line) -> Iterator[WhatIf]:
 
 
 def _larger_items(line: Line, hops_s: Sequence[float], *, executor: str) -> Iterator[WhatIf]:
-    """Predict items in groups: what is paid per item is then paid per group.
-
-    `executor` hands over chunks when told to; without one the items themselves have to be larger.
-    """
+    """Predict items handed over in groups: what is paid per item is then paid per group."""
     rows, hop_s = len(line.service_s), sum(hops_s)
     if rows * hop_s < NOTEWORTHY_HOPS * float(line.service_s.sum()) or rows < 2 * GROUP:
         return
@@ -202,8 +200,8 @@ def _larger_items(line: Line, hops_s: Sequence[float], *, executor: str) -> Iter
     grouped = service.reshape(-1, GROUP, len(line.names)).sum(axis=1)
     serial_s = line.serial_s * whole / rows
     yield WhatIf(
-        change=f"{GROUP} items handed over at a time" if executor else f"{GROUP} items in one",
-        code=f"{executor}(chunk={GROUP})" if executor else f"items in groups of {GROUP}",
+        change=f"{GROUP} items handed over at a time",
+        code=f"{executor}(chunk={GROUP})",
         predicted_speedup=replace(line, service_s=grouped, serial_s=serial_s).speedup(),
         effort=len(line.names),
         basis=f"handing an item on takes {hop_s * 1e6:.0f} us, in a group of {GROUP} a tenth of that",
