@@ -1,7 +1,7 @@
 """What the healthy workload reaches here when nothing disturbs: the limits of the cells are multiples of it.
 
-A virtual machine's own speedup drifts over the hours (1.65x to 1.88x was seen in one night), so that
-"1.25x slower than healthy" means something only against a clean speedup of the same minutes.
+A virtual machine's own speedup moves within minutes and over the hours (docs/calibration.md prints how far), so that
+"1.25x slower than healthy" means something only against the mean clean speedup of the same hour.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from benchmarks.calibration.cells import Cell
 from benchmarks.calibration.store import Record, Store
 from benchmarks.calibration.workloads import Workload
 from pytest_pipeline import Comparison, compare
+from pytest_pipeline.judge.readings import SpeedupReading
 
 CLEAN_ROUNDS = 12
 TRIES = 6
@@ -23,9 +24,8 @@ FRESH_ARMS = 3000
 USABLE = 4
 """While the machine is too busy to learn it again, the last one is used up to this many times longer."""
 POOLED = 12
-"""Limits come from the mean of what was learned within this many times longer: an hour for 0.1 s. Half a minute apart
-the same code reached 1.73x with a standard deviation of 7 %, between 1.6x and 1.9x for minutes on end (ten
-comparisons, shared 2-core VM), so that a single one would make `1.25x slower` anything from 1.15x to 1.35x."""
+"""Limits come from the mean of what was learned within this many times longer: an hour for 0.1 s. Neighbouring ones
+differ by several per cent, and a limit from a single one would shift what `1.25x slower` means as far."""
 MARGIN = 1.1
 """A computing arm is made this much longer than asked for, so that its length is never below."""
 
@@ -119,9 +119,6 @@ def clean_ratios(comparison: Comparison) -> list[float]:
     """Return median / median of every clean round, or nothing when the reference is not valid."""
     if comparison.reference is None or not comparison.reference.is_valid:
         return []
-    base, (arm,) = comparison.baseline, set(comparison.arms) - {comparison.baseline}
-    return [
-        median(each.makespans_s[base]) / median(each.makespans_s[arm])
-        for each in comparison.rounds
-        if each.is_clean
-    ]
+    (arm,) = set(comparison.arms) - {comparison.baseline}
+    reading = SpeedupReading(comparison.baseline, arm)
+    return [reading.typical(each) for each in comparison.rounds if each.is_clean]

@@ -17,6 +17,7 @@ from typing import Any
 from benchmarks.calibration import workloads
 from benchmarks.calibration.cells import CELLS, Cell, seed_of
 from benchmarks.calibration.clean import workload_of
+from benchmarks.calibration.kept import keep_round, milliseconds
 from benchmarks.calibration.neighbours import neighbour
 from benchmarks.calibration.peers import EVERY, ask_peers
 from benchmarks.calibration.store import Record
@@ -110,28 +111,14 @@ def compact(document: dict[str, Any]) -> Record:
         "clean": finding["clean_rounds"],
         "dirty": finding["dirty_rounds"],
         "headline": finding["headline"],
-        "reference_ms": [_ms(reference.get("parallel_s")), _ms(reference.get("serial_s"))],
+        "reference_ms": [
+            milliseconds(reference.get("parallel_s")),
+            milliseconds(reference.get("serial_s")),
+        ],
         "alone": sum(each["was_alone"] for each in document["rounds"]),
-        "rounds": [_round(each, baseline) for each in document["rounds"]],
+        "rounds": [keep_round(each, baseline) for each in document["rounds"]],
         "blocks": [_block(each, document) for each in document["blocks"]],
     }
-
-
-def _round(each: dict[str, Any], baseline: str) -> list[Any]:
-    """Return [phase and marks, serial, parallel, control ms].
-
-    The marks: `!` disturbed, `~` clean beside a slow control, `=` nobody else on a core.
-    """
-    times = dict(each["makespans_s"])
-    serial = [_ms(value) for value in times.pop(baseline)]
-    (parallel,) = ([_ms(value) for value in values] for values in times.values())
-    state = "!" if not each["is_clean"] else "~" if each["disturbance"] else ""
-    return [
-        each["phase"][0] + state + ("=" if each["was_alone"] else ""),
-        serial,
-        parallel,
-        [_ms(value) for value in each["controls_s"]],
-    ]
 
 
 def _block(each: dict[str, Any], document: dict[str, Any]) -> list[Any]:
@@ -140,10 +127,6 @@ def _block(each: dict[str, Any], document: dict[str, Any]) -> list[Any]:
     late = sum(value > limit for value in each["latencies_s"])
     mark = each["phase"][0] + ("" if each["is_clean"] else "!")
     return [mark, late, len(each["latencies_s"])]
-
-
-def _ms(seconds: float | None) -> float | None:
-    return None if seconds is None else round(1000 * seconds, 2)
 
 
 def _peers(cell: Cell, index: int, clean: Record) -> dict[str, bool]:

@@ -10,13 +10,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from typing import Any
 
+from benchmarks._tables import table
 from benchmarks.calibration.cells import Cell
+from benchmarks.calibration.kept import KEPT_SPEEDUP, round_of
 from benchmarks.calibration.store import Record, Store
 from pytest_pipeline.judge.gate import Errors, Status
 from pytest_pipeline.judge.ladder import LadderGate
-from pytest_pipeline.judge.readings import SpeedupReading
 from pytest_pipeline.model.finding import Reason
 from pytest_pipeline.model.requirement import Quantity, Requirement
 from pytest_pipeline.model.rounds import Phase, Round
@@ -30,15 +30,12 @@ ROUNDS_DECIDE = {
 }
 """Reasons of runs that ended as their rounds say; a lack of cores, a quota or a tracer overrules them."""
 
-_PHASES = {phase.value[0]: phase for phase in Phase}
-
 
 def replay(record: Record) -> Status:
     """Return where a speedup gate stands after the rounds of `record`."""
     requirement = Requirement(Quantity.SPEEDUP, record["limit"])
-    reading = SpeedupReading("serial", "arm")
-    gate = LadderGate(requirement, "arm", reading, errors=Errors().of_run(1))
-    rounds = [_round(index, each) for index, each in enumerate(record["rounds"])]
+    gate = LadderGate(requirement, KEPT_SPEEDUP.executor, KEPT_SPEEDUP, errors=Errors().of_run(1))
+    rounds = [round_of(each, index) for index, each in enumerate(record["rounds"])]
     for each in rounds:
         if each.phase is not Phase.CONFIRM:
             gate.observe(each)
@@ -48,17 +45,15 @@ def replay(record: Record) -> Status:
 
 
 def replay_table(cells: Sequence[Cell], store: Store) -> str:
-    """Return a line per cell: its runs, how many end as recorded, and how each verdict fared."""
-    lines = [
-        f"{cell.name:{_WIDTH}}{_compared(runs)}"
+    """Return a row per cell: its runs, how many end as recorded, and how each verdict fared."""
+    rows = [
+        [cell.name, *_compared(runs)]
         for cell in cells
         if cell.work != "service" and (runs := _replayable(store.runs(cell.name)))
     ]
-    head = f"{'cell':{_WIDTH}}{'runs':>5}{'same':>6}  recorded -> replayed"
-    return "\n".join([head, *lines] if lines else ["no recorded run can be replayed"])
-
-
-_WIDTH = 48
+    if not rows:
+        return "no recorded run can be replayed"
+    return table(["cell", "runs", "same", "recorded -> replayed"], rows)
 
 
 def _replayable(runs: Sequence[Record]) -> list[Record]:
@@ -69,12 +64,12 @@ def _replayable(runs: Sequence[Record]) -> list[Record]:
     ]
 
 
-def _compared(runs: Sequence[Record]) -> str:
+def _compared(runs: Sequence[Record]) -> list[str]:
     pairs = [(_recorded(record), replay(record).name.lower()) for record in runs]
     same = sum(then == now for then, now in pairs)
     changes = Counter(pairs).most_common()
     text = ", ".join(f"{count} {then} -> {now}" for (then, now), count in changes)
-    return f"{len(runs):5}{same:6}  {text}"
+    return [str(len(runs)), str(same), text]
 
 
 def _recorded(record: Record) -> str:
@@ -100,21 +95,3 @@ def _confirm(gate: LadderGate, rounds: Sequence[Round]) -> None:
 def _visits(rounds: Sequence[Round]) -> Iterator[tuple[Round, Round]]:
     confirming = [each for each in rounds if each.phase is Phase.CONFIRM]
     return zip(confirming[::2], confirming[1::2], strict=True)
-
-
-def _round(index: int, kept: Sequence[Any]) -> Round:
-    mark, serial, parallel, controls = kept
-    return Round(
-        index=index,
-        phase=_PHASES[mark[0]],
-        began_s=0.0,
-        makespans_s={"serial": _seconds(serial), "arm": _seconds(parallel)},
-        controls_s=_seconds(controls),
-        is_clean="!" not in mark,
-        disturbance="as recorded" if "!" in mark or "~" in mark else "",
-        was_alone="=" in mark,
-    )
-
-
-def _seconds(values_ms: Sequence[float]) -> tuple[float, ...]:
-    return tuple(value / 1e3 for value in values_ms)

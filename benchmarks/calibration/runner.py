@@ -57,7 +57,7 @@ class Session:
             found = compare(work.stages, work.items, executors=[cell.executor])
             speedup = found[cell.executor].speedup
             now = "nothing" if speedup is None else f"{speedup.value:.2f}x"
-            print(f"{key_of(cell)}: {now} now, {clean['speedup']:.2f}x when it was learned")
+            print(f"{key_of(cell)}: {now} now, {clean['speedup']:.2f}x as learned of late")
 
     def _learned(self) -> Sequence[Cell]:
         """Return the cells whose clean speedup is known; raises `NotQuietError` when there is none."""

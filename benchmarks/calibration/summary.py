@@ -9,7 +9,9 @@ from dataclasses import dataclass
 from statistics import median
 
 from benchmarks.calibration.cells import Cell
+from benchmarks.calibration.kept import KEPT_SPEEDUP, round_of
 from benchmarks.calibration.store import Record
+from pytest_pipeline.model.rounds import Phase
 from pytest_pipeline.stats.quantiles import quantile
 
 Z_95 = 1.959963984540054
@@ -121,10 +123,11 @@ def summarise(cell: Cell, runs: Sequence[Record]) -> Summary:
 
 def _reached(record: Record) -> list[float]:
     """Return the median speedup of a run's clean rounds over what was asked for, if it has such rounds."""
+    rounds = [round_of(each) for each in record["rounds"]]
     ratios = [
-        median(serial) / median(parallel)
-        for mark, serial, parallel, _ in record["rounds"]
-        if "!" not in mark and not mark.startswith("w")
+        KEPT_SPEEDUP.typical(each)
+        for each in rounds
+        if each.is_clean and each.phase is not Phase.WARM_UP
     ]
     return [median(ratios) / record["limit"]] if ratios else []
 

@@ -79,7 +79,7 @@ def _contended(arm: Profiled, line: Line) -> Line:
 
     Sharing cores and the GIL alike is what the simulation knows. A thread that released the GIL waits
     for it anew, up to a switch interval of 5 ms each time, and memory bandwidth and caches are shared
-    too: such waiting comes with this arm, and grows with the number of other workers (`Line.widened`).
+    too: such waiting comes with this arm, and grows with the number of other workers (`Line.staffed`).
     """
     if line.items_each > 1 or not len(line.service_s):
         return line  # visits of other batches than the arm's own cannot be compared

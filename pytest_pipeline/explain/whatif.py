@@ -30,8 +30,8 @@ from pytest_pipeline.model.whatif import WhatIf
 KEEP = "keep as it is"
 """`WhatIf.change` of the plan as declared."""
 
-GROUP = 10
-"""Items per group in the prediction of larger items: a hop then costs a tenth per item."""
+CHUNK = 10
+"""Items per chunk in the prediction of chunks: a hop then costs a tenth per item."""
 
 BLOCKED = 0.05
 """Share of a stage's worker time spent blocked from which a longer queue is worth a simulation."""
@@ -40,7 +40,7 @@ LONGER = 4
 """Factor by which the predicted queue is longer."""
 
 NOTEWORTHY_HOPS = 0.02
-"""Hand-over / service from which larger items are worth a simulation."""
+"""Hand-over / service from which chunks are worth a simulation."""
 
 
 def what_ifs(arm: Profiled) -> tuple[WhatIf, ...]:
@@ -63,7 +63,7 @@ def _staged(arm: Profiled) -> Iterator[WhatIf]:
     line = costed_line(arm)
     yield from _stage_by_stage(arm, line)
     yield from _processes_instead(arm)
-    yield from _larger_items(line, handover_s(arm), executor="Threads")
+    yield from _chunked(line, handover_s(arm), executor="Threads")
 
 
 def _relayed(arm: Profiled) -> Iterator[WhatIf]:
@@ -98,7 +98,7 @@ def _pooled(arm: Profiled) -> Iterator[WhatIf]:
     if is_remote:
         yield from _threads_instead(arm)
         hops_s = (*[0.0] * (len(line.names) - 2), MESSAGE_S / 2, MESSAGE_S / 2)
-        yield from _larger_items(line, hops_s, executor="Processes")
+        yield from _chunked(line, hops_s, executor="Processes")
     else:
         yield from _processes_instead(arm)
 
@@ -188,23 +188,23 @@ def _longer_queue(arm: Profiled, line: Line) -> Iterator[WhatIf]:
     )
 
 
-def _larger_items(line: Line, hops_s: Sequence[float], *, executor: str) -> Iterator[WhatIf]:
-    """Predict items handed over in groups: what is paid per item is then paid per group."""
+def _chunked(line: Line, hops_s: Sequence[float], *, executor: str) -> Iterator[WhatIf]:
+    """Predict items handed over in chunks: what is paid per item is then paid per chunk."""
     rows, hop_s = len(line.service_s), sum(hops_s)
-    if rows * hop_s < NOTEWORTHY_HOPS * float(line.service_s.sum()) or rows < 2 * GROUP:
+    if rows * hop_s < NOTEWORTHY_HOPS * float(line.service_s.sum()) or rows < 2 * CHUNK:
         return
     if line.items_each > 1:
         return  # batches are such groups already
-    whole = rows - rows % GROUP
-    service = np.maximum(0.0, line.service_s[:whole] - (1 - 1 / GROUP) * np.array(hops_s))
-    grouped = service.reshape(-1, GROUP, len(line.names)).sum(axis=1)
+    whole = rows - rows % CHUNK
+    service = np.maximum(0.0, line.service_s[:whole] - (1 - 1 / CHUNK) * np.array(hops_s))
+    grouped = service.reshape(-1, CHUNK, len(line.names)).sum(axis=1)
     serial_s = line.serial_s * whole / rows
     yield WhatIf(
-        change=f"{GROUP} items handed over at a time",
-        code=f"{executor}(chunk={GROUP})",
+        change=f"{CHUNK} items handed over at a time",
+        code=f"{executor}(chunk={CHUNK})",
         predicted_speedup=replace(line, service_s=grouped, serial_s=serial_s).speedup(),
         effort=len(line.names),
-        basis=f"handing an item on takes {hop_s * 1e6:.0f} us, in a group of {GROUP} a tenth of that",
+        basis=f"handing an item on takes {hop_s * 1e6:.0f} us, in a group of {CHUNK} a tenth of that",
     )
 
 

@@ -29,7 +29,7 @@ class Circumstances:
     self_disturbed: bool = False
     """The code under test itself kept the machine busy."""
     unconfirmed: str = ""
-    """Why a miss could not be confirmed: its visits were disturbed; empty when they were not."""
+    """Why a miss in sight was not decided: its blocks or visits were disturbed; empty when they were not."""
     abandoned: tuple[str, ...] = ()
     """Hung worker threads that still live in this process."""
     budget_short: str = ""

@@ -70,7 +70,7 @@ def pauses_s(visits: int) -> float:
 
 
 def deadline_s(budget_s: float, need: Need) -> float:
-    """Return after how many seconds of measuring an open gate is given up."""
+    """Return after how many seconds of measuring an open gate is given up, unless its rounds lean to a side."""
     return max(budget_s, min(HARD_CAP * budget_s, need.close_s))
 
 

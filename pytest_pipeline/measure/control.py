@@ -120,9 +120,9 @@ class ControlMonitor:
     def awake_s(self) -> float:
         """Return the better of two runs in a row: what cores give that have just rested.
 
-        The reference is learned on cores at work. After a pause of 0.05 to 2 s, or items that wait, the
-        first run took up to 2.2x of it on an idle 2-core VM and called half of a confirmation's blocks
-        disturbed; a neighbour slows both.
+        The reference is learned on cores at work. After a pause, or items that wait, the first run alone
+        may take twice as long on an idle machine, and called blocks disturbed that nobody had disturbed;
+        a neighbour slows both.
         """
         return min(self.sample_s(), self.sample_s())
 

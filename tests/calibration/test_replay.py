@@ -55,7 +55,7 @@ def test_the_table_counts_the_runs_that_end_otherwise(tmp_path):
     store.append(record(2.2, usage=alone()))
     store.append({**record(1.2, usage=alone()), "verdict": "met"})
     text = replay_table([Cell("x")], store)
-    assert "2     1" in text
+    assert "| x    | 2    | 1    | 1 met -> met, 1 met -> missed |" in text
     assert "1 met -> met, 1 met -> missed" in text
 
 
