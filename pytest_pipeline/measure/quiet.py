@@ -75,6 +75,7 @@ def is_self_disturbed(trial: Trial, runner: RoundRunner, monitor: ControlMonitor
         if not runner.is_slow(after):
             return False
         trial.machine.clock.sleep(QUIET_S * pauses.uniform(LEAST_PAUSE, LONGEST_PAUSE))
+        monitor.wake()
         return runner.is_quiet([monitor.sample_s() for _ in range(CONTROLS)])
 
     return all(stages_disturb() for _ in range(quiet_checks(trial.errors.missed)))

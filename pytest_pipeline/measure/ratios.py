@@ -179,6 +179,7 @@ class RatioPhase:
             if not waiting or (is_late and visit >= LEAST_VISITS):
                 break
             self._trial.machine.clock.sleep(pause_s(visit))
+            self._monitor.wake()
             first = self._runner.run(Phase.CONFIRM)
             second = self._runner.run(Phase.CONFIRM)
             for gate in waiting:

@@ -93,6 +93,19 @@ def sometimes(share: float, slow: float) -> Callable[[int], float]:
     return slowdown
 
 
+def wake_up_slowly(lab: Lab) -> None:
+    """Let the control take three times as long where it is the first thing to run after a pause."""
+    sleep, neighbour = lab.machine.clock.sleep, lab.machine._neighbour
+    awake_at = {"s": 0.0}
+
+    def rest(seconds: float) -> None:
+        sleep(seconds)
+        awake_at["s"] = lab.machine.clock.now_ns() / 1e9 + 0.005
+
+    lab.machine.clock.sleep = rest  # type: ignore[method-assign]
+    lab.machine._neighbour = lambda now: max(neighbour(now), 3.0 if now < awake_at["s"] else 1.0)
+
+
 def used(foreign_cores: Callable[[float], float], **hidden: bool) -> Callable[[float], Usage]:
     """Count one core of ours, and of others what `foreign_cores` says at that moment, added up in 10 ms."""
     total = {"s": 0.0, "at": 0.0}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from unit.virtual import Lab, p99
+from unit.virtual import Lab, p99, wake_up_slowly
 
 from pytest_pipeline.judge.gate import Errors
 from pytest_pipeline.judge.latency import LatencyGate
@@ -166,14 +166,7 @@ def test_a_service_at_its_limit_stays_near_its_limit_beside_a_neighbour():
 
 
 def test_cores_that_wake_up_slowly_after_a_pause_disturb_no_block():
-    awake_at = {"s": 0.0}
-    lab = Lab(neighbour=lambda now: 3.0 if now < awake_at["s"] else 1.0)
-    sleep = lab.machine.clock.sleep
-
-    def rest(seconds: float) -> None:
-        sleep(seconds)
-        awake_at["s"] = lab.machine.clock.now_ns() / 1e9 + 0.005
-
-    lab.machine.clock.sleep = rest
+    lab = Lab()
+    wake_up_slowly(lab)
     (finding,) = lab.compare(requirements=[p99(0.05, rate_per_s=100)]).findings
     assert (finding.verdict, finding.dirty_rounds) == (Verdict.MET, 0)

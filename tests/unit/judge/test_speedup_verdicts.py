@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from unit.virtual import Lab, sometimes, speedup
+from unit.virtual import Lab, sometimes, speedup, wake_up_slowly
 
 from pytest_pipeline.assembling.assembly import merge_best
 from pytest_pipeline.judge.conclude import without_rounds
@@ -140,7 +140,8 @@ def test_a_regression_in_the_parallel_arm_is_never_excused_as_capacity():
     assert lab.compare(requirements=[speedup(1.8)]).findings[0].verdict is Verdict.MISSED
 
 
-def test_code_that_keeps_the_machine_busy_itself_fails_as_self_disturbed():
+def busy_by_itself():
+    """Return a laboratory whose stages slow the control down for half a second after they ran."""
     lab = Lab(cpu_share=1.0)
     quiet_since = {"ns": 0}
 
@@ -154,8 +155,25 @@ def test_code_that_keeps_the_machine_busy_itself_fails_as_self_disturbed():
     lab.machine._neighbour = neighbour
     lab.threads.slowdown = slowdown
     lab.serial.slowdown = lambda _: (slowdown(0), 1.0)[1]
+    return lab
+
+
+@pytest.mark.parametrize("cores", ["awake", "slow to wake up"])
+def test_code_that_keeps_the_machine_busy_itself_fails_as_self_disturbed(cores):
+    lab = busy_by_itself()
+    if cores == "slow to wake up":
+        wake_up_slowly(lab)
     (finding,) = lab.compare(items=range(16), requirements=[speedup(1.7)], budget_s=8).findings
     assert (finding.verdict, finding.reason) == (Verdict.MISSED, Reason.SELF_DISTURBED)
+
+
+def test_cores_that_wake_up_slowly_keep_no_confirmation_of_long_arms_from_its_verdict():
+    lab = Lab(cpu_share=1.0)
+    wake_up_slowly(lab)
+    lab.threads.slowdown = lambda _: 1.9
+    stages = [lab.stage("train", 0.02), lab.stage("score", 0.02)]
+    (finding,) = lab.compare(stages, range(20), requirements=[speedup(1.5)]).findings
+    assert (finding.verdict, finding.dirty_rounds) == (Verdict.MISSED, 0)
 
 
 def test_an_intermittent_slow_mode_is_not_met_although_its_best_moments_are_fast():
