@@ -11,7 +11,10 @@ from pytest_pipeline.report.words import Json
 MANY_DISTURBED = 0.5
 """Above this share of disturbed rounds the noise line becomes a warning."""
 LOW_EFFICIENCY = 0.85
-"""Below it the control kernel's reference was learned on a disturbed machine."""
+"""Below it the control kernel's reference was learned on a disturbed machine, or its cores share one unit."""
+
+ONLY_CLEAN = "Verdicts rest on clean rounds only; gates without enough of them are inconclusive"
+NARROW = "Cores that slow each other down"
 
 METHOD = (
     "Every executor runs the same stage functions on the same items; outputs are compared before any time is looked at.",
@@ -86,8 +89,8 @@ class Noise:
     """How quiet the machine was."""
 
     text: str
-    is_loud: bool
-    """True when the reader must know before reading any verdict."""
+    warning: str = ""
+    """What the reader must know before reading any verdict, in two or three words; empty = nothing."""
 
 
 def context_facts(document: Json) -> tuple[Fact, ...]:
@@ -137,18 +140,30 @@ def noise_of(document: Json) -> Noise | None:
     references = [run["reference"] for run in runs if run["reference"]]
     known = [each for each in references if each["efficiency"] is not None]
     low = min(known, key=lambda each: each["efficiency"], default=None)
-    is_slow = low is not None and low["efficiency"] < LOW_EFFICIENCY
-    is_loud = share > MANY_DISTURBED or is_slow
+    disturbed = f"{timed.count(False)} of {units.count(len(timed), 'round')} disturbed ({units.percent(share)})"
+    if share > MANY_DISTURBED:
+        return Noise(f"{disturbed}{_gained(low)}. {ONLY_CLEAN}", "Noisy machine")
+    if low is not None and low["efficiency"] < LOW_EFFICIENCY:
+        return Noise(f"{_narrow(low)}. {disturbed.capitalize()}. {ONLY_CLEAN}", NARROW)
     state = "quiet" if share <= 0.1 else "somewhat busy"
-    lead = "" if is_loud else f"machine {state}: "
-    text = f"{lead}{timed.count(False)} of {units.count(len(timed), 'round')} disturbed ({units.percent(share)})"
-    if low is not None:
-        text += f"; the control kernel gained {units.ratio(low['speedup'])} on {units.count(low['width'], 'worker')}"
-    if is_loud:
-        text += (
-            ". Verdicts rest on clean rounds only; gates without enough of them are inconclusive"
-        )
-    return Noise(text, is_loud)
+    return Noise(f"machine {state}: {disturbed}{_gained(low)}")
+
+
+def _gained(reference: Json | None) -> str:
+    if reference is None:
+        return ""
+    workers = units.count(reference["width"], "worker")
+    return f"; the control kernel gained {units.ratio(reference['speedup'])} on {workers}"
+
+
+def _narrow(reference: Json) -> str:
+    workers = units.count(reference["width"], "worker")
+    expected = units.ratio(LOW_EFFICIENCY * reference["width"])
+    return (
+        f"The control kernel gained {units.ratio(reference['speedup'])} on {workers}, free cores give {expected} or more: "
+        "somebody was there before the session, or the cores share one unit (hyper-threading). "
+        "CPU-bound stages gain no more than that"
+    )
 
 
 def environment_facts(document: Json) -> tuple[Fact, ...]:

@@ -113,7 +113,7 @@ def _row(test: Json, finding: Json, anchor: str, search: str) -> GateRow:
         arm=one_line(finding["executor"]),
         what=one_line(finding["label"]),
         value=units.quantity(estimate.get("value"), unit),
-        range=units.interval(estimate.get("lower"), estimate.get("upper"), unit),
+        range=units.interval(estimate.get("lower"), estimate.get("upper"), unit) or units.MISSING,
         limit=""
         if finding["limit"] is None
         else f"{word} {units.quantity(finding['limit'], unit)}",

@@ -27,7 +27,8 @@ def render(document: Json) -> str:
     lines = [f"### pytest-pipeline: {count_gates(document).text}", ""]
     noise = noise_of(document)
     if noise is not None:
-        lines += [escape(noise.text), ""]
+        warning = f"**{noise.warning}.** " if noise.warning else ""
+        lines += [warning + escape(noise.text), ""]
     rows = _rows(document)
     if not rows:
         return "\n".join([*lines, "No performance test ran in this session.", ""])

@@ -11,7 +11,7 @@ import documents
 import pages
 import pytest
 
-from pytest_pipeline.report import embed, html, view
+from pytest_pipeline.report import embed, html, markdown, view
 from pytest_pipeline.report.text import anchor
 
 FULL = html.render(documents.full())
@@ -177,6 +177,22 @@ def test_a_noisy_machine_is_said_above_the_failures():
         each["is_clean"] = False
     text = html.render(made)
     assert text.index("Noisy machine.") < text.index("What failed")
+
+
+def test_cores_that_slow_each_other_down_are_no_noise_and_said_with_what_was_expected():
+    made = documents.document(documents.met())
+    made["tests"][0]["runs"][0]["reference"] = {"speedup": 1.61, "width": 2, "efficiency": 0.805}
+    warned = pages.text_of(pages.with_class(pages.parse(html.render(made)), "warning")[0])
+    assert "Noisy" not in warned
+    assert "gained 1.61x on 2 workers, free cores give 1.70x or more" in warned
+    assert "1 of 10 rounds disturbed" in warned
+    assert markdown.render(made).count("Cores that slow each other down") == 1
+
+
+def test_a_quiet_machine_is_a_word_in_the_context_line():
+    page = pages.parse(html.render(documents.document(documents.met())))
+    assert "machine quiet" in pages.text_of(pages.with_class(page, "context")[0])
+    assert not pages.with_class(page, "warning")
 
 
 def test_the_writer_names_the_file_it_cannot_write(tmp_path):
