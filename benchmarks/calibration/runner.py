@@ -8,7 +8,7 @@ import time
 from collections.abc import Sequence
 
 from benchmarks.calibration.cells import Cell
-from benchmarks.calibration.clean import NotQuietError, clean_of, key_of, workload_of
+from benchmarks.calibration.clean import NotQuietError, clean_of, key_of, settle, workload_of
 from benchmarks.calibration.one_run import run_cell
 from benchmarks.calibration.schedule import next_cell, seconds_per_run
 from benchmarks.calibration.store import Record, Store
@@ -43,7 +43,7 @@ class Session:
             self._done += 1
             print(self._line(cell, index, record), flush=True)
             if cell.neighbour != "none":
-                time.sleep(SETTLE_S)
+                settle(SETTLE_S)
 
     def _prime(self) -> None:
         """Let every kind of control kernel learn its reference on the idle machine."""

@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -254,6 +255,15 @@ def test_a_clean_speedup_is_the_mean_of_an_hour_and_learned_anew_every_few_quiet
         assert clean_of(HEALTHY, store)["speedup"] == pytest.approx(expected)
 
 
+def test_a_clean_speedup_is_learned_after_a_rest(monkeypatch):
+    rests = []
+    monkeypatch.setattr(clean, "settle", rests.append)
+    monkeypatch.setattr(clean, "_measure", lambda *_: rests.append("measured"))
+    monkeypatch.setattr(clean, "clean_ratios", lambda _: [1.9] * clean.CLEAN_ROUNDS)
+    assert clean._learn(HEALTHY)["speedup"] == 1.9
+    assert rests == [clean.REST_S, "measured"]
+
+
 def test_pytest_benchmarks_rule_is_red_above_ten_percent_of_the_statistic():
     saved = [1.0, 1.0, 1.3]
     assert not is_red(saved, [1.05, 1.0, 1.3], "mean")
@@ -266,16 +276,20 @@ def test_pytest_benchmarks_rule_is_red_above_ten_percent_of_the_statistic():
 def test_a_planted_regression_changes_the_parallel_arm_only(regression, monkeypatch):
     loops = {"serial": 0, "parallel": 0}
     moods = itertools.cycle([0.0])  # below the share: every execution is slow
+    own = threading.local()  # the virtual time of a worker: a loop lasts a second
 
     def count(number):
         loops["parallel" if workloads.is_parallel_arm() else "serial"] += number
+        own.s = getattr(own, "s", 0) + number
 
     monkeypatch.setattr(workloads, "compress", count)
+    monkeypatch.setattr(workloads, "clock", lambda: getattr(own, "s", 0))
     monkeypatch.setattr(workloads.random.Random, "random", lambda _: next(moods))
     work = workload_of(Cell("x", regression=regression), {"loops": 120}, seed=1)
     compare(work.stages, work.items, setup=work.setup, mode="off")
     factor = {"1.25x slower": 1.25, "slow in 60 % of executions": 1.25 / 0.6}.get(regression, 1.0)
-    assert loops == {"serial": 8 * 120, "parallel": 8 * round(120 * factor)}
+    assert loops["serial"] == 8 * 120
+    assert loops["parallel"] == pytest.approx(8 * 120 * factor, abs=8)
     assert work.stages[0].workers == (1 if "one worker" in regression else 2)
 
 
