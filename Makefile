@@ -36,8 +36,8 @@ test: $(VENV)/.test
 		"--platform darwin --no-warn-unreachable --cache-dir .mypy_cache/darwin" \
 		| xargs -P 2 -I{} sh -c '$(BIN)/mypy {}'
 	scripts/smoke_wheel.sh $(BIN)/python
-	$(BIN)/python -m pytest tests/calibration -m "not quiet"
-	$(BIN)/python -m pytest -n 2 --dist loadfile --ignore tests/calibration
+	$(BIN)/python -m pytest tests/calibration -m "realtime and not quiet"
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not realtime"
 
 # Two corners of noxfile.py, in environments of their own; an absent interpreter is said and skipped.
 matrix: $(VENV)/.test
