@@ -50,6 +50,16 @@ def _only_our_plugin(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
+def until_waiting(pytester: pytest.Pytester) -> Callable[[], None]:
+    """Return what blocks until a comparison scripted as `waits` has come to its wait, which only a signal ends."""
+    if not hasattr(os, "mkfifo"):
+        pytest.skip("needs named pipes")
+    for name in ("came.fifo", "never.fifo"):
+        os.mkfifo(pytester.path / name)
+    return lambda: os.close(os.open(pytester.path / "came.fifo", os.O_RDONLY))
+
+
+@pytest.fixture
 def run(pytester: pytest.Pytester) -> Run:
     """Write `source` as test file and run pytest on it in this process, with the scripted `compare`."""
 

@@ -8,8 +8,6 @@ from __future__ import annotations
 import importlib
 import os
 import signal
-import time
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -47,10 +45,6 @@ def compare(stages: Any, items: Any, **options: Any) -> Comparison:
         os.kill(os.getpid(), signal.SIGKILL)
     if "ctrl-c" in script:
         raise KeyboardInterrupt
-    if "sleep" in script:
-        print("sleeping", flush=True)
-        Path("sleeping").touch()
-        time.sleep(30)
     if "waits" in script:
         os.close(os.open("came.fifo", os.O_WRONLY))  # until somebody reads
         os.open("never.fifo", os.O_RDONLY)  # until a signal comes

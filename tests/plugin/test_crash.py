@@ -102,8 +102,8 @@ def test_a_real_measurement_that_dies_shows_its_rounds(pytester, monkeypatch):
 
 
 @pytest.mark.parametrize("whom", ["the controller", "everybody"])
-def test_ctrl_c_under_xdist_keeps_the_interrupted_measurement(write, pytester, whom):
-    write("met", "met sleep")
+def test_ctrl_c_under_xdist_keeps_the_interrupted_measurement(write, pytester, until_waiting, whom):
+    write("met", "met waits")
     process = subprocess.Popen(
         [*COMMAND, "-n1", "-v", "--pipeline-json=out.json"],
         stdout=subprocess.PIPE,
@@ -114,7 +114,7 @@ def test_ctrl_c_under_xdist_keeps_the_interrupted_measurement(write, pytester, w
     for line in process.stdout:
         if "PASSED" in line:
             break
-    _wait_for_sleep(pytester)
+    until_waiting()
     if whom == "everybody":
         os.killpg(process.pid, signal.SIGINT)
     else:
@@ -124,18 +124,9 @@ def test_ctrl_c_under_xdist_keeps_the_interrupted_measurement(write, pytester, w
     assert "pipeline: wrote out.json" in output
     interrupted, first = outcomes_of(pytester)
     assert first["outcome"] == "met"
-    assert interrupted["nodeid"] == "test_it.py::test_gate[met sleep]"
+    assert interrupted["nodeid"] == "test_it.py::test_gate[met waits]"
     assert interrupted["error"]
     assert interrupted["runs"][0]["arms"][1]["speedup"]["value"] == 2.61
-
-
-def _wait_for_sleep(pytester):
-    import time
-
-    deadline = time.monotonic() + 20
-    while not (pytester.path / "sleeping").exists() and time.monotonic() < deadline:
-        time.sleep(0.05)
-    time.sleep(0.2)
 
 
 def test_a_line_that_was_cut_by_the_crash_is_left_out(tmp_path):

@@ -119,13 +119,12 @@ def test_a_test_that_killed_its_worker_and_then_passed_is_kept_once(go, pytester
     assert kept(pytester) == [("test_gate", "met")]
 
 
-@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
 @pytest.mark.parametrize("options", [(), ("-n1",)])
-def test_ctrl_c_keeps_what_was_complete_and_not_what_it_interrupted(go, pytester, options):
+def test_ctrl_c_keeps_what_was_complete_and_not_what_it_interrupted(
+    go, pytester, until_waiting, options
+):
     pytester.makeconftest("from scripted import pytest_configure")
     pytester.makepyfile(test_it=GATE.format(scripts=["met", "missed", "met waits", "near"]))
-    for name in ("came.fifo", "never.fifo"):
-        os.mkfifo(pytester.path / name)
     process = subprocess.Popen(
         [*COMMAND, *OPTIONS, *options],
         stdout=subprocess.PIPE,
@@ -134,7 +133,7 @@ def test_ctrl_c_keeps_what_was_complete_and_not_what_it_interrupted(go, pytester
         cwd=pytester.path,
         start_new_session=True,
     )
-    os.close(os.open(pytester.path / "came.fifo", os.O_RDONLY))  # until it has come to the third
+    until_waiting()
     os.killpg(process.pid, signal.SIGINT)
     output, _ = process.communicate(timeout=60)
     assert process.returncode == pytest.ExitCode.INTERRUPTED, output

@@ -6,7 +6,6 @@ import json
 import signal
 import subprocess
 import sys
-import time
 
 import pytest
 
@@ -34,17 +33,14 @@ def test_an_interrupted_comparison_is_in_the_report(run, pytester):
     _check(pytester)
 
 
-def test_ctrl_c_from_the_keyboard(run, pytester):
+def test_ctrl_c_from_the_keyboard(run, pytester, until_waiting):
     run("def test_ordinary(): pass")  # writes the conftest
-    pytester.makepyfile(test_it=SOURCE.format(script="sleep"))
-    command = [sys.executable, "-m", "pytest", "-p", "pytest_pipeline.plugin", "-v", "-s"]
+    pytester.makepyfile(test_it=SOURCE.format(script="waits"))
+    command = [sys.executable, "-m", "pytest", "-p", "pytest_pipeline.plugin"]
     process = subprocess.Popen(
         [*command, "--pipeline-json=out.json"], stdout=subprocess.PIPE, text=True, cwd=pytester.path
     )
-    for line in process.stdout:
-        if "sleeping" in line:
-            break
-    time.sleep(0.1)
+    until_waiting()
     process.send_signal(signal.SIGINT)
     output, _ = process.communicate(timeout=20)
     assert process.returncode == pytest.ExitCode.INTERRUPTED
