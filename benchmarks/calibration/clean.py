@@ -28,8 +28,8 @@ POOLED = 12
 """Limits come from the mean of what was learned within this many times longer: an hour for 0.1 s. Neighbouring ones
 differ by several per cent, and a limit from a single one would shift what `1.25x slower` means as far."""
 REST_S = 5.0
-"""Pause before it is learned: beside the pages that a disk writer had left it was 1.41x, between 1.85x and 1.66x, and
-right after a neighbour 1.71x on average instead of 1.76x (13 and 17 times); limits were as much too low."""
+"""Pause before it is learned. Right after a neighbour it is lower, most of all while the kernel writes what a disk writer
+has left, and every limit of the next hour would be too low."""
 MARGIN = 1.1
 """A computing arm is made this much longer than asked for, so that its length is never below."""
 

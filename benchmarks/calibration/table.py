@@ -25,7 +25,8 @@ seeds and raw rounds are in `benchmarks/calibration/results/`. Nothing here is t
 READING = """\
 **How to read it.** *1.10x* means that the healthy code's clean speedup, learned anew every few minutes and averaged over an hour, is 1.10 times the `min` that is asked for;
 *reached / min* is what it was in the clean rounds of the runs themselves, median and quartiles over the runs: the machine's own speedup moves by several per cent within a minute. Sessions of commits before 798b419f6b took
-their limits from the last learned speedup alone, the next ones from some learned right after a neighbour, too (3 % lower).
+their limits from the last learned speedup alone, those up to 72833eea8c
+also from some learned right after a neighbour, which are lower, and planted slowdowns there stretched the work instead of the time.
 A *false FAIL* is a run on
 healthy code that would turn a test red (`missed` or `invalid`). Regressions are planted in the parallel arm of code that is healthy at 1.10x (the slow
 mode: at 1.25x, its slow executions at 0.6x). Rounds are counted until the verdict, disturbed and confirming ones included.

@@ -37,7 +37,7 @@ RATE_PER_S = 200.0
 """Arrivals of the service: 15 % of what its workers can do, so that a late item delays no other."""
 
 SLOWDOWN = 1.25
-"""Of an item's time, not of its work: 1.25 times the work took 1.2 times as long here (72 rounds of each, alternating)."""
+"""Of an item's time, not of its work: part of a parallel execution, such as waking the cores, does not grow with the work."""
 SLOW_MODE = 1.25 / 0.6
 """Slow executions run at 0.6x of a limit that the healthy ones reach 1.25x of."""
 SLOW_SHARE = 0.6

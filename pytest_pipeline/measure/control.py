@@ -121,7 +121,7 @@ class ControlMonitor:
         """Run the parallel control once for nothing, after a pause and before anything is compared with the reference.
 
         The reference is learned on cores at work. On cores that have just rested the first run alone may take
-        twice as long on an idle machine (measured: up to 2.2x), and called rounds disturbed that nobody had disturbed.
+        twice as long on an idle machine, and called rounds disturbed that nobody had disturbed.
         """
         self.sample_s()
 

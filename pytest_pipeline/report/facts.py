@@ -141,28 +141,23 @@ def noise_of(document: Json) -> Noise | None:
     known = [each for each in references if each["efficiency"] is not None]
     low = min(known, key=lambda each: each["efficiency"], default=None)
     disturbed = f"{timed.count(False)} of {units.count(len(timed), 'round')} disturbed ({units.percent(share)})"
+    rounds = disturbed if low is None else f"{disturbed}; the {_gained(low)}"
     if share > MANY_DISTURBED:
-        return Noise(f"{disturbed}{_gained(low)}. {ONLY_CLEAN}", "Noisy machine")
+        return Noise(f"{rounds}. {ONLY_CLEAN}", "Noisy machine")
     if low is not None and low["efficiency"] < LOW_EFFICIENCY:
-        return Noise(f"{_narrow(low)}. {disturbed.capitalize()}. {ONLY_CLEAN}", NARROW)
-    state = "quiet" if share <= 0.1 else "somewhat busy"
-    return Noise(f"machine {state}: {disturbed}{_gained(low)}")
+        return Noise(f"The {_gained(low)}, {_expected(low)}. {disturbed}. {ONLY_CLEAN}", NARROW)
+    return Noise(f"machine {'quiet' if share <= 0.1 else 'somewhat busy'}: {rounds}")
 
 
-def _gained(reference: Json | None) -> str:
-    if reference is None:
-        return ""
+def _gained(reference: Json) -> str:
     workers = units.count(reference["width"], "worker")
-    return f"; the control kernel gained {units.ratio(reference['speedup'])} on {workers}"
+    return f"control kernel gained {units.ratio(reference['speedup'])} on {workers}"
 
 
-def _narrow(reference: Json) -> str:
-    workers = units.count(reference["width"], "worker")
-    expected = units.ratio(LOW_EFFICIENCY * reference["width"])
+def _expected(reference: Json) -> str:
     return (
-        f"The control kernel gained {units.ratio(reference['speedup'])} on {workers}, free cores give {expected} or more: "
-        "somebody was there before the session, or the cores share one unit (hyper-threading). "
-        "CPU-bound stages gain no more than that"
+        f"free cores give {units.ratio(LOW_EFFICIENCY * reference['width'])} or more: somebody was there before the "
+        "session, or the cores share one unit (hyper-threading). CPU-bound stages gain no more than that"
     )
 
 
