@@ -121,7 +121,7 @@ def summarise(cell: Cell, runs: Sequence[Record]) -> Summary:
     )
 
 
-def _reached(record: Record) -> list[float]:
+def reached(record: Record) -> list[float]:
     """Return the median speedup of a run's clean rounds over what was asked for, if it has such rounds."""
     rounds = [round_of(each) for each in record["rounds"]]
     ratios = [
@@ -133,7 +133,7 @@ def _reached(record: Record) -> list[float]:
 
 
 def _quartiles(runs: Sequence[Record]) -> tuple[float, float, float] | None:
-    values = [found for record in runs for found in _reached(record)]
+    values = [found for record in runs for found in reached(record)]
     if not values:
         return None
     lower, middle, upper = (quantile(values, share) for share in (0.25, 0.5, 0.75))

@@ -57,7 +57,7 @@ def _family(name: str, tests: Sequence[Json]) -> Family | None:
     chart = growth_chart(
         series,
         title="Speedup over the parameter",
-        x_label=f"parameter of {shorten(shown, 60)}",
+        x_label=f"parameter of {shorten(shown.rpartition('::')[2], 60)}",
         limit=_common_limit(members),
     )
     if chart is None:

@@ -101,6 +101,7 @@ def test_the_line_of_ideal_scaling_stays_inside_the_picture():
 def test_parameters_of_a_test_become_one_chart_over_their_number():
     (family,) = make_families(documents.family())
     assert family.name == "tests/test_shop.py::test_size"
+    assert family.chart.x_label == "parameter of test_size"
     assert [tick.label for tick in family.chart.x_ticks] == ["25,000", "50,000", "100,000"]
     assert {curve.label for curve in family.chart.curves} == {"threads", "processes", "serial"}
     assert family.chart.frame.summary.endswith(

@@ -134,6 +134,15 @@ def test_on_one_core_a_cpu_plan_lacks_capacity_and_a_waiting_plan_is_met():
     assert waiting.compare(requirements=[speedup(1.5)]).findings[0].verdict is Verdict.MET
 
 
+@pytest.mark.parametrize("slowdown", [1.0, 2.0])
+def test_a_lone_core_that_changes_its_speed_still_gives_no_speedup(slowdown):
+    lab = Lab(cpu_share=1.0, quota=1.0, turbo=0.7)
+    lab.threads.slowdown = lambda _: slowdown
+    comparison = lab.compare(requirements=[speedup(1.3)])
+    assert comparison.findings[0].reason is Reason.CAPACITY
+    assert comparison.reference.speedup == 1.0
+
+
 def test_a_regression_in_the_parallel_arm_is_never_excused_as_capacity():
     lab = Lab(cpu_share=1.0)
     lab.threads.slowdown = lambda _: 1.9
