@@ -66,8 +66,8 @@ class Capacity:
 
     @property
     def is_beyond_the_cores(self) -> bool:
-        """Whether the cores that the control may use could not give it even undisturbed."""
-        return HEADROOM * self.needed > self.reference.width
+        """Whether the cores that the control may use could not give it even undisturbed; a count has no noise to allow for."""
+        return self.needed > self.reference.width
 
     @property
     def mistrust(self) -> str:
@@ -82,7 +82,7 @@ class Capacity:
         if self.mistrust:
             return self.mistrust
         reference = self.reference
-        if reference.speedup < HEADROOM * self.needed:
+        if self.is_beyond_the_cores or reference.speedup < HEADROOM * self.needed:
             return (
                 f"this host can give at most {self.host_ceiling:.2f}x here: the plan computes "
                 f"{show_share(min(1.0, self.cpu_share))} of the time and the control kernel reaches {reference.speedup:.2f}x"
@@ -92,7 +92,8 @@ class Capacity:
 
 def largest_effective_limit(reference: Reference, cpu_share: float) -> float:
     """Return the largest effective speedup limit that this host can decide for a plan of this CPU share (A9.4)."""
-    return reference.speedup / (HEADROOM * max(1e-9, min(1.0, cpu_share)))
+    given = min(reference.speedup / HEADROOM, float(reference.width))
+    return given / max(1e-9, min(1.0, cpu_share))
 
 
 def why_no_reference(reference: Reference) -> str:
