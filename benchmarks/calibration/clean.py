@@ -65,7 +65,7 @@ def clean_of(cell: Cell, store: Store) -> Record:
     key = key_of(cell)
     if cell.work == "service":
         return {"kind": "clean", "key": key, "speedup": 1.0, "loops": 0}
-    known = [record for record in store.of_kind("clean") if record["key"] == key]
+    known = [record for record in store.here("clean") if record["key"] == key]
     fresh_s = FRESH_ARMS * cell.arm_s
     age_s = _age_s(known[-1]) if known else float("inf")
     if age_s > fresh_s:

@@ -1,4 +1,8 @@
-"""Results on disk: one JSON object per line, appended as it happens, so that nothing is lost."""
+"""Results on disk: one JSON object per line, appended as it happens, so that nothing is lost.
+
+Every machine has a file of its own. A gate is promised on every machine, so the runs of all of them count; a clean
+speedup holds where it was learned.
+"""
 
 from __future__ import annotations
 
@@ -28,15 +32,13 @@ def default_path(environment: Environment | None = None) -> Path:
 
 
 class Store:
-    """The records of one file; a last line that was cut off is left out."""
+    """The records of this machine's file, to which it appends, beside those of the other files in its folder."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.records: list[Record] = []
-        if path.exists():
-            self.records = [
-                found for line in path.read_text().splitlines() for found in _parse(line)
-            ]
+        self.records = _read(path)
+        others = sorted(set(path.parent.glob("*.jsonl")) - {path})
+        self._others = [_read(other) for other in others]
 
     def append(self, record: Record) -> None:
         """Write `record` behind the others, on a line of its own."""
@@ -50,19 +52,45 @@ class Store:
         self.records.append(record)
 
     def of_kind(self, kind: str) -> list[Record]:
-        """Return the records of one kind, oldest first."""
+        """Return the records of one kind, of all machines, each machine's oldest first."""
+        return [record for records in self._files for record in records if record["kind"] == kind]
+
+    def here(self, kind: str) -> list[Record]:
+        """Return the records of one kind that this machine wrote, oldest first."""
         return [record for record in self.records if record["kind"] == kind]
 
+    def by_machine(self, kind: str) -> dict[str, list[Record]]:
+        """Return the records of one kind by the machine that wrote them, as its sessions name it."""
+        found: dict[str, list[Record]] = {}
+        for records in self._files:
+            machine = ""
+            for record in records:
+                machine = record["machine"] if record["kind"] == "session" else machine
+                if record["kind"] == kind:
+                    found.setdefault(machine, []).append(record)
+        return found
+
     def runs(self, cell: str) -> list[Record]:
-        """Return the runs of one cell, oldest first."""
+        """Return the runs of one cell, of all machines."""
         return [record for record in self.of_kind("run") if record["cell"] == cell]
 
     def counts(self) -> Counter[str]:
-        """Return how many runs every cell has."""
+        """Return how many runs every cell has, on all machines together."""
         return Counter(record["cell"] for record in self.of_kind("run"))
+
+    @property
+    def _files(self) -> list[list[Record]]:
+        return [*self._others, self.records]
+
+
+def _read(path: Path) -> list[Record]:
+    if not path.exists():
+        return []
+    return [found for line in path.read_text().splitlines() for found in _parse(line)]
 
 
 def _parse(line: str) -> list[Record]:
+    """Return the record of a line, or nothing: the last one may have been cut off."""
     try:
         record = json.loads(line)
     except ValueError:

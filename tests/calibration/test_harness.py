@@ -58,6 +58,19 @@ def test_a_session_goes_on_behind_a_line_that_was_cut_off(store):
     assert [record["index"] for record in Store(store.path).runs("healthy")] == [0, 1]
 
 
+def test_the_runs_of_another_machine_count_and_its_clean_speedup_does_not(store, monkeypatch):
+    other = Store(store.path.with_name("another-machine.jsonl"))
+    other.append(run(index=0))
+    now = datetime.now(tz=UTC).isoformat()
+    other.append({"kind": "clean", "key": key_of(HEALTHY), "at": now, "speedup": 1.4})
+    here = Store(store.path)
+    here.append(run(index=1))
+    assert [record["index"] for record in here.runs("healthy")] == [0, 1]
+    assert Store(other.path).counts() == here.counts() == {"healthy": 2}
+    monkeypatch.setattr(clean, "_learn", lambda _: {"at": now, "speedup": 1.9})
+    assert clean_of(HEALTHY, here)["speedup"] == 1.9
+
+
 def test_the_results_file_is_named_by_machine_not_by_host():
     name = default_path().name
     assert name.endswith(".jsonl")

@@ -8,11 +8,15 @@ import pytest
 from scipy import stats
 
 from benchmarks.calibration.cells import Required
+from benchmarks.calibration.machines import machine_table
 from benchmarks.calibration.plan import plan_table
 from benchmarks.calibration.power import power_table
+from benchmarks.calibration.store import Store
 from benchmarks.calibration.summary import share_text, summarise, wilson
 from benchmarks.calibration.table import render
 from tests.calibration.records import HEALTHY, PLANTED, run
+
+SESSION = {"kind": "session", "at": "2026-11-22T01:00:00", "commit": "abc", "machine": "a box"}
 
 
 def rows_of(text):
@@ -67,9 +71,7 @@ def test_disturbed_and_confirming_rounds_count_and_warm_up_does_not():
 
 
 def test_the_table_shows_every_row_also_those_without_runs(store):
-    store.append(
-        {"kind": "session", "at": "2026-11-22T01:00:00", "commit": "abc", "machine": "a box"}
-    )
+    store.append(SESSION)
     for index in range(4):
         peers = {"benchmark mean": index < 2, "benchmark median": False, "benchmark min": False}
         store.append(run(index=index, peers={**peers, "one shot": True, "mean of 10": True}))
@@ -141,6 +143,25 @@ def test_runs_are_sorted_by_what_the_code_reached_and_those_beside_a_neighbour_l
         ["0.97 to 1.03", "2", "1", "0", "1 (1 near-limit)"],
         ["from 1.20", "1", "1", "0", "0"],
     ]
+
+
+def test_what_each_machine_said_stands_beside_the_sum(store):
+    for name, verdicts in (("one", "met met missed"), ("two", "met inconclusive")):
+        own = Store(store.path.with_name(f"{name}.jsonl"))
+        own.append({**SESSION, "machine": f"box {name}"})
+        for verdict in verdicts.split():
+            reason = "busy" if verdict == "inconclusive" else ""
+            own.append(run(verdict=verdict, reason=reason))
+    both = Store(store.path)
+    header, _, *rows = rows_of(machine_table([HEALTHY, PLANTED], both))
+    assert header == ["experiment", "box one", "box two"]
+    assert rows == [["healthy", "3: 2 met, 1 missed", "2: 1 met, 1 busy"]]
+    assert next(row for row in rows_of(render([HEALTHY], both)) if row[:1] == ["healthy"])[1] == "5"
+
+
+def test_one_machine_needs_no_table_of_machines(store):
+    store.append(run())
+    assert machine_table([HEALTHY], store) == "All runs are of one machine."
 
 
 def test_the_plan_says_what_a_cell_costs_and_what_is_missing(store):
