@@ -1,7 +1,7 @@
 """Neighbours: processes of their own that disturb the machine, and that end whatever happens to us.
 
-A neighbour reads its standard input in a thread and ends when that pipe breaks, so that even a
-killed parent leaves none behind.
+A neighbour is no descendant of ours, as little as a real one: the CPU time of a child counts as our own. It reads its
+standard input in a thread and ends when that pipe breaks, so that even when we are killed none is left behind.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import random
+import signal
 import subprocess
 import sys
 import tempfile
@@ -64,21 +65,23 @@ def neighbour(kind: str, seed: int) -> Iterator[int | None]:
     if kind == "none":
         yield None
         return
-    process = subprocess.Popen(
+    launcher = subprocess.Popen(
         [sys.executable, "-m", "benchmarks.calibration.neighbours", kind, str(seed)],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
-        start_new_session=True,
     )
-    try:
-        assert process.stdout is not None
-        if process.stdout.readline().strip() != READY:
+    with launcher:
+        assert launcher.stdout is not None
+        ready, _, pid = launcher.stdout.readline().strip().partition(" ")
+        launcher.wait()
+        if ready != READY:
             raise RuntimeError(f"the neighbour {kind!r} did not start")
-        yield process.pid
-    finally:
-        process.kill()
-        process.communicate()
+        try:
+            yield int(pid)
+        finally:
+            os.kill(int(pid), signal.SIGKILL)
+            launcher.stdout.read()  # its end closes the pipe
 
 
 def _end_with_the_parent() -> None:
@@ -87,11 +90,14 @@ def _end_with_the_parent() -> None:
 
 
 def main(kind: str, seed: int) -> None:
-    """Disturb until the parent ends."""
+    """Leave the family of who started us, and disturb until that one ends."""
+    if os.fork():
+        os._exit(0)
+    os.setsid()
     threading.Thread(target=_end_with_the_parent, daemon=True).start()
     disturb, on, off = KINDS[kind]
     draw = random.Random(seed)
-    print(READY, flush=True)
+    print(READY, os.getpid(), flush=True)
     if draw.random() < 0.5 and off[1]:
         time.sleep(draw.uniform(*off))
     while True:

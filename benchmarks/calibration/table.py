@@ -29,8 +29,9 @@ READING = """\
 *reached / min* is what it was in the clean rounds of the runs themselves, median and quartiles over the runs: the machine's own speedup moves by several per cent within a minute. Sessions of commits before 798b419f6b took
 their limits from the last learned speedup alone, those up to 72833eea8c
 also from some learned right after a neighbour, which are lower, and planted slowdowns there stretched the work instead of the time.
-Runs *on one core* are those since e40df7fcd6: before it a core that changed its speed between the two parts of the control passed for more than
-one core, which made 2 of 120 such runs false FAILs; they were run anew.
+Two kinds of runs were left out and run anew. *One core* before e40df7fcd6: a core that changed its speed between the two parts of the control passed
+for more than one, which made 2 of 120 such runs false FAILs. Waiting plans and long arms beside a neighbour before the commit that made the
+neighbour no child process of the measuring one any more: a child's CPU time counts as our own.
 A *false FAIL* is a run on
 healthy code that would turn a test red (`missed` or `invalid`). Regressions are planted in the parallel arm of code that is healthy at 1.10x (the slow
 mode: at 1.25x, its slow executions at 0.6x). Rounds are counted until the verdict, disturbed and confirming ones included.

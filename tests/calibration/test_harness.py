@@ -29,6 +29,17 @@ from pytest_pipeline.model.requirement import Quantity
 from tests.calibration.records import HEALTHY, PLANTED, run
 
 
+def neighbours():
+    """Return the process ids of all living neighbours on this machine."""
+    found = psutil.process_iter(["pid", "cmdline", "status"])
+    return [
+        each.info["pid"]
+        for each in found
+        if "benchmarks.calibration.neighbours" in (each.info["cmdline"] or ())
+        and each.info["status"] != psutil.STATUS_ZOMBIE
+    ]
+
+
 def test_the_cell_furthest_from_its_runs_is_next():
     small, large = Cell("small", runs=10), Cell("large", runs=100)
     order = []
@@ -193,12 +204,12 @@ def test_a_run_that_raises_is_kept_and_shown_and_ends_its_neighbour(monkeypatch)
     def crash(*_):
         raise RuntimeError("no space left")
 
+    before = neighbours()
     monkeypatch.setattr(one_run, "measure", crash)
     record = run_cell(replace(HEALTHY, neighbour="bursts"), 0, {"speedup": 1.9, "loops": 1})
     assert (record["verdict"], record["headline"]) == ("error", "no space left")
     assert summarise(HEALTHY, [record]).reasons == {"RuntimeError": 1}
-    started = [" ".join(child.cmdline()) for child in psutil.Process().children()]
-    assert not [command for command in started if "calibration.neighbours" in command]
+    assert neighbours() == before
 
 
 def test_cells_whose_clean_speedup_cannot_be_learned_now_are_left_out(store, monkeypatch, capsys):
@@ -219,8 +230,13 @@ def test_cells_whose_clean_speedup_cannot_be_learned_now_are_left_out(store, mon
 @pytest.mark.parametrize("kind", ["on-off", "bursts", "permanent", "disk"])
 def test_a_neighbour_ends_with_its_block(kind):
     with neighbour(kind, seed=1) as pid:
-        assert psutil.pid_exists(pid)
-    assert not psutil.pid_exists(pid)
+        assert pid in neighbours()
+    assert pid not in neighbours()
+
+
+def test_the_cpu_time_of_a_neighbour_is_not_ours():
+    with neighbour("permanent", seed=1) as pid:
+        assert pid not in {child.pid for child in psutil.Process().children(recursive=True)}
 
 
 def test_no_neighbour_starts_nothing():
