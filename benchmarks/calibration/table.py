@@ -30,8 +30,8 @@ READING = """\
 their limits from the last learned speedup alone, those up to 72833eea8c
 also from some learned right after a neighbour, which are lower, and planted slowdowns there stretched the work instead of the time.
 Two kinds of runs were left out and run anew. *One core* before e40df7fcd6: a core that changed its speed between the two parts of the control passed
-for more than one, which made 2 of 120 such runs false FAILs. Waiting plans and long arms beside a neighbour before the commit that made the
-neighbour no child process of the measuring one any more: a child's CPU time counts as our own.
+for more than one, which made 2 of 120 such runs false FAILs. Waiting plans and long arms beside a neighbour before 771f66babf, where the
+neighbour was a child process of the measuring one: the CPU time of a child counts as our own.
 A *false FAIL* is a run on
 healthy code that would turn a test red (`missed` or `invalid`). Regressions are planted in the parallel arm of code that is healthy at 1.10x (the slow
 mode: at 1.25x, its slow executions at 0.6x). Rounds are counted until the verdict, disturbed and confirming ones included.
