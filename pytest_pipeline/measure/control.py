@@ -17,6 +17,7 @@ from pytest_pipeline.executors.protocol import Executor, Running
 from pytest_pipeline.measure.load import Load
 from pytest_pipeline.model.plan import Plan, Source, Stage, make_plan
 from pytest_pipeline.model.rounds import KERNEL_S, Reference
+from pytest_pipeline.model.trace import Trace
 from pytest_pipeline.stats.quantiles import quantile
 
 LEARNING_RUNS = 20
@@ -65,7 +66,8 @@ class ExecutorControl:
 
     def __init__(self, parallel: Executor, serial: Executor, width: int, loops: int) -> None:
         self._width = width
-        self._source = Source(lambda: iter([loops] * width))
+        # Executors that hand over chunks would give them all to one worker.
+        self._source = Source(lambda: iter([loops] * width), in_flight=width)
         self._parallel = _open(parallel, width)
         self._serial = _open(serial, 1)
 
@@ -76,7 +78,11 @@ class ExecutorControl:
 
     def parallel_s(self) -> float:
         """Run the kernel once on all the workers, seconds."""
-        return self._parallel.run(self._source).makespan_s
+        return self.parallel_trace().makespan_s
+
+    def parallel_trace(self) -> Trace:
+        """Run the kernel once on all the workers and return which did what."""
+        return self._parallel.run(self._source)
 
     def serial_s(self) -> float:
         """Run the same work one after the other, seconds."""

@@ -3,8 +3,10 @@
 import pytest
 from unit.virtual import Lab, speedup
 
+from pytest_pipeline.executors.processes import Processes
 from pytest_pipeline.executors.serial import Serial
 from pytest_pipeline.executors.threads import Threads
+from pytest_pipeline.measure.control import ExecutorControl
 from pytest_pipeline.measure.machine import RealMachine
 from pytest_pipeline.testing import VirtualExecutor
 
@@ -40,3 +42,13 @@ def test_the_control_is_as_wide_as_the_widest_arm_whichever_comes_first():
     gate = speedup(0.9)
     result = lab.compare(candidates=[narrow, lab.threads], requirements=[gate], max_rounds=5)
     assert (result.reference.executor, result.reference.width) == ("threads", 2)
+
+
+@pytest.mark.parametrize("executor", [Threads(chunk=8), Processes(workers=2, chunk=8)], ids=repr)
+def test_an_executor_that_hands_over_chunks_spreads_the_control_over_its_workers(executor):
+    control = ExecutorControl(executor, Serial(), 2, loops=1)
+    try:
+        trace = control.parallel_trace()
+    finally:
+        control.close()
+    assert sorted(trace.visits.item.tolist()) == [0, 1]
