@@ -197,6 +197,13 @@ def test_an_open_gate_goes_on_until_enough_items_went_through():
     assert finding.estimate.count >= gate(0.01).items_needed
 
 
+def test_executions_that_take_longer_than_the_profiled_one_do_not_end_one_item_short():
+    lab = Lab()
+    lab.threads.slowdown = lambda execution: 1.0 if execution < 12 else 1.05
+    (finding,) = lab.compare(range_of_two(lab), range(2), requirements=[error_rate(0.01)]).findings
+    assert (finding.verdict, finding.reason) == (Verdict.MET, Reason.NONE)
+
+
 def range_of_two(lab):
     return [lab.stage("quick", 0.2)]
 
