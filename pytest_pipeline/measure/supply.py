@@ -32,7 +32,7 @@ class Supply:
         self._check(gates)
         short = (self._measured.shortfalls, self._measured.mistrusts)
         return all(
-            self._capacity(gate).is_beyond_the_cores
+            gate.speedup_needed is not None and self._capacity(gate).is_beyond_the_cores
             for gate in gates
             if any(id(gate) in each for each in short)
         )

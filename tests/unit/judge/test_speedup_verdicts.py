@@ -10,6 +10,7 @@ from pytest_pipeline.judge.conclude import without_rounds
 from pytest_pipeline.judge.gate import Errors
 from pytest_pipeline.judge.leaning import NO_LEANING
 from pytest_pipeline.model.finding import Reason, Verdict
+from pytest_pipeline.model.requirement import Quantity, Requirement
 from pytest_pipeline.model.rounds import Phase
 from pytest_pipeline.testing import VirtualExecutor
 
@@ -280,6 +281,13 @@ def test_without_a_gate_enough_rounds_run_for_a_bounded_interval(seed):
 def test_a_neighbour_that_leaves_soon_is_waited_for():
     lab = Lab(cpu_share=1.0, neighbour=lambda now: 1.6 if now < 4.0 else 1.0)
     (finding,) = lab.compare(requirements=[speedup(1.5)]).findings
+    assert finding.verdict is Verdict.MET
+    assert any("quiet moment" in text for text in lab.progress)
+
+
+def test_a_gate_on_an_absolute_value_waits_for_a_neighbour_too_whatever_workers_its_arm_has():
+    lab = Lab(cpu_share=1.0, neighbour=lambda now: 1.6 if now < 4.0 else 1.0)
+    (finding,) = lab.compare(requirements=[Requirement(Quantity.THROUGHPUT, 400.0)]).findings
     assert finding.verdict is Verdict.MET
     assert any("quiet moment" in text for text in lab.progress)
 
