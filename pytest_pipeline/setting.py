@@ -70,6 +70,11 @@ class InSetting:
         """Name of the executor inside: arms of one kind share a control kernel."""
         return self._inner.name
 
+    @property
+    def ships_stages(self) -> bool:
+        """Whether the executor inside runs the stages in other processes."""
+        return bool(getattr(self._inner, "ships_stages", False))
+
     def workers(self, plan: Plan) -> int:
         """Return the worker slots after the change."""
         return self._inner.workers(self._change.applied(plan))

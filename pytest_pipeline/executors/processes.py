@@ -36,6 +36,9 @@ class Processes:
     counts below 1.
     """
 
+    ships_stages = True
+    """Stages run in other processes: what they would note in this one is lost."""
+
     def __init__(
         self,
         name: str = "processes",

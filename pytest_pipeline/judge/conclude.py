@@ -77,7 +77,8 @@ def _timed(gate: Gate, around: Circumstances) -> tuple[Verdict, Reason]:
         return Verdict.INCONCLUSIVE, Reason.NOT_EXCLUSIVE
     if gate.status is Status.MISSED and not (around.shortfall or around.mistrust):
         return Verdict.MISSED, Reason.NONE
-    if around.budget_short:
+    # A host that cannot give it, or a tracer, is why the rounds are long: no budget would help there.
+    if around.budget_short and not (around.traced or around.shortfall):
         needs_samples = gate.requirement.quantity is Quantity.P99_LATENCY
         return Verdict.INVALID, Reason.SAMPLES if needs_samples else Reason.BUDGET
     return _undecided(gate, around)

@@ -82,8 +82,11 @@ class LadderGate:
     def estimate(self, rounds: Sequence[Round]) -> Estimate | None:
         """Return the median over the clean rounds, with its confidence sequence."""
         requirement = self.requirement
+        clean = [
+            each for each in rounds if each.phase is not Phase.WARM_UP and self._is_clean(each)
+        ]
         return reading_estimate(
-            [each for each in rounds if self._is_clean(each)] or rounds,
+            clean or rounds,
             self._reading,
             self.executor,
             name=requirement.label,

@@ -30,9 +30,11 @@ def run_first_executions(trial: Trial, measured: Measured) -> None:
 
 def _watched_baseline(trial: Trial, measured: Measured) -> list[bytes | None]:
     watch = ItemWatch(trial.plan, trial.source, trial.machine.clock)
-    # Stages can say which item they are at only where one worker takes one item at a time.
-    is_one_by_one = trial.baseline.width == 1 and not trial.plan.is_batched
-    running = open_plan(trial.baseline.executor, watch.plan if is_one_by_one else trial.plan)
+    # Stages can say which item they are at only in this process, where one worker takes one item at a time.
+    executor = trial.baseline.executor
+    is_here = not getattr(executor, "ships_stages", False)
+    is_one_by_one = is_here and trial.baseline.width == 1 and not trial.plan.is_batched
+    running = open_plan(executor, watch.plan if is_one_by_one else trial.plan)
     try:
         trace = trial.baseline.execute_on(running, watch.source)
     finally:

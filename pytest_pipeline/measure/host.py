@@ -105,9 +105,19 @@ def describe(instruments: tuple[str, ...] = ()) -> Environment:
         system=f"{platform.system()} {platform.release()} {platform.machine()}",
         python=f"{platform.python_implementation()} {platform.python_version()}",
         gil=getattr(sys, "_is_gil_enabled", lambda: True)(),
-        packages={name: metadata.version(name) for name in _PACKAGES if name in sys.modules},
+        packages=_versions(),
         instruments=instruments,
     )
+
+
+def _versions() -> dict[str, str]:
+    """Return the versions of what is imported; a module that stands in for one that is not installed has none."""
+    found = {}
+    for name in _PACKAGES:
+        if name in sys.modules:
+            with contextlib.suppress(metadata.PackageNotFoundError):
+                found[name] = metadata.version(name)
+    return found
 
 
 def _mounts() -> list[str]:

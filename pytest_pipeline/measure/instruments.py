@@ -6,14 +6,17 @@ verdict is given (coverage in the parent but not in spawned workers fakes a spee
 
 from __future__ import annotations
 
+import atexit
 import contextlib
+import functools
 import gc
-import io
+import os
 import sys
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any, TextIO, cast
+from pathlib import Path
+from typing import Any, TextIO
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +27,8 @@ class Instruments:
     """Sentences: what was found and what was done about it."""
     traced: str
     """The tool that could not be stopped; empty when none."""
+    were_on: bool = False
+    """Whether coverage, trace or profile functions were stopped: threads that are older keep theirs."""
 
 
 @contextlib.contextmanager
@@ -35,11 +40,12 @@ def quiet_instruments() -> Iterator[Instruments]:
             notes.append("coverage was stopped while measuring")
         if _stop_trace_functions(stack):
             notes.append("trace or profile functions were stopped while measuring")
+        were_on = bool(notes)
         _freeze_heap(stack)
         if _cap_blas(stack):
             notes.append("BLAS and OpenMP pools of this process were capped at one thread")
         traced = _unstoppable()
-        yield Instruments(tuple(notes), traced)
+        yield Instruments(tuple(notes), traced, were_on)
 
 
 @contextlib.contextmanager
@@ -59,16 +65,22 @@ def no_garbage_collection() -> Iterator[None]:
 def dropped_prints() -> Iterator[None]:
     """Drop what stages print: the first execution's prints were kept, dozens of copies help nobody."""
     kept = sys.stdout
-    sys.stdout = cast(TextIO, _Nowhere())
+    sys.stdout = _nowhere()
     try:
         yield
     finally:
         sys.stdout = kept
 
 
-class _Nowhere(io.TextIOBase):
-    def write(self, text: str) -> int:
-        return len(text)
+@functools.cache
+def _nowhere() -> TextIO:
+    """Return a file that keeps nothing, with all that stages use of stdout: `buffer`, `fileno`, `encoding`.
+
+    It stays open: a stage may keep it, as a handler of `logging` does.
+    """
+    file = Path(os.devnull).open("w", encoding="utf-8", errors="replace")  # noqa: SIM115 - kept
+    atexit.register(file.close)
+    return file
 
 
 def _stop_coverage(stack: contextlib.ExitStack) -> bool:

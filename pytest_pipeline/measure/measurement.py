@@ -48,6 +48,8 @@ def measure(trial: Trial, measured: Measured, *, once: bool = False) -> None:
         return
     with quiet_instruments() as instruments:
         measured.instruments = instruments
+        if instruments.were_on:
+            _renew_workers(trial)
         monitor = _learn_reference(trial)
         measured.reference = monitor.reference
         try:
@@ -57,6 +59,12 @@ def measure(trial: Trial, measured: Measured, *, once: bool = False) -> None:
         finally:
             measured.reference = monitor.reference
             _keep_profiles(trial, measured)
+
+
+def _renew_workers(trial: Trial) -> None:
+    """End the workers of the first executions: a trace or profile function lives on in each of their threads."""
+    for lane in trial.candidates:
+        lane.close()
 
 
 def _all_phases(trial: Trial, measured: Measured, monitor: ControlMonitor) -> None:

@@ -208,12 +208,10 @@ class Measured:
 def blocks_of(gate: LatencyGate, blocks: Sequence[LatencyBlock]) -> list[LatencyBlock]:
     """Return the blocks that ran for `gate`: two gates on one arm may differ in their arrival rates.
 
-    A gate without a rate of its own runs in closed loop, or under the arrivals of the test.
+    One without a rate, its own or that of the test's arrivals, runs in closed loop.
     """
-    own = [block for block in blocks if block.executor == gate.executor]
-    rate = gate.requirement.rate_per_s
-    same = [block for block in own if block.rate_per_s == rate]
-    return same if same or rate is not None else own
+    asked = (gate.executor, gate.requirement.rate_per_s)
+    return [block for block in blocks if (block.executor, block.rate_per_s) == asked]
 
 
 def largest_speedup(gate: LadderGate, trial: Trial) -> float:

@@ -9,7 +9,11 @@ from pytest_pipeline.errors import UsageError
 from pytest_pipeline.judge.conclude import Circumstances, conclude
 from pytest_pipeline.judge.gate import Errors, Status
 from pytest_pipeline.judge.ladder import LadderGate
-from pytest_pipeline.judge.readings import FirstResultReading, ThroughputReading
+from pytest_pipeline.judge.readings import (
+    FirstResultReading,
+    SpeedupReading,
+    ThroughputReading,
+)
 from pytest_pipeline.model.finding import Reason, Verdict
 from pytest_pipeline.model.requirement import Quantity, Requirement
 from pytest_pipeline.model.rounds import Phase, Round
@@ -250,3 +254,35 @@ def test_more_than_half_in_a_slow_mode_is_unsteady_also_where_slow_means_more(
         times = {"threads": seconds}
         gate.observe(Round(index, Phase.MEASURE, 0.0, times, first_results_s=times, num_items=40))
     assert gate.status is status
+
+
+def test_clean_warm_up_rounds_do_not_hide_what_the_disturbed_ones_showed():
+    requirement = Requirement(Quantity.THROUGHPUT, 400.0)
+    reading = ThroughputReading("threads")
+    gate = LadderGate(requirement, "threads", reading, errors=Errors())
+    warm, busy = (
+        Round(
+            index=index,
+            phase=phase,
+            began_s=0.0,
+            makespans_s={"threads": (0.1,)},
+            num_items=40,
+            is_clean=phase is Phase.WARM_UP,
+        )
+        for index, phase in enumerate((Phase.WARM_UP, Phase.MEASURE))
+    )
+    for each in (warm, busy):
+        gate.observe(each)
+    assert gate.estimate([warm, busy]).value == pytest.approx(400)
+
+
+@pytest.mark.parametrize(
+    ("around", "reason"),
+    [({"traced": "a debugger"}, Reason.TRACED), ({"shortfall": "one core"}, Reason.CAPACITY)],
+)
+def test_a_tracer_or_too_few_cores_come_before_a_budget_that_is_short_for_their_sake(
+    around, reason
+):
+    gate = LadderGate(speedup(2.0), "threads", SpeedupReading("serial", "threads"), errors=Errors())
+    finding = conclude(gate, None, Circumstances(budget_short="needs 140 s", **around))
+    assert (finding.verdict, finding.reason) == (Verdict.INCONCLUSIVE, reason)

@@ -7,6 +7,7 @@ from unit.virtual import Lab, speedup
 
 from pytest_pipeline.comparing import compare
 from pytest_pipeline.errors import UsageError
+from pytest_pipeline.executors.processes import Processes
 from pytest_pipeline.model.finding import Reason, Verdict
 from pytest_pipeline.model.plan import Close, Stage
 
@@ -121,10 +122,10 @@ def append_seen(row: list) -> int:
     return len(row)
 
 
-def test_a_baseline_of_worker_processes_is_not_asked_which_stage_modified_an_item():
-    result = compare(
-        [append_seen], [[1], [2]], baseline="processes", executors=["serial"], mode="off"
-    )
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_baseline_of_worker_processes_is_not_asked_which_stage_modified_an_item(workers):
+    baseline = Processes(workers=workers)
+    result = compare([append_seen], [[1], [2]], baseline=baseline, executors=["serial"], mode="off")
     (finding,) = result.findings
     assert finding.reason is Reason.ITEMS_MODIFIED
     assert "a stage under serial modified item 0" in finding.headline

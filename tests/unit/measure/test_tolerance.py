@@ -80,3 +80,15 @@ def test_a_declared_close_is_taken_as_it_is():
 def test_an_array_instead_of_a_tensor_is_said_in_words():
     with pytest.raises(Mismatch, match=r"expected a tensor, got .*ndarray"):
         compare_outputs([torch.ones(2)], [np.ones(2)], "equal")
+
+
+@pytest.mark.parametrize(
+    "values",
+    [["a", "b"], np.array(["2026-11-28", "2026-11-29"], "M8[D]"), [None, {"a": 1}]],
+    ids=["text", "dates", "objects"],
+)
+def test_arrays_of_what_has_no_distance_are_equal_or_not_also_under_a_tolerance(values):
+    want = np.array(values)
+    compare_outputs([want], [want.copy()], Close(rtol=0.1))
+    with pytest.raises(Mismatch):
+        compare_outputs([want], [want[::-1].copy()], Close(rtol=0.1))
