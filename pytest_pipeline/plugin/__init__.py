@@ -91,19 +91,27 @@ def pytest_make_collect_report(
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Begin an attempt; markers that were added after collection are checked here."""
+    """Begin an attempt; markers that were added after collection are checked here, later ones when they are read."""
     if STATE in item.stash or concerns_us(item):
-        from pytest_pipeline.plugin.state import begin_checked_attempt
+        from pytest_pipeline.plugin.state import bad_markers_fail, begin_attempt
 
-        begin_checked_attempt(item)
+        with bad_markers_fail():
+            begin_attempt(item)
 
 
 @pytest.hookimpl(wrapper=True, trylast=True)
 def pytest_runtest_call(item: pytest.Item) -> Generator[None, Any, Any]:
     """Decide after the body; what the body raised passes through untouched."""
     __tracebackhide__ = True
-    result = yield
-    if STATE in item.stash:
+    try:
+        result = yield
+    except BaseException as error:
+        if STATE in item.stash:
+            from pytest_pipeline.plugin.session import keep_interrupted
+
+            keep_interrupted(item, error)
+        raise
+    if STATE in item.stash or concerns_us(item):
         from pytest_pipeline.plugin.verdict import check_gates
 
         check_gates(item)

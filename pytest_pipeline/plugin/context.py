@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 import subprocess
 from pathlib import Path
@@ -37,12 +38,17 @@ def without_home(value: Any, home: str | None = None) -> Any:
     home = str(Path.home()) if home is None else home
     if len(home) < _SHORTEST_HOME:
         return value
+    # Whole names only: /root is no part of tests/root_cause, nor /home/al of /home/alice.
+    return _rewritten(value, re.compile(rf"(?<![\w.~-]){re.escape(home)}(?![\w-]|\.\w)"))
+
+
+def _rewritten(value: Any, home: re.Pattern[str]) -> Any:
     if isinstance(value, str):
-        return value.replace(home, "~")
+        return home.sub("~", value)
     if isinstance(value, dict):
-        return {key: without_home(each, home) for key, each in value.items()}
+        return {key: _rewritten(each, home) for key, each in value.items()}
     if isinstance(value, list):
-        return [without_home(each, home) for each in value]
+        return [_rewritten(each, home) for each in value]
     return value
 
 

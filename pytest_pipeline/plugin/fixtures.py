@@ -15,7 +15,7 @@ from pytest_pipeline.plugin.names import DEFAULT_EXECUTORS, third_party_executor
 from pytest_pipeline.plugin.request import Wanted, arms_wanted, split_requirements
 from pytest_pipeline.plugin.session import MACHINE
 from pytest_pipeline.plugin.settings import settings_of
-from pytest_pipeline.plugin.state import state_of
+from pytest_pipeline.plugin.state import declared_now, state_of
 from pytest_pipeline.plugin.timeouts import cut_budget
 from pytest_pipeline.plugin.tracebacks import trimmed
 
@@ -168,7 +168,7 @@ class PipelineFixture:
 
     def _wanted(self, executors: Sequence[Any] | None, baseline: Any, *, is_gated: bool) -> Wanted:
         __tracebackhide__ = True
-        declared = state_of(self._item).declared
+        declared = declared_now(self._item)
         settings = settings_of(self._config)
         arms, is_forced = arms_wanted(settings, executors, declared.executors)
         demanded = declared.requirements if is_gated else ()

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pytest
+
 from pytest_pipeline.plugin.session import keep_interrupted
 from pytest_pipeline.plugin.settings import settings_of
 from pytest_pipeline.plugin.state import Run, state_of
 
 if TYPE_CHECKING:
-    import pytest
-
     from pytest_pipeline.model.comparison import Comparison
     from pytest_pipeline.plugin.spool import Journal
 
@@ -36,11 +36,10 @@ def keep_partial(
     *,
     is_gated: bool,
 ) -> None:
-    """Keep what was measured before `error` ended the run."""
-    if comparison is not None:
+    """Keep what was measured before `error` ended the run; nothing of a run that was skipped from inside."""
+    if comparison is not None and not isinstance(error, pytest.skip.Exception):
         # The body gets the error: uncaught it fails the test, caught it was expected.
         state_of(item).runs.append(Run(comparison, is_gated, is_raised=True))
-    if not isinstance(error, Exception):  # Ctrl-C: pytest makes no report of this test any more
-        keep_interrupted(item, error)
+    keep_interrupted(item, error)
     if journal is not None:
         journal.finished()

@@ -80,10 +80,15 @@ def attach_result(item: pytest.Item, report: pytest.TestReport) -> None:
         report.pipeline_word = word  # type: ignore[attr-defined]
 
 
+_ENDS_THE_SESSION = (KeyboardInterrupt, pytest.exit.Exception)
+"""After these pytest makes no report of the test any more."""
+
+
 def keep_interrupted(item: pytest.Item, error: BaseException) -> None:
-    """Keep what an interrupted test has measured: pytest makes no report of it any more."""
+    """Keep what a test has measured when `error` ends the whole session: there will be no report to carry it."""
     state = state_of(item)
-    if not (state.runs or state.sweeps or state.tunings):
+    has_measured = state.runs or state.sweeps or state.tunings
+    if not (has_measured and isinstance(error, _ENDS_THE_SESSION)):
         return
     state.error = f"interrupted ({type(error).__name__})"
     results_of(item.config).add(result_of(item, state, seconds=0.0))
@@ -118,7 +123,8 @@ def outcome_of(state: ItemState) -> str:
     if state.error:
         return "invalid"
     verdicts = {finding.verdict.value for finding in state.findings}
-    verdicts |= {"unavailable"} if _has_unavailable_arm(state) else set()
+    if not verdicts and _has_unavailable_arm(state):
+        return "unavailable"
     return next((each for each in _PRECEDENCE if each in verdicts), "ungated")
 
 

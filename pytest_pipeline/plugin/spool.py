@@ -1,15 +1,18 @@
-"""Evidence against crashes: each xdist worker appends what it has measured to a file of its own.
+"""Evidence against crashes: each xdist worker keeps what a test has measured in a file, the latest state only.
 
 A result normally travels on the test's report. A worker that dies takes the report with it, so the
-controller reads the rest here: one JSON object a line, the last one of an attempt counts.
+controller reads the rest here. Files of tests whose report has long been sent are removed: a session of
+hundreds of measuring tests leaves no more behind than one of two.
 """
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import hashlib
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,10 +26,16 @@ from pytest_pipeline.plugin.workers import is_worker, worker_id
 if TYPE_CHECKING:
     from pytest_pipeline.model.comparison import Comparison
 
-SUFFIX = ".spool.jsonl"
+SUFFIX = ".spool.json"
 
 EVERY_S = 2.0
-"""Between two lines about one measurement: each takes milliseconds, between two rounds."""
+"""Between two states of one measurement: each takes milliseconds, between two rounds."""
+
+FILES = 2
+"""Files that a worker keeps: that of the test that runs, and of the one before, whose report may be on its way."""
+
+_WRITTEN: pytest.StashKey[list[Path]] = pytest.StashKey()
+"""The files of this worker, oldest first."""
 
 
 class Journal:
@@ -43,7 +52,7 @@ class Journal:
         self._so_far = so_far
 
     def progress(self, text: str) -> None:
-        """Write a line, but not more often than every few seconds."""
+        """Write the state, but not more often than every few seconds."""
         if self._now() < self._next_s:
             return
         runs = list(state_of(self._item).runs)
@@ -56,11 +65,24 @@ class Journal:
         self._next_s = self._now() + EVERY_S
 
     def finished(self) -> None:
-        """Write down all runs of the test so far: the last is complete, or was interrupted."""
+        """Write down all that the test has measured: the last of it is complete, or was interrupted.
+
+        Nothing is left where there is nothing, as after a run that was skipped from inside.
+        """
+        state = state_of(self._item)
         try:
-            self._write(list(state_of(self._item).runs), "died before this test ended")
+            if state.is_relevant:
+                self._write(list(state.runs), "died before this test ended")
+            else:
+                self._path.unlink(missing_ok=True)
         except Exception:
             self._so_far = None
+
+    @property
+    def _path(self) -> Path:
+        config, attempt = self._item.config, state_of(self._item).attempt
+        test = hashlib.sha256(f"{self._item.nodeid} {attempt}".encode()).hexdigest()[:16]
+        return Path(worker_folder(config)) / f"{worker_id(config)}-{test}{SUFFIX}"
 
     def _write(self, runs: list[Run], what: str) -> None:
         state = state_of(self._item)
@@ -68,10 +90,18 @@ class Journal:
         plain = result_of(
             self._item, dataclasses.replace(state, runs=runs, error=error), seconds=0.0
         )
-        config = self._item.config
-        path = Path(worker_folder(config)) / f"{worker_id(config)}{SUFFIX}"
-        with path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(plain, default=str) + "\n")
+        path = self._path
+        unfinished = path.with_suffix(".new")
+        unfinished.write_text(json.dumps(plain, default=str), encoding="utf-8")
+        unfinished.replace(path)  # a crash in the middle leaves the state before
+        self._forget_others(path)
+
+    def _forget_others(self, path: Path) -> None:
+        written = self._item.config.stash.setdefault(_WRITTEN, [])
+        if path not in written:
+            written.append(path)
+        while len(written) > FILES:
+            written.pop(0).unlink(missing_ok=True)
 
 
 def journal_of(item: pytest.Item) -> Journal | None:
@@ -79,11 +109,11 @@ def journal_of(item: pytest.Item) -> Journal | None:
     return Journal(item) if is_worker(item.config) else None
 
 
-def spooled(folder: str) -> Iterator[dict[str, Any]]:
-    """Yield what the workers wrote down; a line that was cut by a crash is left out."""
-    for path in sorted(Path(folder).glob(f"*{SUFFIX}")):
-        for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
-            try:
-                yield json.loads(line)
-            except ValueError:
-                continue
+def spooled(folder: str) -> list[dict[str, Any]]:
+    """Return what the workers wrote down, oldest first; what was never whole is left out."""
+    found: list[tuple[int, dict[str, Any]]] = []
+    for path in Path(folder).glob(f"*{SUFFIX}"):
+        with contextlib.suppress(OSError, ValueError):  # a worker that still runs may remove it
+            plain = json.loads(path.read_text(encoding="utf-8", errors="replace"))
+            found.append((path.stat().st_mtime_ns, plain))
+    return [plain for _, plain in sorted(found, key=lambda each: each[0])]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -85,10 +87,21 @@ def begin_attempt(item: pytest.Item) -> None:
     item.stash[STATE].declared = declared_by(item)
 
 
-def begin_checked_attempt(item: pytest.Item) -> None:
-    """Do the same, and fail the set-up of the test for a bad marker."""
+def declared_now(item: pytest.Item) -> Declared:
+    """Return what the markers demand at this moment: set-up, fixtures and the body of a test may add some.
+
+    Raises `UsageError` for a bad one.
+    """
+    state = state_of(item)
+    state.declared = declared_by(item)
+    return state.declared
+
+
+@contextlib.contextmanager
+def bad_markers_fail() -> Iterator[None]:
+    """Fail the test, without a traceback through our own code, for a bad marker that is read inside."""
     try:
-        begin_attempt(item)
+        yield
     except UsageError as problem:
         pytest.fail(str(problem), pytrace=False)
 

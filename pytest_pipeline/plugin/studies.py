@@ -11,6 +11,7 @@ from pytest_pipeline.errors import UsageError
 from pytest_pipeline.plugin.exclusive import measuring
 from pytest_pipeline.plugin.session import keep_interrupted
 from pytest_pipeline.plugin.state import state_of
+from pytest_pipeline.plugin.timeouts import study_budget
 from pytest_pipeline.plugin.tracebacks import trimmed
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
     from pytest_pipeline.model.sweep import Sweep
     from pytest_pipeline.model.tuning import Tuning
+    from pytest_pipeline.plugin.spool import Journal
 
 T = TypeVar("T")
 
@@ -33,7 +35,7 @@ def run_sweep(
     from pytest_pipeline.sweeping import sweep
 
     _require_pandas()
-    grid = {**grid, "budget_s": _budget_s(grid, "sweep")}
+    grid = {**grid, "budget_s": _budget_s(item, grid, "sweep")}
     made: Sweep = _study(item, state_of(item).sweeps, sweep, (stages, items), {**options, **grid})
     return made.to_frame()
 
@@ -45,14 +47,14 @@ def run_tune(
     __tracebackhide__ = True
     from pytest_pipeline.tuning import tune
 
-    space = {**space, "budget_s": _budget_s(space, "tune")}
+    space = {**space, "budget_s": _budget_s(item, space, "tune")}
     return _study(item, state_of(item).tunings, tune, (stages, items), {**options, **space})
 
 
-def _budget_s(declared: Mapping[str, Any], study: str) -> float:
+def _budget_s(item: pytest.Item, declared: Mapping[str, Any], study: str) -> float:
     from pytest_pipeline.model.units import parse_seconds
 
-    return parse_seconds(declared["budget"], what=f"{study}(budget)")
+    return study_budget(item, parse_seconds(declared["budget"], what=f"{study}(budget)"))
 
 
 def _study(
@@ -65,9 +67,10 @@ def _study(
     """Return what `measure` makes of stages and items, kept among `studies` as far as it came."""
     __tracebackhide__ = True
     from pytest_pipeline.plugin.progress import LiveLine, RunObserver
+    from pytest_pipeline.plugin.spool import journal_of
 
     live = LiveLine(item.config)
-    kept = _Kept(studies)
+    kept = _Kept(studies, journal_of(item))
     passed = {name: value for name, value in options.items() if name not in _OF_GATES}
     try:
         with measuring(item.config) as company:
@@ -81,8 +84,8 @@ def _study(
     except UsageError as error:
         raise error.with_traceback(None)  # noqa: B904 - the user's own line is what is wrong
     except BaseException as error:
-        if not isinstance(error, Exception):  # Ctrl-C: pytest makes no report of this test any more
-            keep_interrupted(item, error)
+        keep_interrupted(item, error)
+        kept.write_down()
         raise trimmed(error)  # noqa: B904 - the same exception
     finally:
         live.erase()
@@ -93,13 +96,20 @@ def _study(
 class _Kept:
     """The latest state of one study among those of its test."""
 
-    def __init__(self, studies: list[Any]) -> None:
+    def __init__(self, studies: list[Any], journal: Journal | None) -> None:
         self._studies = studies
         self._index = len(studies)
+        self._journal = journal
 
     def take(self, study: object) -> None:
         """Put `study` in the place of what it continues."""
         self._studies[self._index :] = [study]
+        self.write_down()
+
+    def write_down(self) -> None:
+        """Leave evidence in case this process is killed."""
+        if self._journal is not None:
+            self._journal.finished()
 
 
 def _require_pandas() -> None:

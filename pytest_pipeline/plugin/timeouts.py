@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import warnings
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -72,11 +73,28 @@ def cut_budget(
     timeout_s = timeout_of(item)
     if timeout_s is None:
         return None
-    used_s = time.monotonic() - state_of(item).began_s
-    left_s = max(LEAST_SHARE * timeout_s, SHARE * timeout_s - used_s)
     wanted_s = budget_s or DEFAULT_BUDGET_S
-    allowed_s = left_s / HARD_CAP / _phases(requirements, num_arms)
+    allowed_s = _left_s(item, timeout_s) / HARD_CAP / _phases(requirements, num_arms)
     return Cut(allowed_s, wanted_s, timeout_s) if allowed_s < wanted_s else None
+
+
+def study_budget(item: pytest.Item, budget_s: float) -> float:
+    """Return what the timeout of `item` leaves of a study's budget, which nothing extends; says so when that is less."""
+    timeout_s = timeout_of(item)
+    if timeout_s is None or (left_s := _left_s(item, timeout_s)) >= budget_s:
+        return budget_s
+    warnings.warn(
+        f"the budget of this study was cut from {budget_s:.3g} s to {left_s:.3g} s, so that it stays within "
+        f"{SHARE:g} of this test's timeout of {timeout_s:g} s: raise the timeout, or name a smaller budget",
+        stacklevel=1,
+    )
+    return left_s
+
+
+def _left_s(item: pytest.Item, timeout_s: float) -> float:
+    """Return the seconds that measuring may still use up."""
+    used_s = time.monotonic() - state_of(item).began_s
+    return max(LEAST_SHARE * timeout_s, SHARE * timeout_s - used_s)
 
 
 def _phases(requirements: Sequence[Requirement], num_arms: int) -> int:

@@ -9,7 +9,13 @@ from pytest_pipeline.model.finding import Finding, Verdict
 from pytest_pipeline.plugin.ownership import foreign_pipeline
 from pytest_pipeline.plugin.session import properties_of
 from pytest_pipeline.plugin.settings import Policy, Settings, settings_of
-from pytest_pipeline.plugin.state import ItemState, Run, state_of
+from pytest_pipeline.plugin.state import (
+    ItemState,
+    Run,
+    bad_markers_fail,
+    declared_now,
+    state_of,
+)
 
 _SKIPPING = (Verdict.INCONCLUSIVE, Verdict.UNAVAILABLE)
 """In order of precedence."""
@@ -24,6 +30,8 @@ def check_gates(item: pytest.Item) -> None:
     __tracebackhide__ = True
     state = state_of(item)
     settings = settings_of(item.config)
+    with bad_markers_fail():
+        declared_now(item)
     _tell_hooks(item, state)
     if state.runs:
         item.user_properties.extend(properties_of(state))

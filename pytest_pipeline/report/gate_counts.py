@@ -46,7 +46,7 @@ def count_gates(document: Json) -> GateCounts:
     for index in sorted(final_indices(tests)):
         test = tests[index]
         verdicts = [each["verdict"] for run in test["runs"] for each in run["findings"]]
-        if not verdicts and test["outcome"] != "ungated":
+        if not verdicts and test["outcome"] == "invalid":
             verdicts = [test["outcome"]]
         counts.update(verdicts)
     return GateCounts(dict(counts))

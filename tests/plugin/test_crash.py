@@ -8,6 +8,7 @@ import signal
 import subprocess
 
 import pytest
+from virtual_suite import CONFTEST
 from xdist_suite import COMMAND
 
 SUITE = """
@@ -82,7 +83,7 @@ def test_a_real_measurement_that_dies_shows_its_rounds(pytester, monkeypatch):
         def wait_for_rounds():
             while True:
                 time.sleep(0.1)
-                for path in glob.glob(os.environ["TMPDIR"] + "/pytest-pipeline-*/*.spool.jsonl"):
+                for path in glob.glob(os.environ["TMPDIR"] + "/pytest-pipeline-*/*.spool.json"):
                     if '"makespans_s"' in open(path).read():
                         os.kill(os.getpid(), signal.SIGKILL)
 
@@ -129,10 +130,11 @@ def test_ctrl_c_under_xdist_keeps_the_interrupted_measurement(write, pytester, u
     assert interrupted["runs"][0]["arms"][1]["speedup"]["value"] == 2.61
 
 
-def test_a_line_that_was_cut_by_the_crash_is_left_out(tmp_path):
+def test_a_file_that_was_cut_by_the_crash_is_left_out(tmp_path):
     from pytest_pipeline.plugin.spool import spooled
 
-    (tmp_path / "gw0.spool.jsonl").write_text('{"nodeid": "a"}\n{"nodeid": "b", "ru')
+    (tmp_path / "gw0-1.spool.json").write_text('{"nodeid": "a"}')
+    (tmp_path / "gw0-2.spool.json").write_text('{"nodeid": "b", "ru')
     assert list(spooled(str(tmp_path))) == [{"nodeid": "a"}]
 
 
@@ -148,3 +150,53 @@ def test_a_full_disk_does_not_hurt_the_measurement(write, pytester):
     write("met")
     result = pytester.run(*COMMAND, "-p", "breaking", "-n2", timeout=60)
     result.assert_outcomes(passed=1)
+
+
+def test_a_session_of_many_measuring_tests_keeps_the_files_of_the_last_two_only(write, pytester):
+    write(*["met"] * 5)
+    test = pytester.path / "test_it.py"
+    source = test.read_text().replace(
+        "def test_gate(pipeline, script):", "def test_gate(pipeline, script, config):"
+    )
+    pytester.makeconftest("""
+        import os
+        import pytest
+        from scripted import pytest_configure
+
+        @pytest.fixture
+        def config(request):
+            yield
+            folder = request.config.workerinput["pipeline_folder"]
+            found = [name for name in os.listdir(folder) if "spool" in name]
+            assert len(found) <= 2, found
+        """)
+    test.write_text(source)
+    result = pytester.run(*COMMAND, "-n1", timeout=60)
+    result.assert_outcomes(passed=5)
+
+
+@pytest.mark.parametrize("how", ["os.kill(os.getpid(), signal.SIGKILL)", "raise KeyboardInterrupt"])
+def test_what_was_swept_before_the_worker_ended_is_in_the_report(pytester, how):
+    pytester.makeconftest(CONFTEST)
+    pytester.makepyfile(
+        test_it=f"""
+        import os, signal
+        from itertools import count
+        from pytest_pipeline import Stage
+
+        def test_sweep(pipeline, machine):
+            calls = count()
+
+            def work(item):
+                if next(calls) > 2000:
+                    {how}
+                machine.work(.01)
+                return item
+
+            pipeline.sweep([Stage(work, name="work")], list(range(10)), workers=list(range(1, 9)))
+        """
+    )
+    pytester.run(*COMMAND, "-n1", "--pipeline-json=out.json", timeout=60)
+    (test,) = outcomes_of(pytester)
+    assert test["error"]
+    assert test["sweeps"][0]["points"]

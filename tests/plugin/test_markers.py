@@ -272,3 +272,53 @@ def test_a_bad_marker_in_a_class_is_found_too(run):
     result.stdout.fnmatch_lines(
         ["test_it.py:5: test_one: *min='fast'*", "test_it.py:6: test_two:*"]
     )
+
+
+LATE = {
+    "a hook of conftest": """
+        def pytest_runtest_setup(item):
+            item.add_marker(pytest.mark.{marker})
+        """,
+    "an autouse fixture": """
+        @pytest.fixture(autouse=True)
+        def gated(request):
+            request.applymarker(pytest.mark.{marker})
+        """,
+}
+
+
+@pytest.mark.parametrize("how", LATE)
+def test_a_gate_that_is_added_during_set_up_is_decided(run, how):
+    source = "def test_gate(pipeline): pipeline.run(['missed'], [])"
+    result = run(source, conftest=LATE[how].format(marker="speedup(min=2.0)"))
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["*speedup 1.42x < 2.00x*"])
+
+
+@pytest.mark.parametrize("how", LATE)
+def test_a_gate_that_is_added_during_set_up_to_a_test_that_measures_nothing_fails_it(run, how):
+    result = run("def test_gate(): pass", conftest=LATE[how].format(marker="speedup(min=2.0)"))
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["*@pytest.mark.speedup but measured nothing*"])
+
+
+@pytest.mark.parametrize("body", ["pass", "pipeline.run(['met'], [])"])
+@pytest.mark.parametrize("how", LATE)
+def test_a_bad_marker_that_is_added_during_set_up_fails_the_test(run, how, body):
+    source = f"def test_gate(pipeline): {body}"
+    result = run(source, conftest=LATE[how].format(marker="speedup(min=-1)"))
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["*test_it.py:1: test_gate: @pytest.mark.speedup: min=-1 must*"])
+
+
+def test_a_gate_that_the_body_adds_before_it_measures_is_decided(run):
+    result = run(
+        """
+        import pytest
+
+        def test_gate(request, pipeline):
+            request.node.add_marker(pytest.mark.speedup(min=2.0))
+            pipeline.run(["missed"], [])
+        """
+    )
+    result.assert_outcomes(failed=1)

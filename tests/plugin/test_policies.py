@@ -86,3 +86,21 @@ def test_switched_off_skips_where_a_test_reads_an_estimate(run):
     result.stdout.fnmatch_lines(
         ["SKIPPED*test_it.py:5: speedup was not measured: *(--pipeline-off)"]
     )
+
+
+def test_a_study_that_cannot_run_here_is_no_undecided_gate(run):
+    source = """
+        import pytest
+
+        @pytest.mark.executors("cuda")
+        def test_study(pipeline):
+            pipeline.run(["unavailable"], [])
+
+        @pytest.mark.executors("threads")
+        @pytest.mark.speedup(min=2.0)
+        def test_gate(pipeline):
+            pipeline.run(["met"], [])
+        """
+    result = run(source, "--pipeline-min-decided=1")
+    assert result.ret == 0
+    result.stdout.fnmatch_lines(["pipeline: 1 gate: 1 met, 0 missed, 0 inconclusive (1 of 1*"])

@@ -141,3 +141,28 @@ def test_a_grouped_test_keeps_its_name_in_the_document(pytester):
     from pytest_pipeline.report.text import anchor
 
     result.stdout.fnmatch_lines([f"*o.html#{anchor('test_it.py::test_gate[missed]')}"])
+
+
+@pytest.mark.parametrize("study", ["sweep", "tune"])
+def test_a_study_stays_within_the_timeout_too_and_says_so(run, study):
+    source = f"""
+        import pytest
+
+        @pytest.mark.timeout(60)
+        def test_study(pipeline, monkeypatch):
+            import pytest_pipeline.sweeping, pytest_pipeline.tuning
+            budgets = []
+
+            def {study}(*_, budget_s, **options):
+                budgets.append(budget_s)
+                raise ZeroDivisionError
+
+            monkeypatch.setattr("pytest_pipeline.{"sweeping" if study == "sweep" else "tuning"}.{study}", {study})
+            with pytest.raises(ZeroDivisionError), pytest.warns(UserWarning, match="cut from 60 s to 3"):
+                pipeline.{study}([len], ["a"])
+            with pytest.raises(ZeroDivisionError):
+                pipeline.{study}([len], ["a"], budget="2s")
+            assert 30 < budgets[0] <= 36
+            assert budgets[1] == 2
+        """
+    run(source, *PLUGINS).assert_outcomes(passed=1)
