@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 from pytest_pipeline.assembling.assembly import Assembly
 from pytest_pipeline.assembling.ending import note_advice
-from pytest_pipeline.assembling.gating import Arms, make_gates
+from pytest_pipeline.assembling.gating import Arms, make_gates, under
 from pytest_pipeline.assembling.outlook import outlook
 from pytest_pipeline.errors import UsageError, WorkerDiedError
 from pytest_pipeline.executors.protocol import Executor
@@ -103,6 +103,7 @@ def compare(
     validate_check(check)
     plan = make_plan(stages, timeout_s=positive_number(timeout, what="timeout"))
     arms = _resolve(baseline, executors, extra_executors)
+    requirements = under(requirements, arrivals)
     errors = Errors().of_run(run_number)
     gates = make_gates(requirements, arms, plan, errors)
     around = Surroundings(setup, teardown)

@@ -85,6 +85,7 @@ class Assembly:
                 "order_seed": measured.order_seed,
                 "exclusive": not self._trial.company,
                 "ceilings": list(measured.outlook),
+                "traced": measured.instruments.traced,
                 "workload": self._workload(measured),
             },
             gil_shares=measured.gil_shares,
@@ -97,6 +98,7 @@ class Assembly:
         return {
             "chunk": self._trial.plan.chunk,
             "executors": executors,
+            "arrivals": self._trial.arrivals,
             "items": measured.items_mark,
         }
 

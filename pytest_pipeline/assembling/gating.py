@@ -19,7 +19,7 @@ from pytest_pipeline.judge.readings import (
     SpeedupReading,
     ThroughputReading,
 )
-from pytest_pipeline.model.plan import Plan
+from pytest_pipeline.model.plan import Arrivals, Plan
 from pytest_pipeline.model.requirement import BEST, EVERY_CANDIDATE, Quantity, Requirement
 
 
@@ -61,6 +61,20 @@ class Arms:
     def workers(self, name: str, plan: Plan) -> int:
         """Return the worker slots over all stages of the arm `name`."""
         return next(each.workers(plan) for each in self.candidates if each.name == name)
+
+
+def under(
+    requirements: Sequence[Requirement], arrivals: Arrivals | None
+) -> tuple[Requirement, ...]:
+    """Return `requirements` as they are asked under `arrivals`: a latency without a rate of its own takes theirs."""
+    if arrivals is None:
+        return tuple(requirements)
+    return tuple(
+        replace(each, rate_per_s=arrivals.rate)
+        if each.quantity is Quantity.P99_LATENCY and each.rate_per_s is None
+        else each
+        for each in requirements
+    )
 
 
 def make_gates(

@@ -46,19 +46,21 @@ def workload_mark(run: Mapping[str, Any], executor: str) -> str:
     declared = run["notes"].get("workload") or {}
     options = (declared.get("executors") or {}).get(executor, "")
     rates = {each["rate_per_s"] for each in run["findings"] if each["executor"] == executor}
+    parts = [
+        run["stages"],
+        declared.get("chunk"),
+        run["num_items"],
+        declared.get("items"),
+        run["baseline"],
+        run["check"],
+        executor,
+        _ADDRESS.sub("", options),
+        sorted(rate for rate in rates if rate is not None),
+    ]
+    arrivals = declared.get("arrivals")
     return _mark(
-        [
-            run["stages"],
-            declared.get("chunk"),
-            run["num_items"],
-            declared.get("items"),
-            run["baseline"],
-            run["check"],
-            executor,
-            _ADDRESS.sub("", options),
-            sorted(rate for rate in rates if rate is not None),
-        ]
-    )
+        [*parts, arrivals] if arrivals else parts
+    )  # the mark of those without stays what it was
 
 
 def _mark(value: object) -> str:

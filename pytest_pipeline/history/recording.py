@@ -41,7 +41,7 @@ def counted(tests: Sequence[dict[str, Any]]) -> dict[str, dict[str, Any]]:
 
 def _measured(test: _Json) -> Iterator[tuple[int, _Json]]:
     for number, run in enumerate(test["runs"]):
-        if any(_spoils(each) for each in run["findings"]):
+        if run["notes"].get("traced") or any(_spoils(each) for each in run["findings"]):
             continue
         for arm in run["arms"]:
             if not (arm["is_baseline"] or arm["unavailable"]) and _has_value(run, arm):

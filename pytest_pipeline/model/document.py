@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from enum import Enum
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pytest_pipeline.model.ledger import Ledger
     from pytest_pipeline.model.requirement import Requirement
     from pytest_pipeline.model.rounds import LatencyBlock, Round
-    from pytest_pipeline.model.trace import Trace
+    from pytest_pipeline.model.trace import Trace, Visits
 
 SCHEMA = "pytest-pipeline/1"
 MAX_TIMELINE_VISITS = 5000
@@ -156,8 +156,7 @@ def _item_ledger(ledger: ItemLedger) -> dict[str, Any]:
 
 def _timeline(trace: Trace) -> dict[str, Any]:
     visits = trace.visits
-    step = max(1, -(-len(visits) // MAX_TIMELINE_VISITS))
-    kept = slice(None, None, step)
+    kept = _kept_visits(visits)
     return {
         "stage_names": list(trace.stage_names),
         "makespan_s": to_plain(trace.makespan_s),
@@ -172,6 +171,18 @@ def _timeline(trace: Trace) -> dict[str, Any]:
     }
 
 
+def _kept_visits(visits: Visits) -> Any:
+    """Return the positions of at most MAX_TIMELINE_VISITS visits: every n-th of each worker.
+
+    Every n-th of all would be the same stage again and again where one worker runs all stages in turn.
+    """
+    import numpy as np
+
+    step = max(1, -(-len(visits) // MAX_TIMELINE_VISITS))
+    by_worker = np.lexsort((visits.started_ns, visits.worker, visits.stage))
+    return np.sort(by_worker[::step])
+
+
 def _round(each: Round) -> dict[str, Any]:
     plain: dict[str, Any] = to_plain(each)
     return plain
@@ -179,8 +190,18 @@ def _round(each: Round) -> dict[str, Any]:
 
 def _block(block: LatencyBlock) -> dict[str, Any]:
     plain: dict[str, Any] = to_plain(block)
-    plain["latencies_s"] = plain["latencies_s"][:MAX_LATENCIES]
+    plain["num_latencies"] = len(block.latencies_s)
+    plain["latencies_s"] = to_plain(_kept_latencies(block.latencies_s))
     return plain
+
+
+def _kept_latencies(latencies_s: Sequence[float]) -> Sequence[float]:
+    """Return at most MAX_LATENCIES of them, evenly from the smallest to the largest: the first ones may be the quick ones."""
+    count = len(latencies_s)
+    if count <= MAX_LATENCIES:
+        return latencies_s
+    ordered = sorted(latencies_s)
+    return [ordered[-(-(k + 1) * count // MAX_LATENCIES) - 1] for k in range(MAX_LATENCIES)]
 
 
 def _reference(comparison: Comparison) -> dict[str, Any] | None:

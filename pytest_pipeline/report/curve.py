@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from pytest_pipeline.report import units
@@ -50,9 +51,11 @@ class LatencyChart:
 
 def latency_curves(run: Json) -> LatencyChart | None:
     """Return the percentile curves of the clean blocks; None when no latency was sampled."""
-    samples = _samples(run)
+    blocks = _blocks(run)
+    samples = _samples(blocks)
     if not samples:
         return None
+    counts = _counts(blocks)
     limit = next((f["limit"] for f in run["findings"] if f["quantity"] == "p99_latency"), None)
     deepest = max(len(values) for values in samples.values())
     reach = max(2.0, math.log10(deepest))
@@ -65,14 +68,16 @@ def latency_curves(run: Json) -> LatencyChart | None:
     )
     mark = _limit_mark(limit, y_axis)
     return LatencyChart(
-        frame=make_frame("Latency percentiles", _summary(samples, limit), BOX, y_axis, mark),
+        frame=make_frame(
+            "Latency percentiles", _summary(samples, counts, limit), BOX, y_axis, mark
+        ),
         tick_y=BOX.bottom + 16,
         label_x=BOX.right + 8,
         curves=_spread(_curves(samples, reach, y_axis)),
         x_ticks=tuple(
             Tick(_x(p, reach), name) for p, name in _MARKS if -math.log10(1 - p) <= reach
         ),
-        notes=tuple(_note(name, values) for name, values in samples.items()),
+        notes=tuple(_note(name, values, counts[name]) for name, values in samples.items()),
     )
 
 
@@ -88,16 +93,28 @@ def nearest_rank(ordered: Sequence[float], share: float) -> float:
     return ordered[min(len(ordered), max(1, math.ceil(share * len(ordered) - 1e-9))) - 1]
 
 
-def _samples(run: Json) -> dict[str, list[float]]:
-    """Sorted latencies per arm over its clean measured blocks, or over all when none was clean."""
-    found: dict[str, list[float]] = {}
+def _blocks(run: Json) -> list[Json]:
+    """Return the clean measured blocks of each arm, or all of them when none was clean."""
     measured = [each for each in run["blocks"] if each["phase"] != "warm-up"]
-    for block in measured:
-        others = [b for b in measured if b["executor"] == block["executor"] and b["is_clean"]]
-        if block["is_clean"] or not others:
-            values = [value for value in block["latencies_s"] if value is not None]
-            found.setdefault(str(block["executor"]), []).extend(values)
+    with_clean = {each["executor"] for each in measured if each["is_clean"]}
+    return [each for each in measured if each["is_clean"] or each["executor"] not in with_clean]
+
+
+def _samples(blocks: Sequence[Json]) -> dict[str, list[float]]:
+    """Return the sorted latencies per arm, as far as they were kept."""
+    found: dict[str, list[float]] = {}
+    for block in blocks:
+        values = [value for value in block["latencies_s"] if value is not None]
+        found.setdefault(str(block["executor"]), []).extend(values)
     return {name: sorted(values) for name, values in found.items() if values}
+
+
+def _counts(blocks: Sequence[Json]) -> Counter[str]:
+    """Return per arm how many latencies there were, kept or not."""
+    found: Counter[str] = Counter()
+    for block in blocks:
+        found[str(block["executor"])] += block.get("num_latencies", len(block["latencies_s"]))
+    return found
 
 
 def _x(share: float, reach: float) -> float:
@@ -151,9 +168,10 @@ def _polyline(points: Sequence[tuple[float, float]]) -> str:
     return " ".join(f"{x:g},{y:g}" for x, y in points)
 
 
-def _note(name: str, values: Sequence[float]) -> str:
+def _note(name: str, values: Sequence[float], count: int) -> str:
+    kept = f" ({len(values):,} kept, evenly from the smallest)" if len(values) < count else ""
     text = (
-        f"{shorten(name, 40)}: {units.count(len(values), 'sample')}, "
+        f"{shorten(name, 40)}: {units.count(count, 'sample')}{kept}, "
         f"p50 {units.seconds(nearest_rank(values, 0.5))}, p90 {units.seconds(nearest_rank(values, 0.9))}"
     )
     if len(values) >= 100:
@@ -165,8 +183,10 @@ def _note(name: str, values: Sequence[float]) -> str:
     return text
 
 
-def _summary(samples: dict[str, list[float]], limit: float | None) -> str:
-    parts = [_note(name, values) for name, values in samples.items()]
+def _summary(
+    samples: Mapping[str, list[float]], counts: Mapping[str, int], limit: float | None
+) -> str:
+    parts = [_note(name, values, counts[name]) for name, values in samples.items()]
     if limit is not None:
         parts.append(f"limit p99 at most {units.seconds(limit)}")
     return f"Latency percentiles: {'; '.join(parts)}"

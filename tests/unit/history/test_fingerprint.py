@@ -53,10 +53,16 @@ def test_an_upgrade_goes_on_with_the_history(change):
         {"stages": [{"name": "parse", "workers": 2, "queue_size": 16}]},
         {"findings": [{"executor": "threads", "rate_per_s": 50.0}]},
         {"notes": {"workload": {**WORKLOAD, "executors": {"threads": "Pool(2)"}}}},
+        {"notes": {"workload": {**WORKLOAD, "arrivals": {"rate": 50, "distribution": "poisson"}}}},
     ],
 )
 def test_other_work_has_another_mark(change):
     assert workload_mark({**RUN, **change}, "threads") != workload_mark(RUN, "threads")
+
+
+def test_without_arrivals_the_mark_is_that_of_sessions_that_did_not_note_any():
+    other = {**RUN, "notes": {"workload": {**WORKLOAD, "arrivals": None}}}
+    assert workload_mark(other, "threads") == workload_mark(RUN, "threads")
 
 
 def test_where_an_executor_lies_in_memory_does_not_matter():

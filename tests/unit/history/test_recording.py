@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import pytest
+from unit.virtual import Lab
 
-from pytest_pipeline.history.recording import counted
+from pytest_pipeline.history.recording import counted, records_of
 
 
 def result(worker, error="", attempt=1):
@@ -33,3 +34,13 @@ def test_tests_stay_in_the_order_of_the_report():
         {**result(worker), "nodeid": nodeid} for nodeid, worker in [("b", "gw1"), ("a", "gw0")]
     ]
     assert list(counted(tests)) == ["b", "a"]
+
+
+def test_an_ungated_value_that_was_taken_under_a_tracer_is_not_kept():
+    lab = Lab()
+    run = lab.compare().to_dict()
+    test = {**result(""), "runs": [run]}
+    document = {"tests": [test], "context": {}, "environment": {}, "created": "2026-11-28"}
+    assert len(records_of(document, session="s", is_dirty=False)) == 1
+    run["notes"]["traced"] = "the monitoring tool 'profiler'"
+    assert not records_of(document, session="s", is_dirty=False)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from datetime import timedelta
 from importlib import resources
 
@@ -12,9 +13,12 @@ import pytest
 from unit.virtual import Lab, p99, speedup
 
 from pytest_pipeline.errors import UsageError
-from pytest_pipeline.model.document import make_document, to_plain
-from pytest_pipeline.model.plan import Stage
+from pytest_pipeline.executors.serial import Serial
+from pytest_pipeline.model.document import _block, _timeline, make_document, to_plain
+from pytest_pipeline.model.plan import Source, Stage, make_plan
+from pytest_pipeline.model.rounds import LatencyBlock
 from pytest_pipeline.model.units import parse_seconds, parse_share, show_seconds
+from pytest_pipeline.report.curve import latency_curves, nearest_rank
 from pytest_pipeline.testing import VirtualExecutor
 
 
@@ -126,3 +130,33 @@ def test_what_is_no_share_is_refused(written):
 )
 def test_times_are_shown_with_three_digits(seconds, text):
     assert show_seconds(seconds) == text
+
+
+@pytest.mark.parametrize(("stages", "items"), [(2, 4_000), (3, 4_000), (4, 2_000)])
+def test_the_timeline_of_a_long_execution_shows_every_stage_alike(stages, items):
+    plan = make_plan([Stage(str, name=f"stage {k}") for k in range(stages)])
+    running = Serial().open(plan)
+    try:
+        trace = running.run(Source(lambda: iter(range(items))))
+    finally:
+        running.close()
+    timeline = _timeline(trace)
+    kept = Counter(timeline["stage"])
+    assert len(timeline["stage"]) == timeline["num_kept"] <= 5_000 < timeline["num_visits"]
+    assert len(kept) == stages
+    assert max(kept.values()) - min(kept.values()) <= 1
+    assert timeline["item"] == sorted(timeline["item"]), "in the order in which they were recorded"
+
+
+def test_of_many_latencies_an_even_share_is_kept_and_their_number():
+    latencies = tuple(k / 1e4 for k in range(5_000))
+    plain = _block(LatencyBlock("threads", 50.0, latencies, 0.0, is_clean=True))
+    assert plain["num_latencies"] == 5_000
+    assert len(plain["latencies_s"]) == 2_000
+    assert plain["latencies_s"][-1] == 0.4999
+    for share in (0.01, 0.5, 0.99):
+        exact = nearest_rank(sorted(latencies), share)
+        assert nearest_rank(plain["latencies_s"], share) == pytest.approx(exact, abs=3e-4)
+    run = {"blocks": [plain], "findings": []}
+    (note,) = latency_curves(run).notes
+    assert note.startswith("threads: 5,000 samples (2,000 kept, evenly from the smallest), p50")
