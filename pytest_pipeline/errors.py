@@ -2,6 +2,27 @@
 
 from __future__ import annotations
 
+import contextlib
+
+
+def notes_of(error: BaseException) -> tuple[str, ...]:
+    """Return the notes of `error`; none of one that refuses to be asked."""
+    try:
+        return tuple(getattr(error, "__notes__", None) or ())
+    except Exception:  # whatever the `__getattr__` of a user's exception raises
+        return ()
+
+
+def add_note(error: BaseException, note: str) -> None:
+    """Note `note` on `error`, as far as it takes notes: the error itself matters more.
+
+    A frozen dataclass refuses every attribute that is set the usual way.
+    """
+    with contextlib.suppress(Exception):
+        if not hasattr(error, "__notes__"):
+            object.__setattr__(error, "__notes__", [])
+        error.add_note(note)
+
 
 class PipelineError(Exception):
     """Base of everything this package raises on purpose."""

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from dataclasses import replace
 
-from pytest_pipeline.errors import PipelineError, StageTimeoutError, WorkerDiedError
+from pytest_pipeline.errors import (
+    PipelineError,
+    StageTimeoutError,
+    WorkerDiedError,
+    add_note,
+    notes_of,
+)
 from pytest_pipeline.explain.advice import Advice
 from pytest_pipeline.explain.failures import raised_advice
 from pytest_pipeline.judge.conclude import without_rounds
@@ -26,7 +31,7 @@ _NEXT_STEP = re.compile(r"(?:^|; )next: (.+)$", re.MULTILINE)
 def finding_of(error: BaseException, baseline: str, *, has_run: bool) -> Finding:
     """Return the finding of `error`; `has_run` when the baseline had gone through all the items before."""
     reason = next((each for kind, each in _REASONS if isinstance(error, kind)), Reason.STAGE_RAISED)
-    where = "; ".join(getattr(error, "__notes__", ()))
+    where = "; ".join(notes_of(error))
     text = f"{type(error).__name__}: {_seen(str(error))}" + (f" ({_seen(where)})" if where else "")
     advice = _advice_on(error, baseline, has_run=has_run)
     finding = without_rounds(None, "", Verdict.INVALID, reason, text)
@@ -39,7 +44,7 @@ def note_advice(error: BaseException, finding: Finding) -> None:
     A next step without a cause was read from the exception itself.
     """
     if finding.cause:
-        error.add_note(f"likely cause: {finding.cause}\nnext: {finding.next_step}")
+        add_note(error, f"likely cause: {finding.cause}\nnext: {finding.next_step}")
 
 
 def _seen(text: str) -> str:
@@ -49,7 +54,7 @@ def _seen(text: str) -> str:
 
 def _advice_on(error: BaseException, baseline: str, *, has_run: bool) -> Advice:
     """Return what to try: our own errors and what we note of a device say it, of a stage it is worked out."""
-    notes: Sequence[str] = getattr(error, "__notes__", ())
+    notes = notes_of(error)
     own = [str(error)] if isinstance(error, PipelineError) else []
     said = _NEXT_STEP.search("\n".join([*own, *notes]))
     if said:

@@ -93,7 +93,7 @@ class BareChunkWorker(ChunkWorker):
 
 
 class ChunkPump(Pump):
-    """Feeds the first hop with lists of items of a callable source."""
+    """Feeds the first hop with lists of items of a source that may wait."""
 
     def __init__(
         self,
@@ -129,7 +129,8 @@ class ChunkPump(Pump):
         finished = perf_counter_ns()
         is_last = len(values) < self._chunk
         if values:
-            self._record((first, 0, started, started, finished))
+            if self._source.is_timed:
+                self._record((first, 0, started, started, finished))
             is_last |= not self._outlet.send(first, values, finished)
         if item % FOLD_EVERY == 0:
             account.recorder.fold()

@@ -35,13 +35,19 @@ def capture_modes() -> TorchModes | None:
     modes = TorchModes(
         grad=bool(torch.is_grad_enabled()),
         inference=bool(torch.is_inference_mode_enabled()),
-        autocast=tuple(
-            (device, torch.get_autocast_dtype(device))
-            for device in _AUTOCAST_DEVICES
-            if torch.is_autocast_enabled(device)
-        ),
+        autocast=_autocast(torch),
     )
     return None if modes == TorchModes(grad=True, inference=False, autocast=()) else modes
+
+
+def _autocast(torch: Any) -> tuple[tuple[str, Any], ...]:
+    if not hasattr(torch, "get_autocast_dtype"):
+        return ()  # before 2.4 torch cannot be asked device by device
+    return tuple(
+        (device, torch.get_autocast_dtype(device))
+        for device in _AUTOCAST_DEVICES
+        if torch.is_autocast_enabled(device)
+    )
 
 
 @contextlib.contextmanager

@@ -126,7 +126,6 @@ class Pump:
         started = self._gate.pay(perf_counter_ns())
         if not intended or not started or run.failed:
             return False
-        entered = started if intended < 0 else intended
         account.item, account.since_ns = item, started
         try:
             value = next(iterator)
@@ -136,17 +135,17 @@ class Pump:
             return False
         account.item = IDLE
         finished = perf_counter_ns()
-        if not self._source.is_timed:
-            run.admitted_ns.append(entered)
-        else:
-            self._record((item, 0, entered, started, finished))
+        if self._source.is_timed:
+            self._record((item, 0, started if intended < 0 else intended, started, finished))
             if item % FOLD_EVERY == 0:
                 account.recorder.fold()
+        elif intended >= 0:  # in closed loop an item is admitted when it is handed over
+            run.admitted_ns.append(intended)
         return self._outlet.send(item, value, finished)
 
 
 class InlineFeed:
-    """Takes items in the thread that asks for them: for a list, whose `next()` costs nothing.
+    """Takes items in the thread that asks for them: for a list, whose `next()` costs nothing and never waits.
 
     A thread of its own would cost more than the items: two threads that make system calls hand
     the GIL to and fro at every one of them.
@@ -159,12 +158,16 @@ class InlineFeed:
         self._tokens_now = gate.tokens.get_nowait
         self._unspent = 0
         self._item = 0
+        self._is_over = False
+        """An iterator is not asked again after its end."""
 
     def take(self) -> Message | None:
         """Return the next item, or the end of the source; None when the gate is closed."""
+        item = self._item
+        if self._is_over:
+            return (END_OF_SOURCE, item, 0)
         if not self._has_credit():
             return None
-        item = self._item
         try:
             if self._iterator is None:
                 self._iterator = self._factory()
@@ -174,6 +177,7 @@ class InlineFeed:
             self._run.fail(error, SOURCE_STAGE, item)
             raise
         if value is _END:
+            self._is_over = True
             return (END_OF_SOURCE, item, 0)
         self._unspent -= 1
         self._item += 1
@@ -185,17 +189,19 @@ class InlineFeed:
         None at all where the gate is closed or the source has ended: `take` tells which.
         """
         first, values = self._item, list[Any]()
-        if not self._has_credit():
+        if self._is_over or not self._has_credit():
             return first, values, 0
+        asked = min(limit, self._unspent)
         try:
             if self._iterator is None:
                 self._iterator = self._factory()
             # What came before an exception stays in the list: its length names the culprit.
-            values.extend(itertools.islice(self._iterator, min(limit, self._unspent)))
+            values.extend(itertools.islice(self._iterator, asked))
         except BaseException as error:
             self._run.fail(error, SOURCE_STAGE, first + len(values))
             raise
         now = perf_counter_ns()
+        self._is_over = len(values) < asked
         self._unspent -= len(values)
         self._item += len(values)
         return first, values, now

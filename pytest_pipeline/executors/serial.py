@@ -171,7 +171,7 @@ class _Loop:
             entered = self._pacer.wait(item, account)
             if not entered:
                 return False
-        account.stage, account.item = SOURCE, item
+        account.stage, account.item, account.since_ns = SOURCE, item, perf_counter_ns()
         value = next(iterator)
         account.item = IDLE
         if entered > 0:

@@ -119,7 +119,7 @@ class RunningThreads(RunningOnThreads):
     def _execute(self, source: Source) -> Trace:
         chunk = self._chunk_of(source)
         run = Run(collects_errors=source.collects_errors, items_each=self._plan.items_each)
-        has_thread = source.is_timed or source.offsets_ns is not None
+        has_thread = source.may_wait
         takers = 1 if has_thread else self._takers
         gate = admission_gate(source, self._queue_sizes, self._workers, chunk, takers)
         sink = Sink(run, gate) if chunk == 1 else ChunkSink(run, gate)

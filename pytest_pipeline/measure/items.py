@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, MappingView
 from typing import Any
 
 from pytest_pipeline.errors import UsageError
 from pytest_pipeline.model.plan import Arrivals, Source
+
+_IN_MEMORY = (list, tuple, range, set, frozenset, dict, MappingView, deque)
+"""Whose items wait for nobody. What else can be iterated may read files or a queue, as a `DataLoader` does."""
 
 
 def make_source(items: Any) -> Source:
@@ -24,7 +28,8 @@ def make_source(items: Any) -> Source:
             "(`list(items)`) or the function that makes it (`lambda: read_batches(path)`)"
         )
     if isinstance(items, Iterable):
-        return Source(lambda: iter(items))
+        is_here = isinstance(items, _IN_MEMORY) or hasattr(items, "__array__")
+        return Source(lambda: iter(items), is_lazy=not is_here)
     if callable(items):
         return Source(lambda: _fresh(items), is_timed=True)
     raise UsageError(

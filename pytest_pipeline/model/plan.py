@@ -154,6 +154,8 @@ class Source:
     """Returns a fresh iterator for every execution."""
     is_timed: bool = False
     """True when the user passed a callable: `next()` is then the `source` stage."""
+    is_lazy: bool = False
+    """True when the items are not known to lie in memory: `next()` may take its time, or never return."""
     offsets_ns: Sequence[int] | None = None
     """Open loop: intended start of item i, nanoseconds after the start. None = closed loop."""
     in_flight: int | None = None
@@ -161,6 +163,11 @@ class Source:
     None = the executor's own bound (sum of queue sizes + workers)."""
     collects_errors: bool = False
     """Collect failed items in `Trace.failures` instead of stopping at the first."""
+
+    @property
+    def may_wait(self) -> bool:
+        """Whether taking an item may wait, so that a thread of its own has to take them."""
+        return self.is_timed or self.is_lazy or self.offsets_ns is not None
 
 
 def make_plan(stages: object, *, timeout_s: float = 60.0) -> Plan:

@@ -12,6 +12,7 @@ from pytest_pipeline.executors.protocol import Executor
 from pytest_pipeline.executors.serial import Serial
 from pytest_pipeline.executors.threads import Threads
 from pytest_pipeline.explain.item_ledger import make_item_ledger
+from pytest_pipeline.measure.items import make_source
 from pytest_pipeline.model.plan import Source, Stage
 
 
@@ -485,6 +486,91 @@ def test_a_source_that_hangs_is_named(executor, opened, source, fifo):
     )
     assert running.run(source([4])).outputs == [8]
     release(fifo, running)
+
+
+def chunk_for(executor, chunk):
+    """Return `chunk` where items can travel together: to a device they go one by one."""
+    return 1 if executor.name.startswith("cuda") else chunk
+
+
+class Lazy:
+    """Items that can be iterated again and again, and do not lie in memory."""
+
+    def __init__(self, *items, then=None):
+        self._items = items
+        self._then = then
+
+    def __iter__(self):
+        yield from self._items
+        if self._then is not None:
+            with open(self._then):
+                pass
+
+
+def test_items_that_are_read_while_they_are_iterated_may_hang_and_are_named(executor, opened, fifo):
+    running = opened(executor, [double], timeout_s=0.3)
+    with pytest.raises(StageTimeoutError, match="stage 'source', item 1 has been running"):
+        running.run(make_source(Lazy(1, then=fifo)))
+    assert len(running.abandoned) == 1
+    assert running.run(make_source(Lazy(4, 5))).outputs == [8, 10]
+    release(fifo, running)
+
+
+@pytest.mark.parametrize("chunk", [1, 4])
+def test_items_that_are_read_while_they_are_iterated_are_no_stage_of_their_own(
+    executor, opened, chunk
+):
+    stages = [Stage(double, chunk=chunk_for(executor, chunk))] * 2
+    running = opened(executor, stages)
+    trace = running.run(make_source(Lazy(*range(10))))
+    assert trace.outputs == [4 * item for item in range(10)]
+    assert "source" not in trace.stages
+    assert sorted(set(trace.visits.stage.tolist())) == [0, 1]
+    assert (trace.latency_s > 0).all()
+
+
+class EndsOnce:
+    """An iterator that does not bear being asked after its end, like one that closes its file there."""
+
+    def __init__(self, count):
+        self._left = count
+
+    def __iter__(self):
+        return self
+
+    def __next__(self):
+        self._left -= 1
+        if self._left < -1:
+            raise RuntimeError("asked after the end")
+        if self._left < 0:
+            raise StopIteration
+        return self._left
+
+
+@pytest.mark.parametrize("chunk", [1, 4])
+def test_an_iterator_is_not_asked_again_after_its_end(executor, opened, chunk):
+    running = opened(executor, [Stage(double, chunk=chunk_for(executor, chunk))])
+    assert running.run(Source(lambda: EndsOnce(10))).outputs == [2 * k for k in reversed(range(10))]
+
+
+class Sealed(Exception):  # noqa: N818 - what a user may call it
+    """Refuses every attribute, as a frozen dataclass does."""
+
+    def __setattr__(self, name, value):
+        raise AttributeError(f"cannot assign to {name}")
+
+
+def test_an_exception_that_refuses_attributes_arrives_with_its_place(executor, opened, source):
+    def stage(item):
+        if item == 3:
+            raise Sealed("row 3")
+        return item
+
+    running = opened(executor, [stage], timeout_s=5)
+    with pytest.raises(Sealed, match="row 3") as caught:
+        running.run(source(list(range(10))))
+    assert caught.value.__notes__ == ["stage 'stage', item 3"]
+    assert running.run(source([4])).outputs == [4]
 
 
 def test_waiting_for_an_arrival_is_cut_short_by_the_timeout(executor, opened, source):

@@ -208,6 +208,29 @@ def test_an_item_that_cannot_travel_is_named(processes, opened, source):
     assert running.run(source([1])).outputs == [1]
 
 
+def test_an_item_that_cannot_travel_costs_no_worker(processes, opened, source):
+    running = opened(processes, [identity])
+    before = [worker.process.pid for worker in running._pool.workers]
+    with pytest.raises(ShippingError):
+        running.run(source([1, 2, threading.Lock()]))
+    assert running.run(source([1])).outputs == [1]
+    assert [worker.process.pid for worker in running._pool.workers] == before
+
+
+@pytest.mark.parametrize("bad", range(20, 28))
+def test_an_error_arrives_although_the_next_item_hangs(opened, source, bad):
+    def stage(item):
+        if item == bad:
+            raise ValueError(f"row {item}")
+        if item == bad + 1:
+            threading.Event().wait()
+        return item
+
+    running = opened(Processes(workers=1), [stage], timeout_s=5)
+    with pytest.raises(ValueError, match=f"row {bad}"):
+        running.run(source(list(range(40))))
+
+
 def test_an_output_that_cannot_travel_names_stage_and_item(processes, opened, source):
     running = opened(
         processes, [identity, Stage(lambda x: threading.Lock() if x == 4 else x, name="lock")]

@@ -10,6 +10,7 @@ from enum import Enum
 from types import FrameType, TracebackType
 from typing import Any
 
+from pytest_pipeline.errors import notes_of
 from pytest_pipeline.executors._device.poison import poison
 from pytest_pipeline.model.units import show_quantity
 
@@ -104,7 +105,7 @@ def explain(
 
 def _place(error: BaseException) -> list[str]:
     """Return the note that names stage and item, when there is one."""
-    return [note for note in getattr(error, "__notes__", ()) if note.startswith("stage ")][:1]
+    return [note for note in notes_of(error) if note.startswith("stage ")][:1]
 
 
 def memory_text(demand: Demand) -> str:

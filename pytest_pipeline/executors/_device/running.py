@@ -129,7 +129,7 @@ class RunningOnDevices(RunningOnThreads):
             collects_errors=source.collects_errors,
             items_each=self._plan.items_each,
         )
-        has_thread = source.is_timed or source.offsets_ns is not None
+        has_thread = source.may_wait
         takers = 1 if has_thread else self._takers
         gate = admission_gate(source, self._queue_sizes, self._workers, 1, takers)
         sink = Sink(run, gate)

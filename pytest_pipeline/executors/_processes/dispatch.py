@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from multiprocessing.connection import wait as wait_for
 from time import perf_counter_ns
@@ -78,6 +79,10 @@ class Dispatcher:
         for lane in self._lanes:
             lane.drop_waiting()  # while the workers whose slots that frees are all there
         self._pool.board.cancel(number)
+        for worker in self._posted:  # what was not sent is not answered
+            with contextlib.suppress(OSError):
+                worker.channel.flush()
+        self._posted.clear()
         deadline = time.monotonic() + _DRAIN_S
         while busy := [worker for worker in self._pool.workers if worker.window]:
             ready = [worker for worker in busy if worker.channel.has_message]

@@ -63,5 +63,6 @@ def rebuilt(codec: Codec, carried: bytes, text: str, stack: str) -> BaseExceptio
         error = StageError(
             f"{text} (raised in a worker process; the exception itself could not be carried)"
         )
-    error.__cause__ = RemoteTraceback(stack)
+    # Also where the exception is a frozen dataclass, which refuses attributes.
+    object.__setattr__(error, "__cause__", RemoteTraceback(stack))
     return error

@@ -148,7 +148,7 @@ class RunningProcesses(Opened):
         self, source: Source, run: Run, gate: Credits, feeder: Account
     ) -> tuple[Feed, list[Job]]:
         """Return where the items come from, and the source's thread if it needs one."""
-        if not source.is_timed and source.offsets_ns is None:
+        if not source.may_wait:
             return InlineFeed(source, run, gate), []
         backlog = Backlog(self._wake_end)
         run.on_stop(lambda: backlog.put(STOP))

@@ -33,8 +33,10 @@ class Replies:
         self._held = self._held_since_ns = 0
 
     def error(self, error: BaseException, stage: int, item: int) -> None:
-        """Answer that a stage raised."""
+        """Answer that a stage raised, at once: the next item may hang or end this process."""
         self.send(error_frame(self._codec, error, stage, item))
+        if self._held:
+            self._flush()
 
     def outputs(self, outputs: list[Any], first: int) -> None:
         """Answer consecutive items in one message, or one by one if they do not pickle together."""
