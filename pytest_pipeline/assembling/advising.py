@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from pytest_pipeline.assembling.arms import ArmMaker
 from pytest_pipeline.explain.advice import Advice, advise
+from pytest_pipeline.explain.cold import cold_advice
 from pytest_pipeline.explain.failures import failure_advice, failure_lines
 from pytest_pipeline.explain.gate_causes import (
     efficiency_advice,
@@ -95,6 +96,9 @@ class Adviser:
                 return self._towards(gate, limit)
 
     def _towards(self, gate: Gate, limit_x: float) -> Advice:
-        baseline = self._arms[self._trial.baseline.name]
-        host = ArmMaker(self._trial, self._measured).host()
-        return advise(self._arms[gate.executor], baseline, limit_x, host)
+        arm, baseline = self._arms[gate.executor], self._arms[self._trial.baseline.name]
+        maker = ArmMaker(self._trial, self._measured)
+        if gate.requirement.cold:
+            start_up = maker.start_up(self._trial.lane(gate.executor))
+            return cold_advice(arm, baseline, limit_x, maker.host(), start_up)
+        return advise(arm, baseline, limit_x, maker.host())

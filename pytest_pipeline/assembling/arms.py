@@ -6,6 +6,7 @@ from statistics import median
 
 from pytest_pipeline.explain.advice import find_bottleneck
 from pytest_pipeline.explain.ceiling import Host
+from pytest_pipeline.explain.cold import StartUp
 from pytest_pipeline.explain.device import with_bounds
 from pytest_pipeline.explain.item_ledger import make_item_ledger
 from pytest_pipeline.explain.profile import overlap, stage_summaries
@@ -122,6 +123,14 @@ class ArmMaker:
     def _pace(self, lane: Lane, trace: Trace) -> float:
         seen = [value for each in self._measured.rounds for value in each.makespans_s[lane.name]]
         return min([*seen, trace.makespan_s]) / trace.makespan_s if trace.makespan_s else 1.0
+
+    def start_up(self, lane: Lane) -> StartUp:
+        """Return what a cold gate counts of this arm: the last start-up, until rounds have their own."""
+        name, baseline = lane.name, self._trial.baseline
+        usable = usable_rounds(self._measured.rounds, name, cold=True)
+        seen = [each.startups_s[name] for each in usable]
+        whole_s = self._makespan_s(baseline, self._measured.profiles[baseline.name])
+        return StartUp(median(seen) if seen else lane.startup_s, whole_s)
 
     def host(self) -> Host:
         """Return the cores that the arms may use, and which stages hold the GIL."""
