@@ -124,11 +124,13 @@ def _contention_step(
     holder, held = _gil_holder(baseline, name, host)
     if holder and not _is_remote(arm):
         waits = f"{holder!r} {host.seen(holder)} the GIL for {show_share(held)} of its service time"
-        elsewhere = next((each for each in arm.what_ifs if "processes" in each.code), None)
-        now = arm.speedup.value if arm.speedup is not None else 1.0
-        if elsewhere is not None and elsewhere.predicted_speedup >= WORTHWHILE * now:
+        elsewhere = _in_processes(arm)
+        if elsewhere is not None:
             return waits, _proposal(elsewhere, limit)
-        return waits, 'use fewer threads for it, free-threaded Python, or executors=["processes"]'
+        return (
+            waits,
+            f"use fewer threads, code in {holder!r} that releases the GIL, or free-threaded Python",
+        )
     share = next((stage.cpu_share for stage in baseline.stages if stage.name == name), None)
     if share is not None and share >= COMPUTES:
         return (
@@ -136,6 +138,19 @@ def _contention_step(
             f"{name!r} waits for cores or memory: use fewer workers, or measure on more cores",
         )
     return "", f"look for a lock, connection or file that the workers of {name!r} share"
+
+
+def _in_processes(arm: Arm) -> WhatIf | None:
+    """Return the prediction for processes; None where it gains too little, or there is none.
+
+    What does not travel is not predicted, and neither is an arm that was measured beside this one.
+    """
+    now = arm.speedup.value if arm.speedup is not None else 1.0
+    for each in arm.what_ifs:
+        elsewhere = each.setting is not None and each.setting.executor == "processes"
+        if elsewhere and each.predicted_speedup >= WORTHWHILE * now:
+            return each
+    return None
 
 
 def _gil_holder(baseline: Arm, name: str, host: Host) -> tuple[str, float]:

@@ -54,6 +54,13 @@ def test_a_gate_that_a_warm_run_meets_is_held_by_its_start_up_alone():
     assert "cold=False" in finding.next_step
 
 
+def test_processes_whose_start_up_nobody_measured_are_not_promised_to_a_cold_gate():
+    lab = Lab(cpu_share=1.0, gil_shares={"fetch": 1.0, "parse": 1.0, "store": 1.0})
+    lab.threads.slowdown = lambda _: 2.0
+    assert "processes" in lab.compare(requirements=[speedup(1.9)]).findings[0].next_step
+    assert "processes" not in missed_cold(lab, 1.9, 0.001).next_step
+
+
 def test_the_ceiling_said_before_the_rounds_counts_start_up_for_a_cold_gate_alone():
     lab = Lab()
     lab.threads.startup_s = 0.5
