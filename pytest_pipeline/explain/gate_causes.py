@@ -10,6 +10,7 @@ from pytest_pipeline.explain.advice import WORTHWHILE, Advice
 from pytest_pipeline.explain.ceiling import ALL_STAGES, Line
 from pytest_pipeline.explain.profile import service_matrix
 from pytest_pipeline.model.comparison import Arm
+from pytest_pipeline.model.plan import SOURCE_STAGE
 from pytest_pipeline.model.trace import Trace
 from pytest_pipeline.model.units import show_quantity, show_seconds, show_share
 from pytest_pipeline.stats.overlap import most_in_service
@@ -42,12 +43,16 @@ def first_result_advice(trace: Trace) -> Advice:
 
 
 def efficiency_advice(cause: str, line: Line) -> Advice:
-    """Return the change of one worker that is predicted to use all of them best."""
-    best, step = WORTHWHILE * line.speedup() / sum(line.workers), ""
-    for index, name in enumerate(line.names):
+    """Return the change of one worker that is predicted to use all of them best.
+
+    The iterator of the items is no worker and cannot be given one.
+    """
+    first = int(line.names[:1] == (SOURCE_STAGE,))
+    best, step = WORTHWHILE * line.speedup() / sum(line.workers[first:]), ""
+    for index, name in enumerate(line.names[first:], first):
         for count in {line.workers[index] - 1, line.workers[index] + 1} - {0}:
             workers = (*line.workers[:index], count, *line.workers[index + 1 :])
-            predicted = line.staffed(workers).speedup() / sum(workers)
+            predicted = line.staffed(workers).speedup() / sum(workers[first:])
             if predicted > best:
                 best = predicted
                 step = f"{_sized(name, count)} is predicted to reach {show_quantity(predicted, 'share')}"
