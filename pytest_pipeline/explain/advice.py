@@ -64,7 +64,7 @@ def next_step(arm: Arm, limit: float) -> str:
     """Return the change to make: the smallest one predicted to reach `limit`, else the best one, saying so.
 
     Empty without predictions. A change that is predicted to gain less than `WORTHWHILE` over what
-    the arm reaches now is not proposed.
+    the arm reaches now is not proposed, nor one that gains less than that over a smaller one.
     """
     now = max([each.predicted_speedup for each in arm.what_ifs if each.is_current], default=None)
     if now is None:
@@ -76,12 +76,12 @@ def next_step(arm: Arm, limit: float) -> str:
         if not each.is_current and each.is_gain
         if each.predicted_speedup >= WORTHWHILE * max(now, measured)
     ]
-    enough = [each for each in worthwhile if each.predicted_speedup >= limit]
-    if enough:
+    if worthwhile:
+        best = max(each.predicted_speedup for each in worthwhile)
+        wanted = limit if best >= limit else best / WORTHWHILE
+        enough = [each for each in worthwhile if each.predicted_speedup >= wanted]
         smallest = min(enough, key=lambda each: (each.effort, -each.predicted_speedup))
         return _proposal(smallest, limit)
-    if worthwhile:
-        return _proposal(worthwhile[0], limit)
     if now < limit:
         return (
             f"no change of workers, executor or queue that was simulated is predicted to gain 5 % on {max(now, measured):.2f}x: "
