@@ -39,6 +39,7 @@ class ArmMaker:
         speedup = self._speedup(lane)
         stages = stage_summaries(trace)
         profiled = None if is_baseline else self.profiled(lane)
+        line = None if profiled is None else profiled.line()
         return Arm(
             executor=lane.name,
             workers=lane.width,
@@ -59,7 +60,7 @@ class ArmMaker:
             stages=stages,
             ledger=trace.ledger,
             item_ledger=make_item_ledger(trace),
-            bottleneck=None if profiled is None else find_bottleneck(stages, profiled.line()),
+            bottleneck=None if is_baseline else find_bottleneck(stages, line),
             what_ifs=what_ifs(profiled) if profiled is not None and self._predicts else (),
             trace=trace,
             resources=measured.resources.get(lane.name),
@@ -102,8 +103,14 @@ class ArmMaker:
         return summarise_latency(trace.latency_s.tolist(), kind, trace.handed_over)
 
     def profiled(self, lane: Lane) -> Profiled | None:
-        """Return what the explanations of this arm start from; None before it and the baseline ran."""
+        """Return what ceilings and predictions of this arm start from.
+
+        None before it and the baseline ran, and over a baseline that overlaps: what is simulated is a speedup over
+        a serial loop, and a change of the plan would change such a baseline too.
+        """
         measured, trial = self._measured, self._trial
+        if trial.baseline.width > 1:
+            return None
         baseline = measured.profiles.get(trial.baseline.name)
         trace = measured.profiles.get(lane.name)
         if baseline is None or trace is None:

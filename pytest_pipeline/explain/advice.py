@@ -34,12 +34,13 @@ class Advice:
     """One concrete action, or empty."""
 
 
-def find_bottleneck(stages: tuple[StageSummary, ...], line: Line) -> Bottleneck | None:
-    """Return the stage with the largest busy share, and the plan's ceiling."""
+def find_bottleneck(stages: tuple[StageSummary, ...], line: Line | None) -> Bottleneck | None:
+    """Return the stage with the largest busy share, and the plan's ceiling, where there is a line to simulate."""
     if not stages:
         return None
     busiest = max(stages, key=lambda stage: stage.utilization)
-    return Bottleneck(busiest.name, busiest.workers, busiest.utilization, line.speedup())
+    ceiling = None if line is None else line.speedup()
+    return Bottleneck(busiest.name, busiest.workers, busiest.utilization, ceiling)
 
 
 def advise(arm: Arm, baseline: Arm, limit: float, host: Host) -> Advice:
@@ -97,10 +98,10 @@ def _proposal(change: WhatIf, limit: float) -> str:
 
 def _bottleneck_text(bottleneck: Bottleneck) -> str:
     workers = "1 worker" if bottleneck.workers == 1 else f"{bottleneck.workers} workers"
-    return (
-        f"bottleneck: stage {bottleneck.stage!r}, {workers}, busy {show_share(bottleneck.utilization)} of the makespan; "
-        f"ceiling of this plan {bottleneck.ceiling:.2f}x"
-    )
+    busy = f"bottleneck: stage {bottleneck.stage!r}, {workers}, busy {show_share(bottleneck.utilization)} of the makespan"
+    if bottleneck.ceiling is None:
+        return busy
+    return f"{busy}; ceiling of this plan {bottleneck.ceiling:.2f}x"
 
 
 def _contention(arm: Arm, baseline: Arm) -> tuple[str, float, float, float] | None:

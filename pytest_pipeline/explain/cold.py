@@ -59,7 +59,7 @@ def _with_start_up(arm: Arm, start_up: StartUp) -> Arm:
     Nobody measured what another executor takes to start, nor what the baseline takes with other batches.
     """
     bottleneck = arm.bottleneck
-    if bottleneck is not None:
+    if bottleneck is not None and bottleneck.ceiling is not None:
         bottleneck = replace(bottleneck, ceiling=start_up.counted(bottleneck.ceiling))
     return replace(
         arm,
