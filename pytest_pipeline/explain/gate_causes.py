@@ -8,7 +8,7 @@ import numpy as np
 
 from pytest_pipeline.explain.advice import WORTHWHILE, Advice
 from pytest_pipeline.explain.ceiling import ALL_STAGES, Line
-from pytest_pipeline.explain.profile import service_matrix
+from pytest_pipeline.explain.profile import is_pool, service_matrix
 from pytest_pipeline.model.comparison import Arm
 from pytest_pipeline.model.plan import SOURCE_STAGE
 from pytest_pipeline.model.trace import Trace
@@ -64,7 +64,13 @@ def _sized(stage: str, workers: int) -> str:
 
 
 def overlap_advice(arm: Arm, trace: Trace, declared: Mapping[str, int]) -> Advice:
-    """Return the stage whose workers were never all in service; else the one that holds the others back."""
+    """Return the stage whose workers were never all in service; else the one that holds the others back.
+
+    A pool that runs all the stages takes its size from the executor: what they declare (`declared`) is not used.
+    """
+    pool = next((row for row in trace.ledger.rows if is_pool(row)), None)
+    if pool is not None:
+        return _pool_advice(arm, trace, pool.workers)
     idle = _idlest_stage(trace, declared)
     if idle is not None:
         name, peak = idle
@@ -82,6 +88,18 @@ def overlap_advice(arm: Arm, trace: Trace, declared: Mapping[str, int]) -> Advic
     stage, workers = arm.bottleneck.stage, arm.bottleneck.workers
     cause = f"the others wait for stage {stage!r}, busy {show_share(arm.bottleneck.utilization)} of the makespan"
     return Advice(cause, f"give it another worker: Stage({stage}, workers={workers + 1})")
+
+
+def _pool_advice(arm: Arm, trace: Trace, workers: int) -> Advice:
+    hosted = [stage for stage in arm.stages if stage.name != SOURCE_STAGE]
+    mine = trace.visits.stage >= len(arm.stages) - len(hosted)
+    peak = most_in_service(trace.visits.started_ns[mine], trace.visits.finished_ns[mine])
+    busy = min(1.0, sum(stage.utilization for stage in hosted))
+    return Advice(
+        f"the pool of {arm.executor!r} has {workers} workers, busy {show_share(busy)} of the makespan, "
+        f"at most {peak} visits were in service at once",
+        "look for what keeps the workers of the pool from starting: too few items in flight, items that come too slowly",
+    )
 
 
 def _idlest_stage(trace: Trace, declared: Mapping[str, int]) -> tuple[str, int] | None:

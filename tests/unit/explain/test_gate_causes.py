@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
+import pytest
+from unit.virtual import Lab
 
 from pytest_pipeline.explain.ceiling import Line
 from pytest_pipeline.explain.gate_causes import efficiency_advice
+from pytest_pipeline.model.ledger import Ledger, LedgerRow
+from pytest_pipeline.model.requirement import Quantity, Requirement
+from pytest_pipeline.testing import VirtualExecutor
 
 
 def line(services_ms: dict[str, float]) -> Line:
@@ -34,3 +41,41 @@ def test_where_the_items_come_from_is_no_worker_in_a_predicted_efficiency():
     assert step == "Stage(parse, workers=2) is predicted to reach 93 %"
     with_source = line({"source": 0.0, "fetch": 1.0, "parse": 2.0, "store": 1.0})
     assert efficiency_advice("", with_source).next_step == step
+
+
+class Pool(VirtualExecutor):
+    """A pool of two workers that run all the stages, of which one is never used."""
+
+    def workers(self, plan):
+        return 2
+
+    def open(self, plan):
+        running = super().open(plan)
+        run = running.run
+
+        def pooled(source):
+            trace = run(source)
+            stages = [replace(row, workers=0) for row in trace.ledger.rows]
+            rows = (*stages, LedgerRow(f"({self.name})", 2))
+            return replace(trace, ledger=Ledger(rows, trace.makespan_s))
+
+        running.run = pooled
+        return running
+
+
+@pytest.mark.parametrize("workers", [1, 4])
+def test_a_pool_that_overlaps_too_little_is_named_with_its_own_size(workers):
+    lab = Lab()
+    pool = Pool("processes", lab.machine, overlaps=False)
+    (finding,) = lab.compare(
+        lab.stages(workers=workers),
+        candidates=[pool],
+        requirements=[Requirement(Quantity.OVERLAP, 2.0)],
+    ).findings
+    assert finding.headline.startswith("overlap 1.00 items < 2.00 items (processes; ")
+    assert finding.cause == (
+        "the pool of 'processes' has 2 workers, busy 50 % of the makespan, "
+        "at most 1 visits were in service at once"
+    )
+    assert finding.next_step.startswith("look for what keeps the workers of the pool from starting")
+    assert "Stage(parse" not in finding.text
