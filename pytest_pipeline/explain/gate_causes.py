@@ -8,7 +8,7 @@ import numpy as np
 
 from pytest_pipeline.explain.advice import WORTHWHILE, Advice
 from pytest_pipeline.explain.ceiling import ALL_STAGES, Line
-from pytest_pipeline.explain.profile import is_pool, service_matrix
+from pytest_pipeline.explain.profile import is_pool, time_in_service
 from pytest_pipeline.model.comparison import Arm
 from pytest_pipeline.model.plan import SOURCE_STAGE
 from pytest_pipeline.model.trace import Trace
@@ -27,9 +27,9 @@ def throughput_advice(in_speedup: Advice, limit_per_s: float, limit_x: float) ->
 def first_result_advice(trace: Trace) -> Advice:
     """Return where the item that came out first spent its time."""
     emitted = np.flatnonzero(trace.emitted_ns > 0)
-    service = service_matrix(trace)
-    if not len(emitted) or len(service) != len(trace.emitted_ns):
+    if not len(emitted):
         return Advice("", "")
+    service = time_in_service(trace)
     item = int(emitted[np.argmin(trace.emitted_ns[emitted])])
     longest = int(service[item].argmax())
     total, most = float(service[item].sum()), float(service[item, longest])

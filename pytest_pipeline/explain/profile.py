@@ -66,6 +66,15 @@ def service_matrix(trace: Trace) -> Floats:
     return matrix
 
 
+def time_in_service(trace: Trace) -> Floats:
+    """Return the seconds for which each kept item was in service, as an array of shape (kept items, stages).
+
+    An item is in service for as long as its whole batch or chunk; 0 where it was not.
+    """
+    stamps = [trace.stamps(k) for k in range(len(trace.stage_names))]
+    return np.column_stack([(finished - started) / 1e9 for _, started, finished in stamps])
+
+
 def is_pool(row: LedgerRow) -> bool:
     """Return whether `row` is that of workers which run every stage."""
     return row.name.startswith("(")

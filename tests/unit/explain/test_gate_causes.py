@@ -1,4 +1,4 @@
-"""Causes and next steps of gates on efficiency, overlap and first result."""
+"""Causes and next steps of gates on efficiency, overlap, first result and p99 latency."""
 
 from __future__ import annotations
 
@@ -8,9 +8,12 @@ import numpy as np
 import pytest
 from unit.virtual import Lab
 
+from pytest_pipeline.executors.batches import open_plan
 from pytest_pipeline.explain.ceiling import Line
 from pytest_pipeline.explain.gate_causes import efficiency_advice
+from pytest_pipeline.explain.tail import late_cause
 from pytest_pipeline.model.ledger import Ledger, LedgerRow
+from pytest_pipeline.model.plan import Source, Stage, make_plan
 from pytest_pipeline.model.requirement import Quantity, Requirement
 from pytest_pipeline.testing import VirtualExecutor
 
@@ -79,3 +82,34 @@ def test_a_pool_that_overlaps_too_little_is_named_with_its_own_size(workers):
     )
     assert finding.next_step.startswith("look for what keeps the workers of the pool from starting")
     assert "Stage(parse" not in finding.text
+
+
+def in_batches(lab: Lab, *, slow_call: int | None = None) -> list[Stage]:
+    """An item is fetched in 1 ms, four are embedded in 12 ms, at one call in 60 ms."""
+    calls = iter(range(10**6))
+
+    def embed(values):
+        lab.machine.work(0.060 if next(calls) == slow_call else 0.012)
+        return list(values)
+
+    return [lab.stage("fetch", 0.001), Stage(embed, name="embed", batch=4)]
+
+
+def test_a_first_result_waits_for_its_whole_batch_in_service_and_not_between_stages():
+    lab = Lab()
+    wanted = Requirement(Quantity.FIRST_RESULT, 0.005)
+    (finding,) = lab.compare(in_batches(lab), requirements=[wanted]).findings
+    assert finding.cause == (
+        "item 0 came out first: 12.0 ms in the service of stage 'embed', "
+        "4.00 ms in other stages, 0 ns before and between them"
+    )
+
+
+def test_the_items_of_a_slow_batch_are_late_in_its_service_and_not_in_queues():
+    lab = Lab()
+    ten_ms_apart = [item * 10_000_000 for item in range(40)]
+    source = Source(lambda: iter(range(40)), offsets_ns=ten_ms_apart)
+    trace = open_plan(lab.threads, make_plan(in_batches(lab, slow_call=2))).run(source)
+    assert late_cause(trace, 0.067) == (
+        "late items spend 48 ms more than the median one in the service of stage 'embed'"
+    )
