@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from pytest_pipeline.assembling.arms import ArmMaker
 from pytest_pipeline.explain.advice import Advice, advise
+from pytest_pipeline.explain.cold import cold_advice
 from pytest_pipeline.explain.failures import failure_advice, failure_lines
 from pytest_pipeline.explain.gate_causes import (
     efficiency_advice,
@@ -80,21 +81,28 @@ class Adviser:
         return overlap_advice(self._arms[gate.executor], trace, declared)
 
     def _in_speedup(self, gate: Gate) -> Advice:
-        profiled = ArmMaker(self._trial, self._measured).profiled(self._trial.lane(gate.executor))
-        if profiled is None or gate.executor == self._trial.baseline.name:
+        if gate.executor == self._trial.baseline.name:
             return NOTHING
         limit = gate.requirement.limit
         match gate.requirement.quantity:
             case Quantity.EFFICIENCY:
-                cause = self._towards(gate, limit * self._arms[gate.executor].workers).cause
-                return efficiency_advice(cause, profiled.line())
+                return self._efficiency(gate, limit * self._arms[gate.executor].workers)
             case Quantity.THROUGHPUT:
                 limit_x = limit / (self._arms[self._trial.baseline.name].throughput_per_s or limit)
                 return throughput_advice(self._towards(gate, limit_x), limit, limit_x)
             case _:
                 return self._towards(gate, limit)
 
+    def _efficiency(self, gate: Gate, limit_x: float) -> Advice:
+        cause = self._towards(gate, limit_x).cause
+        lane = self._trial.lane(gate.executor)
+        profiled = ArmMaker(self._trial, self._measured).profiled(lane)
+        return Advice(cause, "") if profiled is None else efficiency_advice(cause, profiled.line())
+
     def _towards(self, gate: Gate, limit_x: float) -> Advice:
-        baseline = self._arms[self._trial.baseline.name]
-        host = ArmMaker(self._trial, self._measured).host()
-        return advise(self._arms[gate.executor], baseline, limit_x, host)
+        arm, baseline = self._arms[gate.executor], self._arms[self._trial.baseline.name]
+        maker = ArmMaker(self._trial, self._measured)
+        if gate.requirement.cold:
+            start_up = maker.start_up(self._trial.lane(gate.executor))
+            return cold_advice(arm, baseline, limit_x, maker.host(), start_up)
+        return advise(arm, baseline, limit_x, maker.host())

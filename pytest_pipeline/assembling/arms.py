@@ -6,6 +6,7 @@ from statistics import median
 
 from pytest_pipeline.explain.advice import find_bottleneck
 from pytest_pipeline.explain.ceiling import Host
+from pytest_pipeline.explain.cold import StartUp
 from pytest_pipeline.explain.device import with_bounds
 from pytest_pipeline.explain.item_ledger import make_item_ledger
 from pytest_pipeline.explain.profile import overlap, stage_summaries
@@ -38,6 +39,7 @@ class ArmMaker:
         speedup = self._speedup(lane)
         stages = stage_summaries(trace)
         profiled = None if is_baseline else self.profiled(lane)
+        line = None if profiled is None else profiled.line()
         return Arm(
             executor=lane.name,
             workers=lane.width,
@@ -58,7 +60,7 @@ class ArmMaker:
             stages=stages,
             ledger=trace.ledger,
             item_ledger=make_item_ledger(trace),
-            bottleneck=None if profiled is None else find_bottleneck(stages, profiled.line()),
+            bottleneck=None if is_baseline else find_bottleneck(stages, line),
             what_ifs=what_ifs(profiled) if profiled is not None and self._predicts else (),
             trace=trace,
             resources=measured.resources.get(lane.name),
@@ -101,8 +103,14 @@ class ArmMaker:
         return summarise_latency(trace.latency_s.tolist(), kind, trace.handed_over)
 
     def profiled(self, lane: Lane) -> Profiled | None:
-        """Return what the explanations of this arm start from; None before it and the baseline ran."""
+        """Return what ceilings and predictions of this arm start from.
+
+        None before it and the baseline ran, and over a baseline that overlaps: what is simulated is a speedup over
+        a serial loop, and a change of the plan would change such a baseline too.
+        """
         measured, trial = self._measured, self._trial
+        if trial.baseline.width > 1:
+            return None
         baseline = measured.profiles.get(trial.baseline.name)
         trace = measured.profiles.get(lane.name)
         if baseline is None or trace is None:
@@ -122,6 +130,14 @@ class ArmMaker:
     def _pace(self, lane: Lane, trace: Trace) -> float:
         seen = [value for each in self._measured.rounds for value in each.makespans_s[lane.name]]
         return min([*seen, trace.makespan_s]) / trace.makespan_s if trace.makespan_s else 1.0
+
+    def start_up(self, lane: Lane) -> StartUp:
+        """Return what a cold gate counts of this arm: the last start-up, until rounds have their own."""
+        name, baseline = lane.name, self._trial.baseline
+        usable = usable_rounds(self._measured.rounds, name, cold=True)
+        seen = [each.startups_s[name] for each in usable]
+        whole_s = self._makespan_s(baseline, self._measured.profiles[baseline.name])
+        return StartUp(median(seen) if seen else lane.startup_s, whole_s)
 
     def host(self) -> Host:
         """Return the cores that the arms may use, and which stages hold the GIL."""

@@ -10,28 +10,35 @@ from pytest_pipeline.model.requirement import Quantity, Requirement
 
 
 def outlook(trial: Trial, measured: Measured) -> list[str]:
-    """Return one sentence per arm, from the profiles and samples taken so far."""
+    """Return a sentence per arm, and another where its start-up counts, from the profiles and samples taken so far."""
     maker = ArmMaker(trial, measured)
     sentences = []
     for lane in trial.candidates:
-        strictest = max(_demands(trial, lane), key=lambda each: each.effective_limit, default=None)
         profiled = maker.profiled(lane)
-        if strictest is None or profiled is None:
+        if profiled is None:
             continue
-        sentences.append(
-            ceiling_sentence(
-                lane.name,
-                profiled.line(),
-                asked=strictest.limit,
-                effective=strictest.effective_limit,
+        for cold in (False, True):
+            demands = _demands(trial, lane, cold=cold)
+            strictest = max(demands, key=lambda each: each.effective_limit, default=None)
+            if strictest is None:
+                continue
+            sentences.append(
+                ceiling_sentence(
+                    lane.name,
+                    profiled.line(),
+                    asked=strictest.limit,
+                    effective=strictest.effective_limit,
+                    start_up=maker.start_up(lane) if cold else None,
+                )
             )
-        )
     return sentences
 
 
-def _demands(trial: Trial, lane: Lane) -> list[Requirement]:
+def _demands(trial: Trial, lane: Lane, *, cold: bool) -> list[Requirement]:
     return [
         gate.requirement
         for gate in trial.ladder_gates
-        if gate.executor == lane.name and gate.requirement.quantity is Quantity.SPEEDUP
+        if gate.executor == lane.name
+        and gate.requirement.quantity is Quantity.SPEEDUP
+        and gate.requirement.cold == cold
     ]

@@ -34,12 +34,13 @@ class Advice:
     """One concrete action, or empty."""
 
 
-def find_bottleneck(stages: tuple[StageSummary, ...], line: Line) -> Bottleneck | None:
-    """Return the stage with the largest busy share, and the plan's ceiling."""
+def find_bottleneck(stages: tuple[StageSummary, ...], line: Line | None) -> Bottleneck | None:
+    """Return the stage with the largest busy share, and the plan's ceiling, where there is a line to simulate."""
     if not stages:
         return None
     busiest = max(stages, key=lambda stage: stage.utilization)
-    return Bottleneck(busiest.name, busiest.workers, busiest.utilization, line.speedup())
+    ceiling = None if line is None else line.speedup()
+    return Bottleneck(busiest.name, busiest.workers, busiest.utilization, ceiling)
 
 
 def advise(arm: Arm, baseline: Arm, limit: float, host: Host) -> Advice:
@@ -64,7 +65,7 @@ def next_step(arm: Arm, limit: float) -> str:
     """Return the change to make: the smallest one predicted to reach `limit`, else the best one, saying so.
 
     Empty without predictions. A change that is predicted to gain less than `WORTHWHILE` over what
-    the arm reaches now is not proposed.
+    the arm reaches now is not proposed, nor one that gains less than that over a smaller one.
     """
     now = max([each.predicted_speedup for each in arm.what_ifs if each.is_current], default=None)
     if now is None:
@@ -76,12 +77,12 @@ def next_step(arm: Arm, limit: float) -> str:
         if not each.is_current and each.is_gain
         if each.predicted_speedup >= WORTHWHILE * max(now, measured)
     ]
-    enough = [each for each in worthwhile if each.predicted_speedup >= limit]
-    if enough:
+    if worthwhile:
+        best = max(each.predicted_speedup for each in worthwhile)
+        wanted = limit if best >= limit else best / WORTHWHILE
+        enough = [each for each in worthwhile if each.predicted_speedup >= wanted]
         smallest = min(enough, key=lambda each: (each.effort, -each.predicted_speedup))
         return _proposal(smallest, limit)
-    if worthwhile:
-        return _proposal(worthwhile[0], limit)
     if now < limit:
         return (
             f"no change of workers, executor or queue that was simulated is predicted to gain 5 % on {max(now, measured):.2f}x: "
@@ -97,10 +98,10 @@ def _proposal(change: WhatIf, limit: float) -> str:
 
 def _bottleneck_text(bottleneck: Bottleneck) -> str:
     workers = "1 worker" if bottleneck.workers == 1 else f"{bottleneck.workers} workers"
-    return (
-        f"bottleneck: stage {bottleneck.stage!r}, {workers}, busy {show_share(bottleneck.utilization)} of the makespan; "
-        f"ceiling of this plan {bottleneck.ceiling:.2f}x"
-    )
+    busy = f"bottleneck: stage {bottleneck.stage!r}, {workers}, busy {show_share(bottleneck.utilization)} of the makespan"
+    if bottleneck.ceiling is None:
+        return busy
+    return f"{busy}; ceiling of this plan {bottleneck.ceiling:.2f}x"
 
 
 def _contention(arm: Arm, baseline: Arm) -> tuple[str, float, float, float] | None:
@@ -124,11 +125,13 @@ def _contention_step(
     holder, held = _gil_holder(baseline, name, host)
     if holder and not _is_remote(arm):
         waits = f"{holder!r} {host.seen(holder)} the GIL for {show_share(held)} of its service time"
-        elsewhere = next((each for each in arm.what_ifs if "processes" in each.code), None)
-        now = arm.speedup.value if arm.speedup is not None else 1.0
-        if elsewhere is not None and elsewhere.predicted_speedup >= WORTHWHILE * now:
+        elsewhere = _in_processes(arm)
+        if elsewhere is not None:
             return waits, _proposal(elsewhere, limit)
-        return waits, 'use fewer threads for it, free-threaded Python, or executors=["processes"]'
+        return (
+            waits,
+            f"use fewer threads, code in {holder!r} that releases the GIL, or free-threaded Python",
+        )
     share = next((stage.cpu_share for stage in baseline.stages if stage.name == name), None)
     if share is not None and share >= COMPUTES:
         return (
@@ -136,6 +139,19 @@ def _contention_step(
             f"{name!r} waits for cores or memory: use fewer workers, or measure on more cores",
         )
     return "", f"look for a lock, connection or file that the workers of {name!r} share"
+
+
+def _in_processes(arm: Arm) -> WhatIf | None:
+    """Return the prediction for processes; None where it gains too little, or there is none.
+
+    What does not travel is not predicted, and neither is an arm that was measured beside this one.
+    """
+    now = arm.speedup.value if arm.speedup is not None else 1.0
+    for each in arm.what_ifs:
+        elsewhere = each.setting is not None and each.setting.executor == "processes"
+        if elsewhere and each.predicted_speedup >= WORTHWHILE * now:
+            return each
+    return None
 
 
 def _gil_holder(baseline: Arm, name: str, host: Host) -> tuple[str, float]:

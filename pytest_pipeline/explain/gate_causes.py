@@ -8,8 +8,9 @@ import numpy as np
 
 from pytest_pipeline.explain.advice import WORTHWHILE, Advice
 from pytest_pipeline.explain.ceiling import ALL_STAGES, Line
-from pytest_pipeline.explain.profile import service_matrix
+from pytest_pipeline.explain.profile import is_pool, time_in_service
 from pytest_pipeline.model.comparison import Arm
+from pytest_pipeline.model.plan import SOURCE_STAGE
 from pytest_pipeline.model.trace import Trace
 from pytest_pipeline.model.units import show_quantity, show_seconds, show_share
 from pytest_pipeline.stats.overlap import most_in_service
@@ -26,9 +27,9 @@ def throughput_advice(in_speedup: Advice, limit_per_s: float, limit_x: float) ->
 def first_result_advice(trace: Trace) -> Advice:
     """Return where the item that came out first spent its time."""
     emitted = np.flatnonzero(trace.emitted_ns > 0)
-    service = service_matrix(trace)
-    if not len(emitted) or len(service) != len(trace.emitted_ns):
+    if not len(emitted):
         return Advice("", "")
+    service = time_in_service(trace)
     item = int(emitted[np.argmin(trace.emitted_ns[emitted])])
     longest = int(service[item].argmax())
     total, most = float(service[item].sum()), float(service[item, longest])
@@ -42,12 +43,16 @@ def first_result_advice(trace: Trace) -> Advice:
 
 
 def efficiency_advice(cause: str, line: Line) -> Advice:
-    """Return the change of one worker that is predicted to use all of them best."""
-    best, step = WORTHWHILE * line.speedup() / sum(line.workers), ""
-    for index, name in enumerate(line.names):
+    """Return the change of one worker that is predicted to use all of them best.
+
+    The iterator of the items is no worker and cannot be given one.
+    """
+    first = int(line.names[:1] == (SOURCE_STAGE,))
+    best, step = WORTHWHILE * line.speedup() / sum(line.workers[first:]), ""
+    for index, name in enumerate(line.names[first:], first):
         for count in {line.workers[index] - 1, line.workers[index] + 1} - {0}:
             workers = (*line.workers[:index], count, *line.workers[index + 1 :])
-            predicted = line.staffed(workers).speedup() / sum(workers)
+            predicted = line.staffed(workers).speedup() / sum(workers[first:])
             if predicted > best:
                 best = predicted
                 step = f"{_sized(name, count)} is predicted to reach {show_quantity(predicted, 'share')}"
@@ -59,7 +64,13 @@ def _sized(stage: str, workers: int) -> str:
 
 
 def overlap_advice(arm: Arm, trace: Trace, declared: Mapping[str, int]) -> Advice:
-    """Return the stage whose workers were never all in service; else the one that holds the others back."""
+    """Return the stage whose workers were never all in service; else the one that holds the others back.
+
+    A pool that runs all the stages takes its size from the executor: what they declare (`declared`) is not used.
+    """
+    pool = next((row for row in trace.ledger.rows if is_pool(row)), None)
+    if pool is not None:
+        return _pool_advice(arm, trace, pool.workers)
     idle = _idlest_stage(trace, declared)
     if idle is not None:
         name, peak = idle
@@ -77,6 +88,18 @@ def overlap_advice(arm: Arm, trace: Trace, declared: Mapping[str, int]) -> Advic
     stage, workers = arm.bottleneck.stage, arm.bottleneck.workers
     cause = f"the others wait for stage {stage!r}, busy {show_share(arm.bottleneck.utilization)} of the makespan"
     return Advice(cause, f"give it another worker: Stage({stage}, workers={workers + 1})")
+
+
+def _pool_advice(arm: Arm, trace: Trace, workers: int) -> Advice:
+    hosted = [stage for stage in arm.stages if stage.name != SOURCE_STAGE]
+    mine = trace.visits.stage >= len(arm.stages) - len(hosted)
+    peak = most_in_service(trace.visits.started_ns[mine], trace.visits.finished_ns[mine])
+    busy = min(1.0, sum(stage.utilization for stage in hosted))
+    return Advice(
+        f"the pool of {arm.executor!r} has {workers} workers, busy {show_share(busy)} of the makespan, "
+        f"at most {peak} visits were in service at once",
+        "look for what keeps the workers of the pool from starting: too few items in flight, items that come too slowly",
+    )
 
 
 def _idlest_stage(trace: Trace, declared: Mapping[str, int]) -> tuple[str, int] | None:

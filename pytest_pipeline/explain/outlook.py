@@ -6,20 +6,36 @@ import math
 from dataclasses import replace
 
 from pytest_pipeline.explain.ceiling import Line
+from pytest_pipeline.explain.cold import StartUp
+from pytest_pipeline.model.units import show_seconds
 
 MATTERS = 1.05
 """Ratio of the bounds without and with a limit from which that limit is named as the cause."""
 
 
-def ceiling_sentence(executor: str, line: Line, *, asked: float, effective: float) -> str:
+def ceiling_sentence(
+    executor: str,
+    line: Line,
+    *,
+    asked: float,
+    effective: float,
+    start_up: StartUp | None = None,
+) -> str:
     """Return `threads: asks 2.00x, this plan reaches at most 1.67x (...)`; an explanation, never a verdict.
 
-    `asked` is the limit of the strictest gate, `effective` the same with its tolerance.
+    `asked` is the limit of the strictest gate, `effective` the same with its tolerance (ratios);
+    `start_up` is given where it counts.
     """
-    bound = line.speedup()
+    warm = line.speedup()
+    bound, held, condition = warm, "", ""
+    if start_up is not None:
+        bound, condition = start_up.counted(warm), " with start-up"
+        if warm >= MATTERS * bound:
+            held = f"start-up takes {show_seconds(start_up.seconds)}; without it {warm:.2f}x"
     reach = "reaches at most" if bound < effective else "can reach"
     return (
-        f"{executor}: asks {asked:.2f}x, this plan {reach} {bound:.2f}x ({_held_by(line, bound)})"
+        f"{executor}: asks {asked:.2f}x{condition}, this plan {reach} {bound:.2f}x "
+        f"({held or _held_by(line, warm)})"
     )
 
 

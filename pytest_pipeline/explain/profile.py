@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from pytest_pipeline.model.comparison import StageSummary
-from pytest_pipeline.model.ledger import Ledger
+from pytest_pipeline.model.ledger import Ledger, LedgerRow
 from pytest_pipeline.model.trace import Floats, Ints, Trace
 from pytest_pipeline.stats.overlap import mean_overlap
 
@@ -66,6 +66,20 @@ def service_matrix(trace: Trace) -> Floats:
     return matrix
 
 
+def time_in_service(trace: Trace) -> Floats:
+    """Return the seconds for which each kept item was in service, as an array of shape (kept items, stages).
+
+    An item is in service for as long as its whole batch or chunk; 0 where it was not.
+    """
+    stamps = [trace.stamps(k) for k in range(len(trace.stage_names))]
+    return np.column_stack([(finished - started) / 1e9 for _, started, finished in stamps])
+
+
+def is_pool(row: LedgerRow) -> bool:
+    """Return whether `row` is that of workers which run every stage."""
+    return row.name.startswith("(")
+
+
 def _within(counts: Ints) -> Ints:
     """Return 0, 1, ... for every item of each visit: its place in the chunk."""
     ends = np.cumsum(counts)
@@ -74,4 +88,4 @@ def _within(counts: Ints) -> Ints:
 
 def _pool_workers(ledger: Ledger) -> int:
     """Return the slots of the shared pool, or of the only worker that runs everything."""
-    return max(1, sum(row.workers for row in ledger.rows if row.name.startswith("(")) or 1)
+    return max(1, sum(row.workers for row in ledger.rows if is_pool(row)) or 1)

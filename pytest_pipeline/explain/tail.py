@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from pytest_pipeline.explain.profile import service_matrix
+from pytest_pipeline.explain.profile import service_matrix, time_in_service
 from pytest_pipeline.model.trace import Trace
 
 
@@ -14,9 +14,7 @@ def late_cause(trace: Trace, limit_s: float) -> str:
     late = latency > limit_s
     if not late.any():
         return ""
-    service = service_matrix(trace)
-    if len(service) != len(latency):
-        return ""
+    service = time_in_service(trace)
     excess = service[late].mean(axis=0) - np.median(service, axis=0)
     stage = int(excess.argmax())
     waiting = float((latency[late] - service[late].sum(axis=1)).mean())

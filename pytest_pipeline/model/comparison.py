@@ -55,8 +55,9 @@ class Bottleneck:
     """Its worker slots."""
     utilization: float
     """Its busy share of the makespan, 0-1."""
-    ceiling: float
-    """Finite speedup bound of the plan with these service times, workers, queues and cores."""
+    ceiling: float | None
+    """Finite speedup bound of the plan with these service times, workers, queues and cores; None over a baseline
+    that overlaps, since the bound is one over a serial loop."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -78,6 +78,14 @@ def test_met_gates_need_no_prediction_in_markdown():
     assert best_change(run) == ""
 
 
+def test_a_gate_that_counts_start_up_is_promised_nothing_that_leaves_it_out():
+    run = missed_run()
+    assert best_change(run)
+    for each in run["findings"]:
+        each["cold"] = True
+    assert best_change(run) == ""
+
+
 def test_a_markdown_summary_that_is_full_leaves_the_predictions_out(monkeypatch):
     whole = markdown.render(documents.full())
     monkeypatch.setattr(markdown, "MAX_BYTES", len(whole.encode()) - 100)

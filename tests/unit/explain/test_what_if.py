@@ -180,6 +180,27 @@ def test_when_no_change_reaches_the_limit_the_best_one_is_named_as_short_of_it()
     )
 
 
+def test_a_second_worker_more_that_gains_next_to_nothing_is_not_proposed():
+    lab = Lab()
+    stages = [lab.stage("fetch", 0.001), lab.stage("parse", 0.002), lab.stage("store", 0.00103)]
+    result = lab.compare(stages, requirements=[speedup(9.0)])
+    best = result["threads"].what_ifs[0]
+    assert best.code == "Stage(parse, workers=2), Stage(store, workers=2)"
+    assert best.predicted_speedup == pytest.approx(3.75, abs=0.005)
+    assert result.findings[0].next_step == (
+        "Stage(parse, workers=2) is predicted to reach 3.65x, short of 9.00x"
+    )
+
+
+def test_two_more_workers_are_proposed_where_they_alone_reach_the_limit():
+    lab = Lab()
+    stages = [lab.stage("fetch", 0.001), lab.stage("parse", 0.002), lab.stage("store", 0.00103)]
+    (finding,) = lab.compare(stages, requirements=[speedup(3.7)]).findings
+    assert finding.next_step == (
+        "Stage(parse, workers=2), Stage(store, workers=2) is predicted to reach 3.75x"
+    )
+
+
 def test_when_no_change_helps_the_text_says_so():
     lab = Lab(cpu_share=1.0, cores=2.0, gil_shares={"hash": 0.0})
     # One stage on two workers already fills both cores.
