@@ -72,8 +72,8 @@ class Line:
     """CPUs that the arm may use."""
     serial_s: float
     """Sum of all service times of the simulated items: the baseline without any overhead, seconds."""
-    items_each: int = 1
-    """Items in a row of `service_s`: what travels together (`Plan.full_batch`)."""
+    items_each: float = 1.0
+    """Items in a row of `service_s`, which travel together; their mean, since the last ones may be fewer."""
     delays_s: tuple[float, ...] = ()
     """What `delayed` added to each stage, seconds per row; empty for none."""
 
@@ -139,12 +139,17 @@ class Line:
         )
 
 
-def staged_line(plan: Plan, baseline: Trace, host: Host) -> Line:
-    """Return the line of a plan with its own workers per stage (threads)."""
+def staged_line(plan: Plan, baseline: Trace, host: Host, *, together: int | None = None) -> Line:
+    """Return the line of a plan with its own workers per stage (threads).
+
+    Here as below, `together` items travel as one: by default as many as the plan declares.
+    """
     by_name = dict(zip(plan.names, plan.stages, strict=True))
     names = baseline.stage_names
     shares = _cpu_shares(baseline)
-    service = _sampled(_in_batches(service_matrix(baseline), plan.full_batch))
+    items = service_matrix(baseline)
+    rows = _in_groups(items, together or plan.together)
+    service = _sampled(rows)
     return Line(
         names=names,
         service_s=service,
@@ -158,19 +163,21 @@ def staged_line(plan: Plan, baseline: Trace, host: Host) -> Line:
         ),
         cores=host.cores,
         serial_s=float(service.sum()),
-        items_each=plan.full_batch,
+        items_each=len(items) / max(1, len(rows)),
     )
 
 
-def relayed_line(plan: Plan, baseline: Trace, host: Host) -> Line:
+def relayed_line(plan: Plan, baseline: Trace, host: Host, *, together: int | None = None) -> Line:
     """Return the line of a plan with its own processes per stage: no two stages share a GIL."""
-    staged = staged_line(plan, baseline, host)
+    staged = staged_line(plan, baseline, host, together=together)
     return replace(staged, gil_shares=(0.0,) * len(staged.names))
 
 
-def pooled_line(plan: Plan, baseline: Trace, host: Host, *, workers: int) -> Line:
+def pooled_line(
+    plan: Plan, baseline: Trace, host: Host, *, workers: int, together: int | None = None
+) -> Line:
     """Return the line of threads that each run all the stages on an item."""
-    staged = staged_line(plan, baseline, host)
+    staged = staged_line(plan, baseline, host, together=together)
     first = int(SOURCE_STAGE in staged.names[:1])
     hosted = staged.service_s[:, first:]
     return replace(
@@ -184,9 +191,11 @@ def pooled_line(plan: Plan, baseline: Trace, host: Host, *, workers: int) -> Lin
     )
 
 
-def fused_line(plan: Plan, baseline: Trace, host: Host, *, workers: int) -> Line:
+def fused_line(
+    plan: Plan, baseline: Trace, host: Host, *, workers: int, together: int | None = None
+) -> Line:
     """Return the line of processes that each run all the stages on an item, every one with its own GIL."""
-    pooled = pooled_line(plan, baseline, host, workers=workers)
+    pooled = pooled_line(plan, baseline, host, workers=workers, together=together)
     return replace(pooled, gil_shares=(*pooled.gil_shares[:-1], 0.0))
 
 
@@ -195,7 +204,7 @@ def _at_most_one(shares: Floats) -> tuple[float, ...]:
     return tuple(min(1.0, float(each)) for each in shares)
 
 
-def _in_batches(service_s: Floats, size: int) -> Floats:
+def _in_groups(service_s: Floats, size: int) -> Floats:
     """Return the sums over consecutive rows that travel together; the last ones may be fewer."""
     if size == 1 or not len(service_s):
         return service_s

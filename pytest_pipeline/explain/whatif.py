@@ -7,7 +7,7 @@ stages + 9 simulations of at most 2,000 visits: 15 ms each for three stages, 0.2
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
@@ -24,14 +24,14 @@ from pytest_pipeline.explain.costs import (
 from pytest_pipeline.explain.profiled import Layout, Profiled
 from pytest_pipeline.model.change import Change
 from pytest_pipeline.model.plan import SOURCE_STAGE
-from pytest_pipeline.model.units import show_share
+from pytest_pipeline.model.units import show_seconds, show_share
 from pytest_pipeline.model.whatif import WhatIf
 
 KEEP = "keep as it is"
 """`WhatIf.change` of the plan as declared."""
 
 CHUNK = 10
-"""Items per chunk in the prediction of chunks: a hop then costs a tenth per item."""
+"""What travels as one in the prediction of chunks, now apart: a hop then costs a tenth per item."""
 
 BLOCKED = 0.05
 """Share of a stage's worker time spent blocked from which a longer queue is worth a simulation."""
@@ -63,7 +63,7 @@ def _staged(arm: Profiled) -> Iterator[WhatIf]:
     line = costed_line(arm)
     yield from _stage_by_stage(arm, line)
     yield from _processes_instead(arm)
-    yield from _chunked(line, handover_s(arm), executor="Threads")
+    yield from _chunked(arm, line, sum(handover_s(arm)), executor="Threads")
 
 
 def _relayed(arm: Profiled) -> Iterator[WhatIf]:
@@ -83,8 +83,13 @@ def _stage_by_stage(arm: Profiled, line: Line) -> Iterator[WhatIf]:
 def _pooled(arm: Profiled) -> Iterator[WhatIf]:
     is_remote = arm.layout is Layout.FUSED
     more, line = arm.width + 1, costed_line(arm)
+    chunk = arm.together(arm.plan)
+    # Written again, since it was the executor's own: without it one item would travel at a time.
+    own = f", chunk={chunk}" if chunk > arm.plan.together else ""
     code = (
-        f"Processes(workers={more})" if is_remote else f'Threads(layout="shared", workers={more})'
+        f"Processes(workers={more}{own})"
+        if is_remote
+        else f'Threads(layout="shared", workers={more})'
     )
     yield WhatIf(KEEP, "", line.speedup(), 0, setting=Change())
     wide = line.widened(len(line.names) - 1)
@@ -97,8 +102,7 @@ def _pooled(arm: Profiled) -> Iterator[WhatIf]:
     )
     if is_remote:
         yield from _threads_instead(arm)
-        hops_s = (*[0.0] * (len(line.names) - 2), MESSAGE_S / 2, MESSAGE_S / 2)
-        yield from _chunked(line, hops_s, executor="Processes")
+        yield from _chunked(arm, line, MESSAGE_S / line.items_each, executor="Processes")
     else:
         yield from _processes_instead(arm)
 
@@ -188,23 +192,20 @@ def _longer_queue(arm: Profiled, line: Line) -> Iterator[WhatIf]:
     )
 
 
-def _chunked(line: Line, hops_s: Sequence[float], *, executor: str) -> Iterator[WhatIf]:
-    """Predict items handed over in chunks: what is paid per item is then paid per chunk."""
-    rows, hop_s = len(line.service_s), sum(hops_s)
-    if rows * hop_s < NOTEWORTHY_HOPS * float(line.service_s.sum()) or rows < 2 * CHUNK:
-        return
-    if line.items_each > 1:
+def _chunked(arm: Profiled, line: Line, hop_s: float, *, executor: str) -> Iterator[WhatIf]:
+    """Predict ten times as many items handed over at a time; `hop_s` is what each of them pays now."""
+    rows = len(line.service_s)
+    if arm.plan.is_batched or rows < 2 * CHUNK:
         return  # batches are such groups already
-    whole = rows - rows % CHUNK
-    service = np.maximum(0.0, line.service_s[:whole] - (1 - 1 / CHUNK) * np.array(hops_s))
-    grouped = service.reshape(-1, CHUNK, len(line.names)).sum(axis=1)
-    serial_s = line.serial_s * whole / rows
+    if rows * line.items_each * hop_s < NOTEWORTHY_HOPS * float(line.service_s.sum()):
+        return
+    chunk = CHUNK * arm.together(arm.plan)
     yield WhatIf(
-        change=f"{CHUNK} items handed over at a time",
-        code=f"{executor}(chunk={CHUNK})",
-        predicted_speedup=replace(line, service_s=grouped, serial_s=serial_s).speedup(),
+        change=f"{chunk} items handed over at a time",
+        code=f"{executor}(chunk={chunk})",
+        predicted_speedup=costed_line(arm, grouped=CHUNK).speedup(),
         effort=len(line.names),
-        basis=f"handing an item on takes {hop_s * 1e6:.0f} us, in a group of {CHUNK} a tenth of that",
+        basis=f"handing an item on takes {show_seconds(hop_s)}, in a group of {chunk} a tenth of that",
     )
 
 
