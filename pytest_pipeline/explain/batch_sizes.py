@@ -32,6 +32,7 @@ def other_batch_sizes(arm: Profiled) -> Iterator[WhatIf]:
         return
     now = costed_line(arm)
     yield _what_if(
+        arm.plan,
         now,
         costed_line(arm, half.plan, half.trace),
         half.plan.batches,
@@ -47,16 +48,16 @@ def other_batch_sizes(arm: Profiled) -> Iterator[WhatIf]:
             f"{show_quantity(each, 's')} of {name!r}" for name, each in saved_s.items()
         )
         basis = f"{costs} per call is there however many items it takes: from the baseline on full and on half batches"
-        yield _what_if(now, merged, twice, basis)
+        yield _what_if(arm.plan, now, merged, twice, basis)
 
 
-def _what_if(now: Line, then: Line, sizes: Mapping[str, int], basis: str) -> WhatIf:
+def _what_if(plan: Plan, now: Line, then: Line, sizes: Mapping[str, int], basis: str) -> WhatIf:
     setting = Change(batch=sizes)
     gain = _per_item_s(now) / _per_item_s(then) if _per_item_s(then) else 1.0
     which = ", ".join(f"batches of {size} for {name!r}" for name, size in sizes.items())
     return WhatIf(
         change=f"{which}: {gain:.2f}x the throughput",
-        code=setting.code(),
+        code=setting.code(plan=plan),
         predicted_speedup=then.speedup(),
         effort=len(sizes),
         basis=basis,

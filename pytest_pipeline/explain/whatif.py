@@ -110,13 +110,14 @@ def _pooled(arm: Profiled) -> Iterator[WhatIf]:
 def _more_workers(arm: Profiled, line: Line, *stages: int) -> WhatIf:
     wide = line.widened(*stages)
     changed = sorted(set(stages))
+    setting = Change(workers={line.names[k]: wide.workers[k] for k in changed})
     return WhatIf(
         change=", ".join(f"{wide.workers[k]} workers for {line.names[k]!r}" for k in changed),
-        code=", ".join(f"Stage({line.names[k]}, workers={wide.workers[k]})" for k in changed),
+        code=setting.code(plan=arm.plan),
         predicted_speedup=wide.speedup(),
         effort=len(stages),
         basis=_gil_text(arm, line, changed),
-        setting=Change(workers={line.names[k]: wide.workers[k] for k in changed}),
+        setting=setting,
     )
 
 
@@ -182,13 +183,14 @@ def _longer_queue(arm: Profiled, line: Line) -> Iterator[WhatIf]:
     behind = int(np.argmax(blocked)) + 1
     room = line.queue_sizes[behind] * LONGER
     sizes = tuple(room if k == behind else size for k, size in enumerate(line.queue_sizes))
+    setting = Change(queue_size={line.names[behind]: room})
     yield WhatIf(
         change=f"a queue of {room} before {line.names[behind]!r}",
-        code=f"Stage({line.names[behind]}, queue_size={room})",
+        code=setting.code(plan=arm.plan),
         predicted_speedup=replace(line, queue_sizes=sizes).speedup(),
         effort=1,
         basis=f"{line.names[behind - 1]!r} was blocked for {show_share(max(blocked))} of its worker time",
-        setting=Change(queue_size={line.names[behind]: room}),
+        setting=setting,
     )
 
 

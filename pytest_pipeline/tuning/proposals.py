@@ -70,7 +70,7 @@ class Profile:
     def code(self, executor: str, change: Change) -> str:
         """Return what to write for a setting; empty for the one that all are compared with."""
         arm = next(arm for arm in self.arms if arm.name == executor)
-        parts = [replace(change, pool=None).code()]
+        parts = [replace(change, pool=None).code(plan=self.plan)]
         if change.pool is not None or arm is not self.arms[0]:
             # The same call as `InSetting` makes: what is written is what was measured.
             sized = arm if change.pool is None else with_pool(arm, change.pool)
