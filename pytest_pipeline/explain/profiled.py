@@ -67,6 +67,12 @@ class Profiled:
         return Layout.FUSED if is_remote else Layout.POOLED
 
     @property
+    def pool(self) -> str:
+        """Name of the pool that runs all the stages, `(threads)` for example; empty when there is none."""
+        names = (row.name for row in self.trace.ledger.rows)
+        return next((name for name in names if name.startswith("(")), "")
+
+    @property
     def items(self) -> int:
         """Items of the profiled execution, at least 1."""
         return max(1, len(self.trace.admitted_ns))

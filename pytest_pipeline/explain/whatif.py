@@ -46,17 +46,30 @@ NOTEWORTHY_HOPS = 0.02
 def what_ifs(arm: Profiled) -> tuple[WhatIf, ...]:
     """Return the predictions, best first; the plan as declared is among them.
 
-    Ties stand in the order of least effort.
+    Ties stand in the order of least effort. The slots of a device are no workers that could be added, nor is its
+    work done by processes: of an arm with devices only other batches are predicted.
     """
+    found = list(other_batch_sizes(arm))
+    if not arm.trace.devices:
+        found = [*_without_devices(arm), *found]
+    elif found:
+        found.insert(0, _as_it_is(costed_line(arm)))
+    return tuple(sorted(found, key=lambda each: (-each.predicted_speedup, each.effort)))
+
+
+def _without_devices(arm: Profiled) -> Iterator[WhatIf]:
+    """Yield the plan as declared, and the same with other workers, queues, chunks or another executor."""
     match arm.layout:
         case Layout.STAGED:
-            found = list(_staged(arm))
+            return _staged(arm)
         case Layout.RELAYED:
-            found = list(_relayed(arm))
+            return _relayed(arm)
         case Layout.POOLED | Layout.FUSED:
-            found = list(_pooled(arm))
-    found += other_batch_sizes(arm)
-    return tuple(sorted(found, key=lambda each: (-each.predicted_speedup, each.effort)))
+            return _pooled(arm)
+
+
+def _as_it_is(line: Line) -> WhatIf:
+    return WhatIf(KEEP, "", line.speedup(), 0, setting=Change())
 
 
 def _staged(arm: Profiled) -> Iterator[WhatIf]:
@@ -72,7 +85,7 @@ def _relayed(arm: Profiled) -> Iterator[WhatIf]:
 
 
 def _stage_by_stage(arm: Profiled, line: Line) -> Iterator[WhatIf]:
-    yield WhatIf(KEEP, "", line.speedup(), 0, setting=Change())
+    yield _as_it_is(line)
     for k, name in enumerate(line.names):
         if name != SOURCE_STAGE:
             yield _more_workers(arm, line, k)
@@ -81,30 +94,34 @@ def _stage_by_stage(arm: Profiled, line: Line) -> Iterator[WhatIf]:
 
 
 def _pooled(arm: Profiled) -> Iterator[WhatIf]:
-    is_remote = arm.layout is Layout.FUSED
-    more, line = arm.width + 1, costed_line(arm)
-    chunk = arm.together(arm.plan)
-    # Written again, since it was the executor's own: without it one item would travel at a time.
-    own = f", chunk={chunk}" if chunk > arm.plan.together else ""
-    code = (
-        f"Processes(workers={more}{own})"
-        if is_remote
-        else f'Threads(layout="shared", workers={more})'
-    )
-    yield WhatIf(KEEP, "", line.speedup(), 0, setting=Change())
-    wide = line.widened(len(line.names) - 1)
-    yield WhatIf(
-        f"{more} workers instead of {arm.width}",
-        code,
-        wide.speedup(),
-        1,
-        setting=Change(pool=more),
-    )
-    if is_remote:
-        yield from _threads_instead(arm)
-        yield from _chunked(arm, line, MESSAGE_S / line.items_each, executor="Processes")
-    else:
+    line = costed_line(arm)
+    yield _as_it_is(line)
+    yield from _wider_pool(arm, line)
+    if arm.layout is Layout.POOLED:
         yield from _processes_instead(arm)
+        return
+    yield from _threads_instead(arm)
+    if arm.pool == "(processes)":
+        yield from _chunked(arm, line, MESSAGE_S / line.items_each, executor="Processes")
+
+
+def _wider_pool(arm: Profiled, line: Line) -> Iterator[WhatIf]:
+    """Predict one more worker where the pool is one of ours: of another executor nobody knows what to write."""
+    more, chunk = arm.width + 1, arm.together(arm.plan)
+    # The executor's own chunk is written again: without it one item would travel at a time.
+    own = f", chunk={chunk}" if chunk > arm.plan.together else ""
+    codes = {
+        "(threads)": f'Threads(layout="shared", workers={more})',
+        "(processes)": f"Processes(workers={more}{own})",
+    }
+    if arm.pool in codes:
+        yield WhatIf(
+            f"{more} workers instead of {arm.width}",
+            codes[arm.pool],
+            line.widened(len(line.names) - 1).speedup(),
+            1,
+            setting=Change(pool=more),
+        )
 
 
 def _more_workers(arm: Profiled, line: Line, *stages: int) -> WhatIf:
