@@ -67,7 +67,7 @@ def _what_if(plan: Plan, now: Line, then: Line, sizes: Mapping[str, int], basis:
 
 
 def _per_item_s(line: Line) -> float:
-    return line.makespan_s() / max(1, len(line.service_s) * line.items_each)
+    return line.makespan_s() / max(1, len(line.service_s) * line.stands_for * line.items_each)
 
 
 def _fixed_s(arm: Profiled, half: HalfBatches) -> dict[str, float]:

@@ -22,7 +22,7 @@ MOST_VISITS = 2000
 """Visits in one simulation (5 to 100 us each): beyond that, evenly spaced items stand for all."""
 
 LEAST_ITEMS = 100
-"""Items that are simulated however many stages there are, so that filling the line stays a small part."""
+"""Items that are simulated however many stages there are, so that the line runs full for a while."""
 
 HOLDS = 0.5
 """Share of its service with the GIL held from which threads cannot overlap a stage."""
@@ -76,6 +76,8 @@ class Line:
     """Items in a row of `service_s`, which travel together; their mean, since the last ones may be fewer."""
     delays_s: tuple[float, ...] = ()
     """What `delayed` added to each stage, seconds per row; empty for none."""
+    stands_for: float = 1.0
+    """Rows of the execution per row of `service_s`: above 1 where some stand for all."""
 
     def flow(self) -> Flow:
         """Return what the simulated items do."""
@@ -89,13 +91,25 @@ class Line:
         )
 
     def makespan_s(self) -> float:
-        """Return the simulated makespan of the simulated items."""
-        return self.flow().makespan_s
+        """Return the simulated makespan of all the items.
+
+        Where some stand for all, the line is filled and drained once; only the rest grows with their number. A few
+        items do not show the pace of many workers: what the slowest stage needs at least is known without them.
+        """
+        simulated_s, rows = self.flow().makespan_s, len(self.service_s)
+        if self.stands_for <= 1 or rows < 2:
+            return simulated_s
+        path_s, slow = float(self.service_s.sum()) / rows, self.slowest()
+        mean_s, whole = float(self.service_s[:, slow].mean()), self.stands_for * rows
+        return max(
+            path_s + (whole - 1) / (rows - 1) * (simulated_s - path_s),
+            path_s + (whole / self.workers[slow] - 1) * mean_s,
+        )
 
     def speedup(self) -> float:
         """Return the finite bound on the speedup."""
         makespan_s = self.makespan_s()
-        return self.serial_s / makespan_s if makespan_s > 0 else 1.0
+        return self.stands_for * self.serial_s / makespan_s if makespan_s > 0 else 1.0
 
     def slowest(self) -> int:
         """Return the stage with the most service time per worker."""
@@ -164,6 +178,7 @@ def staged_line(plan: Plan, baseline: Trace, host: Host, *, together: int | None
         cores=host.cores,
         serial_s=float(service.sum()),
         items_each=len(items) / max(1, len(rows)),
+        stands_for=len(rows) / max(1, len(service)) * baseline.num_items / max(1, len(items)),
     )
 
 

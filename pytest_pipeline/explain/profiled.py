@@ -75,7 +75,7 @@ class Profiled:
     @property
     def items(self) -> int:
         """Items of the profiled execution, at least 1."""
-        return max(1, len(self.trace.admitted_ns))
+        return max(1, self.trace.num_items)
 
     def together(self, plan: Plan) -> int:
         """Return how many items travel together in `plan`, this arm's own or the same with other batches."""

@@ -2,7 +2,7 @@
 
 Every prediction is one simulation of the changed plan (`stats.flow`) on the service times that the
 baseline's items had one by one, with the costs of hand-over and of shipping added. Bounded: at most
-stages + 9 simulations of at most 2,000 visits: 15 ms each for three stages, 0.25 s for eight of three workers.
+stages + 12 simulations of at most 2,000 visits: 15 ms each for three stages, 0.25 s for eight of three workers.
 """
 
 from __future__ import annotations
