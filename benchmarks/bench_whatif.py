@@ -13,6 +13,7 @@ from _tables import spread, table
 from bench_seed import WAITS
 
 from pytest_pipeline import Stage, compare
+from pytest_pipeline.model.change import Change
 from pytest_pipeline.model.plan import make_plan
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "example_project"))
@@ -49,9 +50,10 @@ def _one_round(stages: Stages, items: Sequence[Any]) -> list[tuple[str, float, f
     arm = compare(stages, items, budget_s=BUDGET_S)["threads"]
     predicted = {each.code: each.predicted_speedup for each in arm.what_ifs}
     found = [("as it is", predicted[""], _reached(stages, items))]
-    for k, name in enumerate(make_plan(stages).names):
+    plan = make_plan(stages)
+    for k, name in enumerate(plan.names):
         wide = [Stage(each, workers=1 + (k == at)) for at, each in enumerate(stages)]
-        code = f"Stage({name}, workers=2)"
+        code = Change(workers={name: 2}).code(plan=plan)
         if code in predicted:
             found.append((code, predicted[code], _reached(wide, items)))
     processes = 'executors=["processes"]'

@@ -5,6 +5,7 @@ A call on n items is taken to cost a + b n: the two sizes give a, which every tw
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
@@ -14,6 +15,8 @@ from pytest_pipeline.explain.ceiling import ALL_STAGES, Line
 from pytest_pipeline.explain.costs import costed_line
 from pytest_pipeline.explain.profiled import Profiled
 from pytest_pipeline.model.change import Change
+from pytest_pipeline.model.plan import Plan
+from pytest_pipeline.model.trace import Floats
 from pytest_pipeline.model.units import show_quantity
 from pytest_pipeline.model.whatif import HalfBatches, WhatIf
 
@@ -29,6 +32,7 @@ def other_batch_sizes(arm: Profiled) -> Iterator[WhatIf]:
         return
     now = costed_line(arm)
     yield _what_if(
+        arm.plan,
         now,
         costed_line(arm, half.plan, half.trace),
         half.plan.batches,
@@ -38,21 +42,22 @@ def other_batch_sizes(arm: Profiled) -> Iterator[WhatIf]:
     plan = Change(batch=twice).applied(arm.plan)
     if plan.full_batch <= arm.items:
         saved_s = _fixed_s(arm, half)
-        merged = _without(costed_line(arm, plan, arm.baseline), saved_s)
+        line = costed_line(arm, plan, arm.baseline)
+        merged = _without(line, saved_s, times=_batches_each(line, plan))
         costs = " and ".join(
             f"{show_quantity(each, 's')} of {name!r}" for name, each in saved_s.items()
         )
         basis = f"{costs} per call is there however many items it takes: from the baseline on full and on half batches"
-        yield _what_if(now, merged, twice, basis)
+        yield _what_if(arm.plan, now, merged, twice, basis)
 
 
-def _what_if(now: Line, then: Line, sizes: Mapping[str, int], basis: str) -> WhatIf:
+def _what_if(plan: Plan, now: Line, then: Line, sizes: Mapping[str, int], basis: str) -> WhatIf:
     setting = Change(batch=sizes)
     gain = _per_item_s(now) / _per_item_s(then) if _per_item_s(then) else 1.0
     which = ", ".join(f"batches of {size} for {name!r}" for name, size in sizes.items())
     return WhatIf(
         change=f"{which}: {gain:.2f}x the throughput",
-        code=setting.code(),
+        code=setting.code(plan=plan),
         predicted_speedup=then.speedup(),
         effort=len(sizes),
         basis=basis,
@@ -62,7 +67,7 @@ def _what_if(now: Line, then: Line, sizes: Mapping[str, int], basis: str) -> Wha
 
 
 def _per_item_s(line: Line) -> float:
-    return line.makespan_s() / max(1, len(line.service_s) * line.items_each)
+    return line.makespan_s() / max(1, len(line.service_s) * line.stands_for * line.items_each)
 
 
 def _fixed_s(arm: Profiled, half: HalfBatches) -> dict[str, float]:
@@ -70,8 +75,9 @@ def _fixed_s(arm: Profiled, half: HalfBatches) -> dict[str, float]:
 
     Medians, since the last batch may be smaller and any one may have been disturbed.
     """
-    full, halves = arm.line(), replace(arm, plan=half.plan, baseline=half.trace).line()
-    of_full, of_half = (np.median(line.service_s, axis=0) for line in (full, halves))
+    full = arm.line()
+    of_full = _batch_s(full, arm.plan)
+    of_half = _batch_s(arm.line(half.plan, half.trace), half.plan)
     fixed = np.clip(2 * of_half - of_full, 0.0, of_full)
     batched = {*arm.plan.batches, ALL_STAGES}
     return {
@@ -79,9 +85,18 @@ def _fixed_s(arm: Profiled, half: HalfBatches) -> dict[str, float]:
     }
 
 
-def _without(line: Line, saved_s: Mapping[str, float]) -> Line:
-    """Return `line`, and its baseline, with these seconds less in every row."""
-    saved = np.array([saved_s.get(name, 0.0) for name in line.names])
+def _batch_s(line: Line, plan: Plan) -> Floats:
+    """Return the seconds of a batch in each column; several of them may travel as one."""
+    return np.asarray(np.median(line.service_s, axis=0) / _batches_each(line, plan))
+
+
+def _batches_each(line: Line, plan: Plan) -> int:
+    return math.ceil(line.items_each / plan.full_batch)
+
+
+def _without(line: Line, saved_s: Mapping[str, float], *, times: int) -> Line:
+    """Return `line`, and its baseline, with `times` these seconds less in every row."""
+    saved = times * np.array([saved_s.get(name, 0.0) for name in line.names])
     return replace(
         line,
         service_s=np.maximum(0.0, line.service_s - saved),

@@ -22,7 +22,7 @@ MOST_VISITS = 2000
 """Visits in one simulation (5 to 100 us each): beyond that, evenly spaced items stand for all."""
 
 LEAST_ITEMS = 100
-"""Items that are simulated however many stages there are, so that filling the line stays a small part."""
+"""Items that are simulated however many stages there are, so that the line runs full for a while."""
 
 HOLDS = 0.5
 """Share of its service with the GIL held from which threads cannot overlap a stage."""
@@ -72,10 +72,12 @@ class Line:
     """CPUs that the arm may use."""
     serial_s: float
     """Sum of all service times of the simulated items: the baseline without any overhead, seconds."""
-    items_each: int = 1
-    """Items in a row of `service_s`: what travels together (`Plan.full_batch`)."""
+    items_each: float = 1.0
+    """Items in a row of `service_s`, which travel together; their mean, since the last ones may be fewer."""
     delays_s: tuple[float, ...] = ()
     """What `delayed` added to each stage, seconds per row; empty for none."""
+    stands_for: float = 1.0
+    """Rows of the execution per row of `service_s`: above 1 where some stand for all."""
 
     def flow(self) -> Flow:
         """Return what the simulated items do."""
@@ -89,13 +91,25 @@ class Line:
         )
 
     def makespan_s(self) -> float:
-        """Return the simulated makespan of the simulated items."""
-        return self.flow().makespan_s
+        """Return the simulated makespan of all the items.
+
+        Where some stand for all, the line is filled and drained once; only the rest grows with their number. A few
+        items do not show the pace of many workers: what the slowest stage needs at least is known without them.
+        """
+        simulated_s, rows = self.flow().makespan_s, len(self.service_s)
+        if self.stands_for <= 1 or rows < 2:
+            return simulated_s
+        path_s, slow = float(self.service_s.sum()) / rows, self.slowest()
+        mean_s, whole = float(self.service_s[:, slow].mean()), self.stands_for * rows
+        return max(
+            path_s + (whole - 1) / (rows - 1) * (simulated_s - path_s),
+            path_s + (whole / self.workers[slow] - 1) * mean_s,
+        )
 
     def speedup(self) -> float:
         """Return the finite bound on the speedup."""
         makespan_s = self.makespan_s()
-        return self.serial_s / makespan_s if makespan_s > 0 else 1.0
+        return self.stands_for * self.serial_s / makespan_s if makespan_s > 0 else 1.0
 
     def slowest(self) -> int:
         """Return the stage with the most service time per worker."""
@@ -139,12 +153,17 @@ class Line:
         )
 
 
-def staged_line(plan: Plan, baseline: Trace, host: Host) -> Line:
-    """Return the line of a plan with its own workers per stage (threads)."""
+def staged_line(plan: Plan, baseline: Trace, host: Host, *, together: int | None = None) -> Line:
+    """Return the line of a plan with its own workers per stage (threads).
+
+    Here as below, `together` items travel as one: by default as many as the plan declares.
+    """
     by_name = dict(zip(plan.names, plan.stages, strict=True))
     names = baseline.stage_names
     shares = _cpu_shares(baseline)
-    service = _sampled(_in_batches(service_matrix(baseline), plan.full_batch))
+    items = service_matrix(baseline)
+    rows = _in_groups(items, together or plan.together)
+    service = _sampled(rows)
     return Line(
         names=names,
         service_s=service,
@@ -158,19 +177,22 @@ def staged_line(plan: Plan, baseline: Trace, host: Host) -> Line:
         ),
         cores=host.cores,
         serial_s=float(service.sum()),
-        items_each=plan.full_batch,
+        items_each=len(items) / max(1, len(rows)),
+        stands_for=len(rows) / max(1, len(service)) * baseline.num_items / max(1, len(items)),
     )
 
 
-def relayed_line(plan: Plan, baseline: Trace, host: Host) -> Line:
+def relayed_line(plan: Plan, baseline: Trace, host: Host, *, together: int | None = None) -> Line:
     """Return the line of a plan with its own processes per stage: no two stages share a GIL."""
-    staged = staged_line(plan, baseline, host)
+    staged = staged_line(plan, baseline, host, together=together)
     return replace(staged, gil_shares=(0.0,) * len(staged.names))
 
 
-def pooled_line(plan: Plan, baseline: Trace, host: Host, *, workers: int) -> Line:
+def pooled_line(
+    plan: Plan, baseline: Trace, host: Host, *, workers: int, together: int | None = None
+) -> Line:
     """Return the line of threads that each run all the stages on an item."""
-    staged = staged_line(plan, baseline, host)
+    staged = staged_line(plan, baseline, host, together=together)
     first = int(SOURCE_STAGE in staged.names[:1])
     hosted = staged.service_s[:, first:]
     return replace(
@@ -184,9 +206,11 @@ def pooled_line(plan: Plan, baseline: Trace, host: Host, *, workers: int) -> Lin
     )
 
 
-def fused_line(plan: Plan, baseline: Trace, host: Host, *, workers: int) -> Line:
+def fused_line(
+    plan: Plan, baseline: Trace, host: Host, *, workers: int, together: int | None = None
+) -> Line:
     """Return the line of processes that each run all the stages on an item, every one with its own GIL."""
-    pooled = pooled_line(plan, baseline, host, workers=workers)
+    pooled = pooled_line(plan, baseline, host, workers=workers, together=together)
     return replace(pooled, gil_shares=(*pooled.gil_shares[:-1], 0.0))
 
 
@@ -195,7 +219,7 @@ def _at_most_one(shares: Floats) -> tuple[float, ...]:
     return tuple(min(1.0, float(each)) for each in shares)
 
 
-def _in_batches(service_s: Floats, size: int) -> Floats:
+def _in_groups(service_s: Floats, size: int) -> Floats:
     """Return the sums over consecutive rows that travel together; the last ones may be fewer."""
     if size == 1 or not len(service_s):
         return service_s

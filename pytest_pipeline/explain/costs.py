@@ -35,24 +35,30 @@ NOTHING = Shipping(0, 0, 0, 0)
 """Stands for costs that were not sampled."""
 
 
-def costed_line(arm: Profiled, plan: Plan | None = None, baseline: Trace | None = None) -> Line:
+def costed_line(
+    arm: Profiled, plan: Plan | None = None, baseline: Trace | None = None, *, grouped: int = 1
+) -> Line:
     """Return the plan as the simulation sees it under this arm, with what this arm was measured to cost besides service.
 
-    `plan` and `baseline`, its execution, stand in for the arm's own where other batches are asked for.
+    `plan` and `baseline`, its execution, stand in for the arm's own where other batches are asked for; `grouped` of
+    what travels now go as one.
     """
     plan = plan or arm.plan
-    line = replace(arm, plan=plan, baseline=baseline or arm.baseline).line()
+    line = arm.line(plan, baseline, grouped=grouped)
     match arm.layout:
         case Layout.STAGED:
-            # A hop is paid once per batch, whatever its size.
-            hops_s = [each * arm.plan.full_batch / plan.full_batch for each in handover_s(arm)]
+            # A hop is paid once for all that travels together.
+            fewer = arm.together(arm.plan) / (grouped * arm.together(plan))
+            hops_s = [fewer * each for each in handover_s(arm)]
             return _contended(arm, line.slowed(hops_s).slowed(_waits_s(arm)))
         case Layout.RELAYED:
             return line.slowed(_shipping_s(arm)).slowed(_waits_s(arm))
         case Layout.POOLED:
             return line.slowed(handover_s(arm))
         case Layout.FUSED:
-            return shipped(line, arm.shipping or NOTHING, worker_s=_pool_overhead_s(arm))
+            saved_s = (1 - 1 / grouped) * MESSAGE_S / 2 / arm.together(plan)
+            worker_s = max(0.0, _pool_overhead_s(arm) - saved_s)
+            return shipped(line, arm.shipping or NOTHING, worker_s=worker_s)
 
 
 def _waits_s(arm: Profiled) -> tuple[float, ...]:
@@ -81,10 +87,10 @@ def _contended(arm: Profiled, line: Line) -> Line:
     for it anew, up to a switch interval of 5 ms each time, and memory bandwidth and caches are shared
     too: such waiting comes with this arm, and grows with the number of other workers (`Line.staffed`).
     """
-    if line.items_each > 1 or not len(line.service_s):
+    if (arm.plan.is_batched and line.items_each > 1) or not len(line.service_s):
         return line  # visits of other batches than the arm's own cannot be compared
     here = {stage.name: stage.service_mean_s for stage in stage_summaries(arm.trace)}
-    measured_s = arm.pace * np.array([here.get(name, 0.0) for name in line.names])
+    measured_s = line.items_each * arm.pace * np.array([here.get(name, 0.0) for name in line.names])
     for _ in range(APPROXIMATIONS):
         simulated_s = np.array(line.flow().busy_s) / len(line.service_s)
         line = line.delayed(np.maximum(0.0, measured_s - simulated_s))

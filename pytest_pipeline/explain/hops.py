@@ -10,9 +10,12 @@ from pytest_pipeline.model.units import show_seconds, show_share
 NOTICEABLE = 0.05
 """Share of a stage's service time from which the hand-over is worth saving."""
 
+MOST = 1000
+"""The largest chunk that is proposed."""
+
 
 def chunk_step(arm: Arm) -> str:
-    """Return the advice to hand over several items at a time, or an empty string.
+    """Return the advice to hand over more items at a time, or an empty string.
 
     It takes a hand-over above 5 % of the quickest stage's service and of the bottleneck's: beside
     a slow bottleneck a chunk would only make every item later.
@@ -26,12 +29,15 @@ def chunk_step(arm: Arm) -> str:
     service = {stage.name: stage.service_mean_s for stage in arm.stages}
     quickest = min(service, key=lambda name: service[name])
     limiting_s = service.get(arm.bottleneck.stage, 0.0) if arm.bottleneck is not None else 0.0
-    if hop_s <= NOTICEABLE * max(service[quickest], limiting_s):
+    bearable_s = NOTICEABLE * max(service[quickest], limiting_s)
+    if hop_s <= bearable_s or items.chunk >= MOST:
         return ""
-    wanted = math.ceil(hop_s / (NOTICEABLE * max(service[quickest], limiting_s, 1e-8)))
+    # What an item pays was measured with so many of them handed over at a time.
+    wanted = items.chunk * hop_s / max(bearable_s, NOTICEABLE * 1e-8)
     share = hop_s / service[quickest] if service[quickest] else math.inf
     cost = f"{show_share(share)} of" if math.isfinite(share) else "more than"
+    now = "" if items.chunk == 1 else f" in groups of {items.chunk}"
     return (
-        f"Threads(chunk={min(1000, wanted)}): handing an item over takes {show_seconds(hop_s)}, "
+        f"Threads(chunk={min(MOST, math.ceil(round(wanted, 6)))}): handing an item over{now} takes {show_seconds(hop_s)}, "
         f"{cost} the service of stage {quickest!r}"
     )

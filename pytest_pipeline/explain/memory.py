@@ -22,16 +22,14 @@ ONE_AT_A_TIME = Advice(
 
 def memory_advice(plan: Plan, workers: int, executor: str, baseline_peak: int | None) -> Advice:
     """Return how many items are held at once, and what the baseline takes for one at a time."""
-    queued = plan.full_batch * sum(stage.queue_size for stage in plan.stages)
-    at_work = plan.full_batch * workers
+    queued = plan.together * sum(stage.queue_size for stage in plan.stages)
+    at_work = plan.together * workers
     cause = f"up to {queued + at_work} items are inside at once: {queued} in queues, {at_work} in workers"
     if baseline_peak is not None:
         each = "one batch" if plan.is_batched else "one item"
         cause += f"; the baseline, {each} at a time, takes {show_quantity(baseline_peak, 'B')}"
-    first = plan.names[0]
-    return Advice(
-        cause, f"a smaller Stage({first}, queue_size=...) or fewer workers under {executor}"
-    )
+    less = f"a smaller Stage({plan.names[0]}, queue_size=...) or fewer workers under {executor}"
+    return Advice(cause, less if plan.chunk == 1 else f"a smaller chunk, {less}")
 
 
 def memory_lines(readings: Sequence[MemoryReading]) -> tuple[str, ...]:

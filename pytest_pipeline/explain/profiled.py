@@ -67,18 +67,39 @@ class Profiled:
         return Layout.FUSED if is_remote else Layout.POOLED
 
     @property
+    def pool(self) -> str:
+        """Name of the pool that runs all the stages, `(threads)` for example; empty when there is none."""
+        names = (row.name for row in self.trace.ledger.rows)
+        return next((name for name in names if name.startswith("(")), "")
+
+    @property
     def items(self) -> int:
         """Items of the profiled execution, at least 1."""
-        return max(1, len(self.trace.admitted_ns))
+        return max(1, self.trace.num_items)
 
-    def line(self) -> Line:
-        """Return the plan as the simulation sees it under this arm."""
+    def together(self, plan: Plan) -> int:
+        """Return how many items travel together in `plan`, this arm's own or the same with other batches."""
+        carried = self.trace.handed_over
+        chunk = carried if carried > self.plan.full_batch else 1
+        return -(-chunk // plan.full_batch) * plan.full_batch
+
+    def line(
+        self, plan: Plan | None = None, baseline: Trace | None = None, *, grouped: int = 1
+    ) -> Line:
+        """Return the plan as the simulation sees it under this arm.
+
+        `plan` and `baseline`, its execution, stand in for the arm's own where other batches are asked for; `grouped`
+        of what travels now go as one.
+        """
+        plan, baseline = plan or self.plan, baseline or self.baseline
+        together = grouped * self.together(plan)
+        width = self.width
         match self.layout:
             case Layout.STAGED:
-                return staged_line(self.plan, self.baseline, self.host)
+                return staged_line(plan, baseline, self.host, together=together)
             case Layout.RELAYED:
-                return relayed_line(self.plan, self.baseline, self.host)
+                return relayed_line(plan, baseline, self.host, together=together)
             case Layout.POOLED:
-                return pooled_line(self.plan, self.baseline, self.host, workers=self.width)
+                return pooled_line(plan, baseline, self.host, workers=width, together=together)
             case Layout.FUSED:
-                return fused_line(self.plan, self.baseline, self.host, workers=self.width)
+                return fused_line(plan, baseline, self.host, workers=width, together=together)

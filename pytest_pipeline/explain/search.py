@@ -58,8 +58,9 @@ def predictions(
     line = costed_line(arm, plan, baseline)
     if not line.serial_s:
         return []
-    # Of many items only some are simulated; they stand for all.
-    whole = float(service_matrix(baseline).sum()) / line.serial_s
+    # Those that are simulated may take a little more or less than the mean of all.
+    mean_s = float(service_matrix(baseline).mean(axis=0).sum())
+    whole = mean_s * baseline.num_items / (line.serial_s * line.stands_for)
     look = _Look(arm, name, plan, whole)
     if arm.layout in {Layout.POOLED, Layout.FUSED}:
         widths = range(1, space.most_workers + 1) if space.has_pool else ()

@@ -2,12 +2,12 @@
 
 Every prediction is one simulation of the changed plan (`stats.flow`) on the service times that the
 baseline's items had one by one, with the costs of hand-over and of shipping added. Bounded: at most
-stages + 9 simulations of at most 2,000 visits: 15 ms each for three stages, 0.25 s for eight of three workers.
+stages + 12 simulations of at most 2,000 visits: 15 ms each for three stages, 0.25 s for eight of three workers.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
@@ -24,14 +24,14 @@ from pytest_pipeline.explain.costs import (
 from pytest_pipeline.explain.profiled import Layout, Profiled
 from pytest_pipeline.model.change import Change
 from pytest_pipeline.model.plan import SOURCE_STAGE
-from pytest_pipeline.model.units import show_share
+from pytest_pipeline.model.units import show_seconds, show_share
 from pytest_pipeline.model.whatif import WhatIf
 
 KEEP = "keep as it is"
 """`WhatIf.change` of the plan as declared."""
 
 CHUNK = 10
-"""Items per chunk in the prediction of chunks: a hop then costs a tenth per item."""
+"""What travels as one in the prediction of chunks, now apart: a hop then costs a tenth per item."""
 
 BLOCKED = 0.05
 """Share of a stage's worker time spent blocked from which a longer queue is worth a simulation."""
@@ -46,24 +46,37 @@ NOTEWORTHY_HOPS = 0.02
 def what_ifs(arm: Profiled) -> tuple[WhatIf, ...]:
     """Return the predictions, best first; the plan as declared is among them.
 
-    Ties stand in the order of least effort.
+    Ties stand in the order of least effort. The slots of a device are no workers that could be added, nor is its
+    work done by processes: of an arm with devices only other batches are predicted.
     """
+    found = list(other_batch_sizes(arm))
+    if not arm.trace.devices:
+        found = [*_without_devices(arm), *found]
+    elif found:
+        found.insert(0, _as_it_is(costed_line(arm)))
+    return tuple(sorted(found, key=lambda each: (-each.predicted_speedup, each.effort)))
+
+
+def _without_devices(arm: Profiled) -> Iterator[WhatIf]:
+    """Yield the plan as declared, and the same with other workers, queues, chunks or another executor."""
     match arm.layout:
         case Layout.STAGED:
-            found = list(_staged(arm))
+            return _staged(arm)
         case Layout.RELAYED:
-            found = list(_relayed(arm))
+            return _relayed(arm)
         case Layout.POOLED | Layout.FUSED:
-            found = list(_pooled(arm))
-    found += other_batch_sizes(arm)
-    return tuple(sorted(found, key=lambda each: (-each.predicted_speedup, each.effort)))
+            return _pooled(arm)
+
+
+def _as_it_is(line: Line) -> WhatIf:
+    return WhatIf(KEEP, "", line.speedup(), 0, setting=Change())
 
 
 def _staged(arm: Profiled) -> Iterator[WhatIf]:
     line = costed_line(arm)
     yield from _stage_by_stage(arm, line)
     yield from _processes_instead(arm)
-    yield from _chunked(line, handover_s(arm), executor="Threads")
+    yield from _chunked(arm, line, sum(handover_s(arm)), executor="Threads")
 
 
 def _relayed(arm: Profiled) -> Iterator[WhatIf]:
@@ -72,7 +85,7 @@ def _relayed(arm: Profiled) -> Iterator[WhatIf]:
 
 
 def _stage_by_stage(arm: Profiled, line: Line) -> Iterator[WhatIf]:
-    yield WhatIf(KEEP, "", line.speedup(), 0, setting=Change())
+    yield _as_it_is(line)
     for k, name in enumerate(line.names):
         if name != SOURCE_STAGE:
             yield _more_workers(arm, line, k)
@@ -81,38 +94,47 @@ def _stage_by_stage(arm: Profiled, line: Line) -> Iterator[WhatIf]:
 
 
 def _pooled(arm: Profiled) -> Iterator[WhatIf]:
-    is_remote = arm.layout is Layout.FUSED
-    more, line = arm.width + 1, costed_line(arm)
-    code = (
-        f"Processes(workers={more})" if is_remote else f'Threads(layout="shared", workers={more})'
-    )
-    yield WhatIf(KEEP, "", line.speedup(), 0, setting=Change())
-    wide = line.widened(len(line.names) - 1)
-    yield WhatIf(
-        f"{more} workers instead of {arm.width}",
-        code,
-        wide.speedup(),
-        1,
-        setting=Change(pool=more),
-    )
-    if is_remote:
-        yield from _threads_instead(arm)
-        hops_s = (*[0.0] * (len(line.names) - 2), MESSAGE_S / 2, MESSAGE_S / 2)
-        yield from _chunked(line, hops_s, executor="Processes")
-    else:
+    line = costed_line(arm)
+    yield _as_it_is(line)
+    yield from _wider_pool(arm, line)
+    if arm.layout is Layout.POOLED:
         yield from _processes_instead(arm)
+        return
+    yield from _threads_instead(arm)
+    if arm.pool == "(processes)":
+        yield from _chunked(arm, line, MESSAGE_S / line.items_each, executor="Processes")
+
+
+def _wider_pool(arm: Profiled, line: Line) -> Iterator[WhatIf]:
+    """Predict one more worker where the pool is one of ours: of another executor nobody knows what to write."""
+    more, chunk = arm.width + 1, arm.together(arm.plan)
+    # The executor's own chunk is written again: without it one item would travel at a time.
+    own = f", chunk={chunk}" if chunk > arm.plan.together else ""
+    codes = {
+        "(threads)": f'Threads(layout="shared", workers={more})',
+        "(processes)": f"Processes(workers={more}{own})",
+    }
+    if arm.pool in codes:
+        yield WhatIf(
+            f"{more} workers instead of {arm.width}",
+            codes[arm.pool],
+            line.widened(len(line.names) - 1).speedup(),
+            1,
+            setting=Change(pool=more),
+        )
 
 
 def _more_workers(arm: Profiled, line: Line, *stages: int) -> WhatIf:
     wide = line.widened(*stages)
     changed = sorted(set(stages))
+    setting = Change(workers={line.names[k]: wide.workers[k] for k in changed})
     return WhatIf(
         change=", ".join(f"{wide.workers[k]} workers for {line.names[k]!r}" for k in changed),
-        code=", ".join(f"Stage({line.names[k]}, workers={wide.workers[k]})" for k in changed),
+        code=setting.code(plan=arm.plan),
         predicted_speedup=wide.speedup(),
         effort=len(stages),
         basis=_gil_text(arm, line, changed),
-        setting=Change(workers={line.names[k]: wide.workers[k] for k in changed}),
+        setting=setting,
     )
 
 
@@ -178,33 +200,31 @@ def _longer_queue(arm: Profiled, line: Line) -> Iterator[WhatIf]:
     behind = int(np.argmax(blocked)) + 1
     room = line.queue_sizes[behind] * LONGER
     sizes = tuple(room if k == behind else size for k, size in enumerate(line.queue_sizes))
+    setting = Change(queue_size={line.names[behind]: room})
     yield WhatIf(
         change=f"a queue of {room} before {line.names[behind]!r}",
-        code=f"Stage({line.names[behind]}, queue_size={room})",
+        code=setting.code(plan=arm.plan),
         predicted_speedup=replace(line, queue_sizes=sizes).speedup(),
         effort=1,
         basis=f"{line.names[behind - 1]!r} was blocked for {show_share(max(blocked))} of its worker time",
-        setting=Change(queue_size={line.names[behind]: room}),
+        setting=setting,
     )
 
 
-def _chunked(line: Line, hops_s: Sequence[float], *, executor: str) -> Iterator[WhatIf]:
-    """Predict items handed over in chunks: what is paid per item is then paid per chunk."""
-    rows, hop_s = len(line.service_s), sum(hops_s)
-    if rows * hop_s < NOTEWORTHY_HOPS * float(line.service_s.sum()) or rows < 2 * CHUNK:
-        return
-    if line.items_each > 1:
+def _chunked(arm: Profiled, line: Line, hop_s: float, *, executor: str) -> Iterator[WhatIf]:
+    """Predict ten times as many items handed over at a time; `hop_s` is what each of them pays now."""
+    rows = len(line.service_s)
+    if arm.plan.is_batched or rows < 2 * CHUNK:
         return  # batches are such groups already
-    whole = rows - rows % CHUNK
-    service = np.maximum(0.0, line.service_s[:whole] - (1 - 1 / CHUNK) * np.array(hops_s))
-    grouped = service.reshape(-1, CHUNK, len(line.names)).sum(axis=1)
-    serial_s = line.serial_s * whole / rows
+    if rows * line.items_each * hop_s < NOTEWORTHY_HOPS * float(line.service_s.sum()):
+        return
+    chunk = CHUNK * arm.together(arm.plan)
     yield WhatIf(
-        change=f"{CHUNK} items handed over at a time",
-        code=f"{executor}(chunk={CHUNK})",
-        predicted_speedup=replace(line, service_s=grouped, serial_s=serial_s).speedup(),
+        change=f"{chunk} items handed over at a time",
+        code=f"{executor}(chunk={chunk})",
+        predicted_speedup=costed_line(arm, grouped=CHUNK).speedup(),
         effort=len(line.names),
-        basis=f"handing an item on takes {hop_s * 1e6:.0f} us, in a group of {CHUNK} a tenth of that",
+        basis=f"handing an item on takes {show_seconds(hop_s)}, in a group of {chunk} a tenth of that",
     )
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 
 from pytest_pipeline.model.plan import Plan, Stage
 
@@ -35,32 +36,37 @@ class Change:
         ]
         return replace(plan, stages=tuple(stages))
 
-    def code(self, pool: str = "") -> str:
-        """Return what to write: `Stage(parse, workers=2, queue_size=4)`; `pool` names the executor's class."""
-        parts = [f"Stage({name}, {', '.join(counts)})" for name, counts in self._by_stage()]
+    def code(self, pool: str = "", *, plan: Plan | None = None) -> str:
+        """Return what to write: `Stage(parse, workers=2, queue_size=4)`; `pool` names the executor's class.
+
+        With the `plan` that changes, it repeats what its stages declare besides, and says `workers=2 for stage
+        'parse orders'` where the code has no function of that name.
+        """
+        stages = {} if plan is None else dict(zip(plan.names, plan.stages, strict=True))
+        parts = [_written(name, counts, stages.get(name)) for name, counts in self._by_stage()]
         if self.pool is not None:
             parts.append(f"{pool or self.executor}(workers={self.pool})")
         return ", ".join(parts)
 
     def words(self) -> str:
         """Return the same for a table: `parse: workers=2, queue_size=4`."""
-        parts = [f"{name}: {', '.join(counts)}" for name, counts in self._by_stage()]
+        parts = [f"{name}: {_arguments(counts)}" for name, counts in self._by_stage()]
         if self.pool is not None:
             parts.append(f"pool of {self.pool}")
         return "; ".join(parts) or "as declared"
 
-    def _by_stage(self) -> Iterator[tuple[str, list[str]]]:
+    def _by_stage(self) -> Iterator[tuple[str, dict[str, int]]]:
         """Yield each changed stage with the counts that change."""
         for name in dict.fromkeys([*self.workers, *self.queue_size, *self.batch]):
-            counts = [
-                f"{what}={values[name]}"
+            counts = {
+                what: values[name]
                 for what, values in (
                     ("workers", self.workers),
                     ("queue_size", self.queue_size),
                     ("batch", self.batch),
                 )
                 if name in values
-            ]
+            }
             yield name, counts
 
     def _changed(self, stage: Stage, name: str) -> Stage:
@@ -70,3 +76,31 @@ class Change:
             queue_size=self.queue_size.get(name, stage.queue_size),
             batch=self.batch.get(name, stage.batch),
         )
+
+
+def _written(name: str, counts: Mapping[str, int], stage: Stage | None) -> str:
+    """Return what to write for one stage; as if it declared nothing else where it is not known."""
+    if stage is None:
+        return f"Stage({name}, {_arguments(counts)})"
+    if not _is_called(stage, name):
+        return f"{_arguments(counts)} for stage {name!r}"
+    said = {
+        each.name: counts.get(each.name, getattr(stage, each.name))
+        for each in fields(Stage)
+        if each.name not in {"fn", "name"}
+        if each.name in counts or getattr(stage, each.name) != each.default
+    }
+    return f"Stage({name}, {_arguments(said)})"
+
+
+def _is_called(stage: Stage, name: str) -> bool:
+    """Return whether the code calls the stage's function `name`.
+
+    It does not for a lambda, a partial, a method, an object, a name of the user's choice, or a second use.
+    """
+    qualified = str(getattr(stage.fn, "__qualname__", ""))
+    return qualified.rpartition("<locals>.")[2] == name
+
+
+def _arguments(values: Mapping[str, object]) -> str:
+    return ", ".join(f"{what}={json.dumps(value)}" for what, value in values.items())

@@ -145,6 +145,11 @@ class Plan:
         """The fewest items that are a whole number of batches for every stage; 1 without batches."""
         return math.lcm(*(stage.batch or 1 for stage in self.stages))
 
+    @property
+    def together(self) -> int:
+        """Items that travel together as declared: a chunk, rounded up to whole batches."""
+        return -(-self.chunk // self.full_batch) * self.full_batch
+
 
 @dataclass(frozen=True, slots=True)
 class Source:

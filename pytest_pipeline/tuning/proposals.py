@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from pytest_pipeline.errors import UsageError
@@ -15,6 +15,8 @@ from pytest_pipeline.model.comparison import Comparison
 from pytest_pipeline.model.plan import Plan
 from pytest_pipeline.model.trace import Trace
 from pytest_pipeline.model.tuning import Tried
+from pytest_pipeline.setting import with_pool
+from pytest_pipeline.tuning.expressions import expression
 from pytest_pipeline.tuning.runs import Runs
 
 PROFILE_SHARE = 0.25
@@ -33,6 +35,8 @@ class Profile:
     """Name of the arm whose service times are simulated."""
     made: Comparison
     """All of them beside the baseline."""
+    extra: Mapping[str, Executor] | None = None
+    """Executors that hooks have added, by the names that stand for them."""
 
     @property
     def start(self) -> Tried:
@@ -66,11 +70,12 @@ class Profile:
     def code(self, executor: str, change: Change) -> str:
         """Return what to write for a setting; empty for the one that all are compared with."""
         arm = next(arm for arm in self.arms if arm.name == executor)
-        if change.pool is not None:
-            chosen = f"executors=[{type(arm).__name__}(workers={change.pool})]"
-        else:
-            chosen = "" if arm is self.arms[0] else f'executors=["{arm.name}"]'
-        return ", ".join(filter(None, [chosen, replace(change, pool=None).code()]))
+        parts = [replace(change, pool=None).code(plan=self.plan)]
+        if change.pool is not None or arm is not self.arms[0]:
+            # The same call as `InSetting` makes: what is written is what was measured.
+            sized = arm if change.pool is None else with_pool(arm, change.pool)
+            parts.insert(0, f"executors=[{expression(sized, self.extra)}]")
+        return ", ".join(filter(None, parts))
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +101,13 @@ class Proposals:
         return Tried(each.change, each.executor, code, each.workers, gain)
 
 
-def take_profile(runs: Runs, plan: Plan, arms: Sequence[Executor], baseline: Executor) -> Profile:
+def take_profile(
+    runs: Runs,
+    plan: Plan,
+    arms: Sequence[Executor],
+    baseline: Executor,
+    extra: Mapping[str, Executor] | None = None,
+) -> Profile:
     """Measure the setting as declared; raises `UsageError` when none of the executors can run here."""
     made = runs.compare(
         "the setting as declared",
@@ -109,7 +120,7 @@ def take_profile(runs: Runs, plan: Plan, arms: Sequence[Executor], baseline: Exe
     if not able:
         causes = "; ".join(f"{each.name}: {made[each.name].unavailable}" for each in arms)
         raise UsageError(f"tune: no executor can run here ({causes})")
-    return Profile(plan, able, baseline.name, made)
+    return Profile(plan, able, baseline.name, made, extra)
 
 
 def propose(

@@ -80,7 +80,7 @@ def tune(
     runs = Runs(items, options, observer or Unobserved(), budget_s)
     arms = [resolve(each, extra_executors) for each in (executors or DEFAULT_EXECUTORS)]
     serial = resolve(baseline, extra_executors)
-    profile = take_profile(runs, plan, arms, serial)
+    profile = take_profile(runs, plan, arms, serial, extra_executors)
     if options.get("mode") == "off":
         search = _Search(runs, Proposals(profile, ()))
         return search.record("measuring is switched off: nothing was searched")

@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 
 from pytest_pipeline import Stage, compare
+from pytest_pipeline.model.change import Change
 
 pytestmark = [pytest.mark.realtime, pytest.mark.slow]
 
@@ -86,7 +87,7 @@ def error_of(case: Case) -> tuple[float, float]:
     (predicted,) = [
         each.predicted_speedup
         for each in before["threads"].what_ifs
-        if each.code == f"Stage({name}, workers=2)"
+        if each.setting == Change(workers={name: 2})
     ]
     after = compare(wide, case.items, budget_s=case.budget_s)
     if not all(any(each.is_clean for each in run.rounds) for run in (before, after)):

@@ -46,6 +46,7 @@ def stage(machine):
             machine.work(seconds)
             return item
 
+        run.__qualname__ = name  # messages write `Stage(parse, ...)` for a function of that name
         return Stage(run, name=name, **options)
 
     return make

@@ -29,6 +29,7 @@ class Lab:
             self.machine.work(seconds)
             return item
 
+        run.__qualname__ = name  # messages write `Stage(parse, ...)` for a function of that name
         return Stage(run, name=name, **options)
 
     def stages(self, *, workers: int = 1) -> list[Stage]:

@@ -63,26 +63,37 @@ def test_batches_whose_calls_cost_nothing_are_predicted_to_gain_no_throughput():
     assert 0.8 < row.throughput_gain <= 1.0  # the pipeline fills and drains in larger pieces
 
 
-def test_workers_that_run_all_the_stages_save_the_same_per_call():
+def batches_of_four(**changed) -> Profiled:
+    """Return an arm that took batches of 4, with these changes of its trace."""
     lab = Lab(cores=4.0)
     made = lab.compare(in_batches(lab, 4))
     half = halved(made.plan)
-    rows = tuple(
-        LedgerRow(name, workers) for name, workers in [("fetch", 0), ("embed", 0), ("all", 2)]
-    )
-    arm = Profiled(
+    return Profiled(
         plan=made.plan,
         baseline=made["serial"].trace,
-        trace=replace(made["threads"].trace, ledger=Ledger(rows, 1.0)),
+        trace=replace(made["threads"].trace, **changed),
         width=2,
         host=Host(cores=4.0, gil_shares={}),
         half_batches=HalfBatches(
             half, open_plan(lab.serial, half).run(Source(lambda: iter(range(40))))
         ),
     )
-    twice = list(other_batch_sizes(arm))[1]
+
+
+def test_workers_that_run_all_the_stages_save_the_same_per_call():
+    rows = tuple(
+        LedgerRow(name, workers) for name, workers in [("fetch", 0), ("embed", 0), ("all", 2)]
+    )
+    twice = list(other_batch_sizes(batches_of_four(ledger=Ledger(rows, 1.0))))[1]
     # Two workers: 10 batches of 4 + 4 + 8 ms against 5 of 8 + 8 + 8 ms, the third round half empty
     assert twice.predicted_speedup == pytest.approx(5 * 24 / (3 * 24))
+
+
+def test_batches_that_travel_two_at_a_time_cost_the_same_per_call():
+    twice = list(other_batch_sizes(batches_of_four(handed_over=8)))[1]
+    assert twice.basis.startswith("8.00 ms of 'embed' per call")
+    # What travels is then one call of 8 + 8 ms, and 8 ms of fetch before it; serial 5 x 24 ms
+    assert twice.predicted_speedup == pytest.approx(5 * 24 / (24 + 4 * 16))
 
 
 def test_a_size_that_only_slows_the_baseline_down_is_never_the_next_step():

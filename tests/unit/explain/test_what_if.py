@@ -10,8 +10,10 @@ from unit.virtual import Lab, speedup
 from pytest_pipeline.explain.ceiling import MOST_VISITS, Host, staged_line
 from pytest_pipeline.explain.profiled import Layout, Profiled
 from pytest_pipeline.explain.whatif import what_ifs
+from pytest_pipeline.model.device import DeviceRun, HostMemory
 from pytest_pipeline.model.ledger import Ledger, LedgerRow
 from pytest_pipeline.model.plan import Stage
+from pytest_pipeline.model.whatif import Shipping
 from pytest_pipeline.testing import VirtualExecutor
 
 HOST = Host(cores=2.0, gil_shares={})
@@ -315,6 +317,32 @@ def test_what_a_stage_pays_for_shipping_is_part_of_the_prediction_for_processes_
         )
     )
     assert heavy < 0.7 * light
+
+
+def pooled(name: str) -> Profiled:
+    """Two stages that wait, in one pool of this name, with items that can be sent to processes."""
+    rows = (LedgerRow("fetch", 0), LedgerRow("parse", 0), LedgerRow(f"({name})", 2))
+    return replace(profiled(rows), shipping=Shipping(0, 0, 0, 0))
+
+
+def test_a_pool_of_ours_is_predicted_one_more_worker():
+    found = {each.code for each in what_ifs(pooled("threads"))}
+    assert found == {"", 'Threads(layout="shared", workers=3)', 'executors=["processes"]'}
+
+
+def test_the_pool_of_an_executor_of_ones_own_is_left_to_its_author():
+    arm = pooled("mine")
+    assert arm.layout is Layout.POOLED
+    assert {each.code for each in what_ifs(arm)} == {"", 'executors=["processes"]'}
+    shipping = replace(arm.trace.ledger.rows[-1], serialisation_s=0.001)
+    remote = profiled((*arm.trace.ledger.rows[:-1], shipping), seconds=0.0001)
+    assert {each.code for each in what_ifs(remote)} == {"", 'executors=["threads"]'}
+
+
+def test_an_arm_on_devices_is_told_neither_threads_nor_processes():
+    run = DeviceRun("cuda:0", "a GPU", HostMemory.PINNED, 3, 40, 1.0, (), None)
+    arm = pooled("slots of fetch")
+    assert what_ifs(replace(arm, trace=replace(arm.trace, devices=(run,)))) == ()
 
 
 def profiled(rows, *, seconds: float = 0.001) -> Profiled:
