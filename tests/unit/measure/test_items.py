@@ -1,0 +1,39 @@
+"""Which items are taken where they are needed, and which by a thread that may wait for them."""
+
+from __future__ import annotations
+
+from collections import deque
+
+import numpy as np
+import pytest
+
+from pytest_pipeline.measure.items import make_source
+
+
+class Reader:
+    """Reads its items anew each time, as a `DataLoader` does."""
+
+    def __len__(self) -> int:
+        return 2
+
+    def __iter__(self):
+        yield from (1, 2)
+
+
+@pytest.mark.parametrize(
+    "items",
+    [[1, 2], (1, 2), range(2), {1: "a"}, {1: "a"}.values(), deque([1]), np.arange(2)],
+    ids=lambda items: type(items).__name__,
+)
+def test_items_in_memory_need_no_thread(items):
+    source = make_source(items)
+    assert not source.may_wait
+    assert list(source.factory()) == list(items)
+
+
+@pytest.mark.parametrize("items", [Reader(), Reader], ids=["read anew", "a callable"])
+def test_items_that_are_read_may_wait(items):
+    source = make_source(items)
+    assert source.may_wait
+    assert list(source.factory()) == [1, 2]
+    assert source.is_timed is callable(items), "only a callable is a stage of its own"
