@@ -18,7 +18,7 @@ WARNED = pytest.StashKey[set[str]]()
 
 
 class PipelineWarning(pytest.PytestWarning):
-    """Something about a marker that is probably not what its author meant."""
+    """Something about a marker, or a study's budget, that is probably not what its author meant."""
 
 
 def check_collected(collector: pytest.Collector, report: pytest.CollectReport) -> None:

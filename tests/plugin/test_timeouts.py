@@ -151,6 +151,7 @@ def test_a_study_stays_within_the_timeout_too_and_says_so(run, study):
         @pytest.mark.timeout(60)
         def test_study(pipeline, monkeypatch):
             import pytest_pipeline.sweeping, pytest_pipeline.tuning
+            from pytest_pipeline.plugin.problems import PipelineWarning
             budgets = []
 
             def {study}(*_, budget_s, **options):
@@ -158,7 +159,7 @@ def test_a_study_stays_within_the_timeout_too_and_says_so(run, study):
                 raise ZeroDivisionError
 
             monkeypatch.setattr("pytest_pipeline.{"sweeping" if study == "sweep" else "tuning"}.{study}", {study})
-            with pytest.raises(ZeroDivisionError), pytest.warns(UserWarning, match="cut from 60 s to 3"):
+            with pytest.raises(ZeroDivisionError), pytest.warns(PipelineWarning, match="cut from 60 s to 3"):
                 pipeline.{study}([len], ["a"])
             with pytest.raises(ZeroDivisionError):
                 pipeline.{study}([len], ["a"], budget="2s")
