@@ -37,7 +37,7 @@ test: $(VENV)/.test
 		| xargs -P 2 -I{} sh -c '$(BIN)/mypy {}'
 	scripts/smoke_wheel.sh $(BIN)/python
 	$(BIN)/python -m pytest tests/calibration -m "realtime and not quiet"
-	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not realtime"
+	$(BIN)/python -m pytest -n 3 --dist loadfile -m "not realtime"
 
 # Two corners of noxfile.py, in environments of their own; an absent interpreter is said and skipped.
 matrix: $(VENV)/.test

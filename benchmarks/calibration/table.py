@@ -40,6 +40,11 @@ on the simulation of the worst code that still conforms, below. It is promised f
 beside a neighbour test how well disturbed rounds are recognised, and an `inconclusive` there is the right answer, not an error.
 """
 
+MACHINES = """\
+A machine whose own speedup moves by more than the tolerance within minutes (the last table has the spread of each) puts code at 1.10x
+at its limit now and then: the runs that end `near-limit` here.
+"""
+
 POWER = """\
 The rows above are named after the hour's clean speedup; this machine's own speedup in the seconds of one run is another. Here
 every run on both cores and without a neighbour, healthy or planted, is sorted by *reached / min*, the median of that run's own clean rounds:
@@ -72,6 +77,7 @@ def render(cells: Sequence[Cell], store: Store) -> str:
         "## The gates\n",
         _cell_table(summaries) + "\n",
         "## The same runs, by machine\n",
+        MACHINES,
         machine_table(cells, store) + "\n",
         "## What is said, by what the code really reached\n",
         POWER,
