@@ -19,6 +19,10 @@ ON_HOST = "cpu"
 """`Stage.device` of a stage that the cuda executor keeps on threads."""
 
 
+CHUNKS_AHEAD = 7
+"""Chunks per worker process that may be on their way: a worker runs a chunk of null items in less time
+than it takes to wake the caller's process for the next one."""
+
 MOST_TOGETHER = 16
 """Largest batches that may travel as one, so that the batches of other stages fit in whole."""
 

@@ -1,6 +1,9 @@
 """A stage that hangs, in whatever way, ends in a timeout that names it, and the next run works."""
 
+import os
 import re
+import signal
+import sys
 import threading
 import time
 
@@ -48,6 +51,53 @@ def test_a_worker_process_that_hangs_is_replaced_and_its_stack_shown(how, opened
     assert "in hang" in str(caught.value)
     assert running.run(source([0, 1])).outputs == [0, 1]
     assert running.abandoned == ()
+
+
+@pytest.fixture
+def without_slots(monkeypatch):
+    """Large messages go through the socket, as they do where shared memory cannot be had."""
+    from pytest_pipeline.executors._processes import poolworker
+
+    monkeypatch.setattr(poolworker, "IS_SUPPORTED", False)
+
+
+needs_stop = pytest.mark.skipif(sys.platform == "win32", reason="SIGSTOP")
+
+
+@needs_stop
+def test_a_worker_stopped_while_it_should_read_an_item_ends_in_a_timeout(
+    opened, source, without_slots
+):
+    running = opened(Processes(workers=1), [Stage(len, name="decode")], timeout_s=1.0)
+    assert running.run(source([b"ab"])).outputs == [2]
+
+    def items():
+        os.kill(running._pool.workers[0].process.pid, signal.SIGSTOP)
+        yield bytes(16 << 20)
+
+    with pytest.raises(StageTimeoutError, match="the execution did not end within 1 s"):
+        running.run(source(items))
+    assert running.run(source([b"abc"])).outputs == [3]
+
+
+@needs_stop
+def test_a_worker_stopped_while_it_sends_an_output_ends_in_a_timeout(
+    opened, source, without_slots, monkeypatch
+):
+    from pytest_pipeline.executors._processes.channel import Channel
+
+    running = opened(Processes(workers=1), [Stage(bytes, name="decode")], timeout_s=1.0)
+    worker, fill = running._pool.workers[0], Channel._fill
+
+    def fill_from_stopped(channel, view):
+        monkeypatch.setattr(Channel, "_fill", fill)
+        os.kill(worker.process.pid, signal.SIGSTOP)
+        fill(channel, view)
+
+    monkeypatch.setattr(Channel, "_fill", fill_from_stopped)
+    with pytest.raises(StageTimeoutError, match="the execution did not end within 1 s"):
+        running.run(source([16 << 20]))
+    assert running.run(source([3])).outputs == [bytes(3)]
 
 
 ASLEEP = """

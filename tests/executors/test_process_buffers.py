@@ -406,6 +406,36 @@ def test_memory_kept_for_copies_is_bounded(monkeypatch):
     recycled.forget()
 
 
+def test_arrays_of_about_the_same_size_share_the_memory_kept_for_copies():
+    from pytest_pipeline.executors._processes import recycled
+
+    recycled.forget()
+    for k in range(20):
+        recycled.owned(memoryview(bytes(8_000_000 + 1000 * k)))
+    assert [len(blocks) for blocks in recycled._FREE.values()] == [1]
+    recycled.forget()
+
+
+def test_memory_kept_for_sizes_that_came_before_makes_room_for_those_that_come_now(monkeypatch):
+    from pytest_pipeline.executors._processes import recycled
+
+    recycled.forget()
+    monkeypatch.setattr(recycled, "_budget", lambda: 3_000_000)
+    for size in (1_000_000, 1_500_000, 2_000_000):
+        recycled.owned(memoryview(bytes(size)))
+    assert [size // 100_000 for size in recycled._FREE] == [20]
+    recycled.forget()
+
+
+def test_memory_of_copies_that_outlive_their_executor_is_not_kept():
+    from pytest_pipeline.executors._processes import recycled
+
+    outlives = recycled.owned(memoryview(bytes(1_000_000)))
+    recycled.forget()
+    del outlives
+    assert not recycled._FREE
+
+
 def test_a_worker_killed_while_it_holds_a_slot_takes_nothing_with_it(opened, source):
     from pytest_pipeline.errors import WorkerDiedError
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import socket
+import struct
+import sys
 from array import array
 
 from pytest_pipeline.executors._processes.frames import (
@@ -40,6 +42,19 @@ class Channel:
         self._ahead = memoryview(bytearray(_AHEAD_BYTES))
         self._at = self._end = 0
         self._posted: list[bytes] = []
+
+    def limit(self, seconds: float) -> None:
+        """Let no single read or write block for longer; one that does raises `BlockingIOError`.
+
+        A worker that is stopped in the middle of a message (SIGSTOP, a debugger, a paused
+        container) closes nothing. The kernel keeps the time: it costs no system call per message.
+        """
+        if sys.platform == "win32":  # where nothing stops a process so
+            return
+        whole_s = int(seconds)
+        value = struct.pack("@ll", whole_s, max(1, int((seconds - whole_s) * 1e6)))
+        for option in (socket.SO_RCVTIMEO, socket.SO_SNDTIMEO):
+            self.sock.setsockopt(socket.SOL_SOCKET, option, value)
 
     def use_slots(self, writer: SlotWriter | None, reader: SlotReader | None) -> None:
         """Send large messages through shared memory from now on; not any more with None."""

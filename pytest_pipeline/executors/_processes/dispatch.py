@@ -60,6 +60,8 @@ class Dispatcher:
 
     def serve(self, deadline: float) -> None:
         """Run until every output is emitted. Raises the run's error when the run failed."""
+        for worker in self._pool.workers:
+            worker.channel.limit(max(_DRAIN_S, deadline - time.monotonic()))
         while True:
             if (
                 self._run.error is not None
@@ -79,6 +81,8 @@ class Dispatcher:
         for lane in self._lanes:
             lane.drop_waiting()  # while the workers whose slots that frees are all there
         self._pool.board.cancel(number)
+        for worker in self._pool.workers:
+            worker.channel.limit(_DRAIN_S)
         for worker in self._posted:  # what was not sent is not answered
             with contextlib.suppress(OSError):
                 worker.channel.flush()
@@ -151,6 +155,8 @@ class Dispatcher:
             # Before the first byte leaves: an interrupted send must leave the worker marked as busy.
             lane.sent(worker, parcel)
             worker.channel.post(frame)
+        except BlockingIOError:
+            raise TimedOutError from None
         except OSError:
             self._lose(worker)
         finally:
@@ -161,6 +167,8 @@ class Dispatcher:
     def _flush(self, worker: PoolWorker) -> None:
         try:
             worker.channel.flush()
+        except BlockingIOError:
+            raise TimedOutError from None
         except OSError:
             self._lose(worker)
 
@@ -170,6 +178,8 @@ class Dispatcher:
         lane = self._by_slot[worker.slot]
         try:
             frames = worker.channel.receive_all()
+        except BlockingIOError:
+            raise TimedOutError from None
         except (EOFError, OSError):
             self._lose(worker)
             return

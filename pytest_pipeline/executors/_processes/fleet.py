@@ -33,6 +33,7 @@ from pytest_pipeline.executors._run import Run
 from pytest_pipeline.executors._running import Opened
 from pytest_pipeline.executors._sink import Sink
 from pytest_pipeline.executors._source import InlineFeed, Pump, admission_gate
+from pytest_pipeline.model.plan import CHUNKS_AHEAD
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -46,10 +47,6 @@ if TYPE_CHECKING:
 
 _START_S = 60.0
 """How long a worker process may take to start and to load the stages."""
-
-_CHUNKS_AHEAD = 7
-"""Chunks per worker that may be on their way: a worker runs a chunk of null items in less time
-than it takes to wake the caller's process for the next one."""
 
 
 class RunningProcesses(Opened):
@@ -142,7 +139,7 @@ class RunningProcesses(Opened):
         if chunk == 1 or source.in_flight is not None:
             return admission_gate(source, depths, workers * chunk)
         inside = workers * chunk
-        return Credits(max(depths, _CHUNKS_AHEAD * inside) + inside, chunk)
+        return Credits(max(depths, CHUNKS_AHEAD * inside) + inside, chunk)
 
     def _feed(
         self, source: Source, run: Run, gate: Credits, feeder: Account

@@ -101,6 +101,7 @@ class Pool:
         self._is_open = False
         for worker in self.workers:
             with contextlib.suppress(OSError):
+                worker.channel.limit(_CLOSE_S)
                 worker.channel.send(Frame(Kind.CLOSE))
         deadline = time.monotonic() + _CLOSE_S
         try:
@@ -112,19 +113,27 @@ class Pool:
 
     def _send(self, worker: PoolWorker, frame: Frame) -> None:
         try:
+            worker.channel.limit(self._timeout_s)
             worker.channel.send(frame)
+        except BlockingIOError:
+            raise self._silence(worker) from None
         except OSError:
             raise worker.death(self.board, self._names) from None
 
     def _answer(self, worker: PoolWorker) -> Frame:
         if not wait_for([worker.channel.sock, worker.process.sentinel], self._timeout_s):
-            raise WorkerDiedError(
-                f"worker process {worker.process.pid} did not answer within {self._timeout_s:g} s\n{self.stacks([worker])}"
-            )
+            raise self._silence(worker)
         try:
             return worker.channel.receive()
+        except BlockingIOError:
+            raise self._silence(worker) from None
         except (EOFError, OSError):
             raise worker.death(self.board, self._names) from None
+
+    def _silence(self, worker: PoolWorker) -> WorkerDiedError:
+        return WorkerDiedError(
+            f"worker process {worker.process.pid} did not answer within {self._timeout_s:g} s\n{self.stacks([worker])}"
+        )
 
     def _answer_to(self, frame: Frame, worker: PoolWorker) -> Frame:
         answer = self._answer(worker)

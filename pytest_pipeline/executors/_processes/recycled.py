@@ -23,8 +23,14 @@ _SHARE_OF_MEMORY = 16
 
 _GRAIN = 64 * 1024
 
+_CLASSES = 8
+"""Sizes of blocks between a power of two and the next: arrays of ragged sizes share blocks."""
+
 _FREE: dict[int, list[Bytes]] = {}
 """Free blocks by size. `append` and `pop` of a list are atomic: a block may come back in any thread."""
+
+_epoch = [0]
+"""How often all was forgotten: `forget` begins a new one, and blocks lent in an earlier one are not kept."""
 
 
 def owned(piece: memoryview) -> memoryview:
@@ -38,19 +44,21 @@ def owned(piece: memoryview) -> memoryview:
     block = _take(piece.nbytes)
     lent = block[: piece.nbytes]
     lent[:] = np.frombuffer(piece, dtype=np.uint8)
-    weakref.finalize(lent, _give_back, block).atexit = False
+    weakref.finalize(lent, _give_back, block, _epoch[0]).atexit = False
     return lent.data
 
 
 def forget() -> None:
-    """Return what is free to the system."""
+    """Return what is free to the system, and what is lent as soon as it comes back."""
+    _epoch[0] += 1
     _FREE.clear()
 
 
 def _take(size: int) -> Bytes:
     import numpy as np
 
-    rounded = -(-size // _GRAIN) * _GRAIN
+    grain = max(_GRAIN, (1 << size.bit_length()) // (2 * _CLASSES))
+    rounded = -(-size // grain) * grain
     try:
         return _FREE[rounded].pop()
     except (KeyError, IndexError):
@@ -66,7 +74,16 @@ def _budget() -> int:
     return min(_MOST_BYTES, int(psutil.virtual_memory().total) // _SHARE_OF_MEMORY)
 
 
-def _give_back(block: Bytes) -> None:
-    held = sum(size * len(blocks) for size, blocks in list(_FREE.items()))
-    if held + block.nbytes <= _budget():
+def _give_back(block: Bytes, epoch: int) -> None:
+    if epoch != _epoch[0]:
+        return
+    if _held() + block.nbytes > _budget():
+        # Of other sizes, hence for arrays that may never come again.
+        for size in [size for size in list(_FREE) if size != block.nbytes]:
+            _FREE.pop(size, None)
+    if _held() + block.nbytes <= _budget():
         _FREE.setdefault(block.nbytes, []).append(block)
+
+
+def _held() -> int:
+    return sum(size * len(blocks) for size, blocks in list(_FREE.items()))
