@@ -94,7 +94,7 @@ def make_gates(
 def _make_gate(requirement: Requirement, name: str, arms: Arms, plan: Plan, errors: Errors) -> Gate:
     match requirement.quantity:
         case Quantity.P99_LATENCY:
-            return LatencyGate(requirement, name, errors=errors)
+            return LatencyGate(requirement, name, errors=errors, together=plan.full_batch)
         case Quantity.OVERLAP:
             return OverlapGate(requirement, name, errors=errors)
         case Quantity.ERROR_RATE:

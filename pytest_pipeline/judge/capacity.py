@@ -46,8 +46,8 @@ class Capacity:
 
     @property
     def is_waiting_plan(self) -> bool:
-        """Whether the plan mostly waits, so that a CPU neighbour hardly hurts it."""
-        return self.needed < WAITING_DEMAND
+        """Whether the plan mostly waits, so that a CPU neighbour hardly hurts it, however little is asked of it."""
+        return max(1.0, self.limit) * min(1.0, self.cpu_share) < WAITING_DEMAND
 
     @property
     def is_computing_plan(self) -> bool:

@@ -144,6 +144,11 @@ def _relation(requirement: Requirement, value: float, verdict: Verdict) -> str:
         if requirement.quantity.is_minimum
         else value <= requirement.limit
     )
+    effective = requirement.effective_limit
+    is_within = value >= effective if requirement.quantity.is_minimum else value <= effective
+    # What is shown is a median: of rounds that nobody disturbed their mean may have decided otherwise.
+    if verdict is (Verdict.MISSED if reaches else Verdict.MET) and (reaches or not is_within):
+        return " against "
     if reaches:
         return " >= " if requirement.quantity.is_minimum else " <= "
     if verdict is Verdict.MET:

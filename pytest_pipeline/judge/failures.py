@@ -23,7 +23,10 @@ from pytest_pipeline.model.failures import FailedShare
 from pytest_pipeline.model.requirement import Requirement
 from pytest_pipeline.model.rounds import Round
 from pytest_pipeline.stats.confidence import share_sequence
-from pytest_pipeline.stats.rate import BlockBet, RateBet, samples_to_certify
+from pytest_pipeline.stats.rate import BlockBet, RateBet, blocks_to_miss, samples_to_certify
+
+PLAIN_MISS = 5
+"""Multiple of the limit that must be found within the budget."""
 
 LARGEST_LIMIT = 0.999
 """Effective limits above this are bet on as this: a share of one cannot be exceeded."""
@@ -64,6 +67,14 @@ class ErrorRateGate:
         return samples_to_certify(
             self._errors.late_met, deff=round(self.stretch, 3), quantile=self._quantile
         )
+
+    @property
+    def executions_to_miss(self) -> int:
+        """Executions that show a share of five times the limit; 1 when `max` is 0."""
+        if self._is_exact:
+            return 1
+        share = min(1.0, PLAIN_MISS * (1 - self._quantile))
+        return blocks_to_miss(self._errors.missed, late_share=share, quantile=self._quantile) or 1
 
     @property
     def status(self) -> Status:

@@ -25,6 +25,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from statistics import median
 from typing import Literal
 
 from pytest_pipeline.judge.estimates import reading_estimate
@@ -35,6 +36,7 @@ from pytest_pipeline.model.estimate import Estimate
 from pytest_pipeline.model.finding import Verdict
 from pytest_pipeline.model.requirement import Requirement
 from pytest_pipeline.model.rounds import Phase, Round
+from pytest_pipeline.model.units import show_quantity
 from pytest_pipeline.stats.ladder import rounds_to_decide
 from pytest_pipeline.stats.quantiles import is_bimodal
 from pytest_pipeline.stats.two_ladders import TwoLadders
@@ -65,6 +67,7 @@ class LadderGate:
         self.unconfirmed = ""
         self._previous_clean = False
         self._values: list[float] = []
+        self._means: list[float] = []
         self.status = Status.OPEN
         self.clean = 0
         self.dirty = 0
@@ -76,8 +79,13 @@ class LadderGate:
 
     @property
     def counted(self) -> str:
-        """Clean rounds, for the headline."""
-        return count(self.clean, self.requirement.quantity.evidence)
+        """Clean rounds, for the headline; with their mean where that has decided, and not the median shown."""
+        rounds = count(self.clean, self.requirement.quantity.evidence)
+        side = {Status.MISSED: self._missed, Status.MET: self._met}.get(self.status)
+        if side is None or not side.is_led_by_mean or not self._means:
+            return rounds
+        mean = show_quantity(median(self._means), self.requirement.quantity.unit)
+        return f"{rounds}, mean {mean} in {count(len(self._means), 'undisturbed one')}"
 
     def estimate(self, rounds: Sequence[Round]) -> Estimate | None:
         """Return the median over the clean rounds, with its confidence sequence."""
@@ -107,6 +115,7 @@ class LadderGate:
         self._missed.bet(self._reading.best(each) if streak else None, mean)
         self._met.bet(self._reading.typical(each), mean)
         self._values += self._reading.by_pair(each)
+        self._means += [] if mean is None else [mean]
         if self._missed.crossed(self._errors.missed):
             self.status = Status.SUSPECT
         elif self._met.crossed(self._errors.met) and not self.is_unsteady:

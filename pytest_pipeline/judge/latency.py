@@ -33,7 +33,7 @@ MIN_BLOCK_ITEMS = 100
 """Items of a block; fewer would make its late share too coarse for a 1 % tail."""
 
 MAX_BLOCKS = 40
-"""Clean blocks after which an undecided gate is near its limit."""
+"""Clean blocks after which an undecided gate is near its limit, unless met needs more than half of them."""
 
 PLAIN_MISS = 0.05
 """Late share that must be found within the budget: five times what p99 allows."""
@@ -45,10 +45,13 @@ TYPICAL_RUN_LENGTH = 1.2
 class LatencyGate:
     """A maximum on the 99th percentile of the items' latency."""
 
-    def __init__(self, requirement: Requirement, executor: str, *, errors: Errors) -> None:
+    def __init__(
+        self, requirement: Requirement, executor: str, *, errors: Errors, together: int = 1
+    ) -> None:
         self.requirement = requirement
         self.executor = executor
         self._errors = errors
+        self._together = together
         self._met_clean = RateBet("met")
         self._met_all = RateBet("met")
         self._missed = BlockBet()
@@ -69,13 +72,13 @@ class LatencyGate:
 
     @property
     def run_length(self) -> float:
-        """Mean length of late stretches; >= 1. Met needs that many times the samples."""
-        return pooled_run_length(self._blocks)
+        """Mean length of late stretches, at least what travels together. Met needs that many times the samples."""
+        return self._deff(self._blocks)
 
     @property
     def samples_needed(self) -> int:
         """Clean items that a met verdict needs, with what is known of the run length."""
-        length = self.run_length if self._blocks else TYPICAL_RUN_LENGTH
+        length = self.run_length if self._blocks else max(TYPICAL_RUN_LENGTH, self._together)
         return samples_to_certify(self._errors.late_met, deff=round(length, 3))
 
     @property
@@ -95,11 +98,13 @@ class LatencyGate:
 
     @property
     def counted(self) -> str:
-        """Late items and blocks, for the headline."""
-        blocks = (
-            count(self.clean, "clean block") if self.clean else count(self.dirty, "disturbed block")
-        )
-        return f"{self.late} of {len(self.samples)} items late, {blocks}"
+        """Late items and blocks, for the headline: of all the blocks where disturbed ones have helped to meet it."""
+        clean, dirty = count(self.clean, "clean block"), count(self.dirty, "disturbed block")
+        samples, blocks = self.samples, clean if self.clean else dirty
+        if self.status is Status.MET and self.clean and self.dirty:
+            samples = [value for block in self._seen for value in block]
+            blocks = f"{clean}, {dirty}"
+        return f"{self._late(samples)} of {len(samples)} items late, {blocks}"
 
     def estimate(self, rounds: Sequence[Round]) -> Estimate | None:  # noqa: ARG002 - every gate is asked alike
         """Return the p99 of the samples; no interval, the verdict counts late items."""
@@ -112,6 +117,7 @@ class LatencyGate:
         if block.phase is Phase.WARM_UP or self.status is not Status.OPEN:
             return
         self._count(block)
+        self._together = max(self._together, block.together)
         late, items = self._late(block.latencies_s), len(block.latencies_s)
         self._seen.append(block.latencies_s)
         self._met_all.bet_many(late, items)
@@ -130,9 +136,13 @@ class LatencyGate:
         return log_average(
             (
                 self._met_clean.log_e / self.run_length,
-                self._met_all.log_e / pooled_run_length(self._seen),
+                self._met_all.log_e / self._deff(self._seen),
             )
         )
+
+    def _deff(self, blocks: Sequence[Sequence[float]]) -> float:
+        # A batch has one latency: where the slowest one holds the whole p90, no sample lies above it.
+        return max(float(self._together), pooled_run_length(blocks))
 
     def give_up(self) -> None:
         """End the bets undecided: a plain miss among the clean blocks is not near its limit, others hid it."""

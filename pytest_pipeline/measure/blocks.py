@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from itertools import chain
 
 from pytest_pipeline.judge.capacity import Capacity, why_no_reference
 from pytest_pipeline.judge.latency import MIN_BLOCK_ITEMS
 from pytest_pipeline.measure.control import ControlMonitor
-from pytest_pipeline.measure.excuses import MOST_EXCUSED, are_foreign, overlapping
+from pytest_pipeline.measure.excuses import MOST_EXCUSED, are_foreign, made_late_by, others_explain
 from pytest_pipeline.measure.heartbeat import Gap, Heartbeat
 from pytest_pipeline.measure.instruments import no_garbage_collection
 from pytest_pipeline.measure.items import schedule_ns
@@ -24,7 +25,14 @@ from pytest_pipeline.model.units import show_share
 from pytest_pipeline.stats.quantiles import quantile
 
 LATE_GENERATOR_SHARE = 0.1
-"""A p99 of send lag above this share of the limit makes the block dirty: the generator was late, not the system."""
+"""A p99 of send lag above this share of the limit makes the block dirty where others may have held up the generator.
+
+The generator is a thread of this process. Stages that hold the GIL hold it up as well: that is no excuse of theirs,
+and the latency counts from the intended start.
+"""
+
+LAPS_SHARE = 0.5
+"""Share of the plan's timeout that the laps of one execution may take."""
 
 IDLE_GAP_S = 0.05
 """Pause between blocks, so that one starts on drained workers (B3)."""
@@ -52,7 +60,8 @@ class BlockRunner:
         self._source = replace(source, in_flight=lane.width * lane.full_batch)
         self._num_items = num_items
         self._limit_s = requirement.effective_limit
-        self._arrivals = _arrivals(requirement, arrivals)
+        self.arrivals = _arrivals(requirement, arrivals)
+        """How items arrive in open loop; None in closed loop."""
         self._machine = machine
         self._monitor = monitor
         self._capacity = capacity
@@ -61,20 +70,33 @@ class BlockRunner:
 
     @property
     def executions(self) -> int:
-        """Executions that make one block."""
-        return math.ceil(MIN_BLOCK_ITEMS / self._num_items)
+        """Times that the items go through in one block."""
+        return self._laps * math.ceil(MIN_BLOCK_ITEMS / self._num_items / self._laps)
+
+    @property
+    def _laps(self) -> int:
+        """Times that the items go through in one execution.
+
+        A rate is a load only while items follow each other: one execution for every few of them would start each
+        time on empty queues. Batches have to come out as those of a single execution.
+        """
+        if self.arrivals is None or self._num_items % self._lane.full_batch:
+            return 1
+        wanted = math.ceil(MIN_BLOCK_ITEMS / self._num_items)
+        lap_s = self._num_items / self.arrivals.rate
+        return max(1, min(wanted, int(LAPS_SHARE * self._lane.timeout_s / lap_s)))
 
     @property
     def rate_per_s(self) -> float | None:
         """Arrival rate, items per second; None in closed loop."""
-        return None if self._arrivals is None else self._arrivals.rate
+        return None if self.arrivals is None else self.arrivals.rate
 
     @property
     def block_s(self) -> float | None:
         """Seconds that the arrivals of one block take; None in closed loop."""
-        if self._arrivals is None:
+        if self.arrivals is None:
             return None
-        return self.executions * self._num_items / self._arrivals.rate
+        return self.executions * self._num_items / self.arrivals.rate
 
     def run(self, phase: Phase) -> LatencyBlock:
         """Run one block and return it."""
@@ -88,13 +110,16 @@ class BlockRunner:
         gaps = self._gaps()
         controls.append(self._monitor.awake_s())
         watch.stop()
-        excused = overlapping(traces, gaps) if are_foreign(gaps, watch.foreign_cpu_s) else ()
+        foreign_s = watch.foreign_cpu_s
+        is_foreign = are_foreign(gaps, foreign_s)
+        excused = made_late_by(gaps, traces, self._limit_s) if is_foreign else ()
         latencies = [value for trace in traces for value in trace.latency_s.tolist()]
         lags = [value for trace in traces for value in trace.send_lag_s.tolist()]
         lag = quantile(lags, 0.99) if lags else 0.0
+        excusing_lag = lag if others_explain(sum(lags), foreign_s) else 0.0
         disturbance = (
             self._untrusted(was_throttled=watch.was_throttled)
-            or self._disturbance(controls, lag, len(excused) / len(latencies))
+            or self._disturbance(controls, excusing_lag, len(excused) / len(latencies))
             if latencies
             else "every item failed"
         )
@@ -108,6 +133,7 @@ class BlockRunner:
             phase=phase,
             evidence=watch.evidence,
             excused=excused,
+            together=max((trace.handed_over for trace in traces), default=1),
         )
         self._blocks.append(block)
         return block
@@ -115,8 +141,8 @@ class BlockRunner:
     def _traces(self) -> list[Trace]:
         traces = []
         with no_garbage_collection():
-            for _ in range(self.executions):
-                trace = self._lane.timed_execution(self._next_source())
+            for _ in range(self.executions // self._laps):
+                trace = self._lane.timed_execution(self._next_source(), laps=self._laps)
                 self._keep_slowest(trace)
                 traces.append(replace(trace, outputs=[]))
         return traces
@@ -133,10 +159,16 @@ class BlockRunner:
 
     def _next_source(self) -> Source:
         self._executions += 1
-        if self._arrivals is None:
+        if self.arrivals is None:
             return self._source
-        offsets = schedule_ns(self._arrivals, self._num_items, execution=self._executions)
-        return replace(self._source, offsets_ns=offsets, in_flight=None)
+        laps, factory = self._laps, self._source.factory
+        offsets = schedule_ns(self.arrivals, laps * self._num_items, execution=self._executions)
+        return replace(
+            self._source,
+            factory=lambda: chain.from_iterable(factory() for _ in range(laps)),
+            offsets_ns=offsets,
+            in_flight=None,
+        )
 
     def _untrusted(self, *, was_throttled: bool) -> str:
         if was_throttled:
@@ -151,7 +183,7 @@ class BlockRunner:
         if lag_s > LATE_GENERATOR_SHARE * self._limit_s:
             return f"generator late: p99 of the send lag is {lag_s * 1e3:.1f} ms"
         if excused_share > MOST_EXCUSED:
-            return f"no core for the heartbeat: others held every core during {show_share(excused_share)} of the items"
+            return f"no core for the heartbeat: others held every core and made {show_share(excused_share)} of the items late"
         return ""
 
 

@@ -1,4 +1,4 @@
-"""Which items of a latency block were in flight while others held every core (A9.9)."""
+"""Which items of a latency block are late because others held every core (A9.9)."""
 
 from __future__ import annotations
 
@@ -24,27 +24,38 @@ forbids for rounds). Half, because the CPU times of others are sampled in ticks 
 
 
 def are_foreign(gaps: Sequence[Gap], foreign_cpu_s: float | None) -> bool:
-    """Whether others used enough CPU time to explain the gaps.
+    """Whether others used enough CPU time to explain the gaps."""
+    return others_explain(sum(ended - began for began, ended in gaps) / 1e9, foreign_cpu_s)
+
+
+def others_explain(seconds: float, foreign_cpu_s: float | None) -> bool:
+    """Whether others used enough CPU time to explain a wait of so many seconds.
 
     True where the CPU time of others is unreadable: an excuse never fails a service.
     """
-    if foreign_cpu_s is None:
-        return True
-    gaps_s = sum(ended - began for began, ended in gaps) / 1e9
-    return foreign_cpu_s >= FOREIGN_PART * gaps_s
+    return foreign_cpu_s is None or foreign_cpu_s >= FOREIGN_PART * seconds
 
 
-def overlapping(traces: Sequence[Trace], gaps: Sequence[Gap]) -> tuple[int, ...]:
-    """Return the positions, counted over all the emitted items of `traces`, of those in flight during a gap."""
+def made_late_by(gaps: Sequence[Gap], traces: Sequence[Trace], limit_s: float) -> tuple[int, ...]:
+    """Return the positions, counted over all the emitted items of `traces`, of those that are late by the gaps alone.
+
+    Such an item would have been in time without the gaps between its entry, or up to `limit_s` before it, and its
+    end: a gap also delays who comes behind the items that it held up. How late an item is otherwise decides nothing;
+    one that is late by more than the gaps has no excuse.
+    """
     if not gaps:
         return ()
-    began, ended = np.array(sorted(gaps), dtype=np.int64).T
+    edges = np.array(sorted(gaps), dtype=np.int64)
+    ended = np.cumsum(edges[:, 1] - edges[:, 0])
+    lost = np.column_stack([ended - (edges[:, 1] - edges[:, 0]), ended]).ravel()
     found: list[int] = []
     position = 0
     for trace in traces:
         done = trace.emitted_ns > 0
-        first = np.searchsorted(ended, trace.admitted_ns[done], side="right")
-        last = np.searchsorted(began, trace.emitted_ns[done], side="left")
-        found += (position + np.flatnonzero(last > first)).tolist()
+        admitted, emitted = trace.admitted_ns[done], trace.emitted_ns[done]
+        since = admitted - int(limit_s * 1e9)
+        gone = np.interp(emitted, edges.ravel(), lost) - np.interp(since, edges.ravel(), lost)
+        late_by = (emitted - admitted) / 1e9 - limit_s
+        found += (position + np.flatnonzero((late_by > 0) & (late_by <= gone / 1e9))).tolist()
         position += int(done.sum())
     return tuple(found)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import psutil
 
-from pytest_pipeline.cores import cpu_quota, usable_cores
+from pytest_pipeline.cores import allowed_cores, cpu_quota, usable_cores
 from pytest_pipeline.measure.pressure import cpu_ticks, family
 from pytest_pipeline.model.environment import Environment
 
@@ -107,6 +107,7 @@ def describe(instruments: tuple[str, ...] = ()) -> Environment:
         gil=getattr(sys, "_is_gil_enabled", lambda: True)(),
         packages=_versions(),
         instruments=instruments,
+        cores_allowed=allowed_cores(),
     )
 
 

@@ -12,6 +12,7 @@ from typing import TypeVar
 from pytest_pipeline.executors.batches import open_plan
 from pytest_pipeline.executors.protocol import Diagnosable, Executor, Running
 from pytest_pipeline.measure.instruments import dropped_prints
+from pytest_pipeline.measure.laps import laps_of
 from pytest_pipeline.measure.outputs import OutputCheck
 from pytest_pipeline.model.device import DeviceDiagnosis
 from pytest_pipeline.model.failures import FailureLog
@@ -48,6 +49,7 @@ class Lane:
         self.name = executor.name
         self.width = executor.workers(plan)
         self.full_batch = plan.full_batch
+        self.timeout_s = plan.timeout_s
         self.startup_s = 0.0
         self.profile: Trace | None = None
         self.latency_profile: Trace | None = None
@@ -90,17 +92,21 @@ class Lane:
         """Execute once with prints kept and outputs compared in full."""
         return self._execute(source)
 
-    def execute_on(self, running: Running, source: Source) -> Trace:
+    def execute_on(self, running: Running, source: Source, *, laps: int = 1) -> Trace:
         """Execute once on foreign workers (those that hold the watched plan)."""
         with _surrounded(self._around):
             trace = running.run(self._collecting(source))
-        self._check_outputs(trace)
+        for lap in laps_of(trace, laps):
+            self._check_outputs(lap)
         return trace
 
-    def timed_execution(self, source: Source) -> Trace:
-        """Execute once with prints dropped; outputs are compared afterwards."""
+    def timed_execution(self, source: Source, *, laps: int = 1) -> Trace:
+        """Execute once with prints dropped; outputs are compared afterwards.
+
+        `source` has the items `laps` times: each lap is compared by itself, and counts as an execution.
+        """
         with dropped_prints():
-            return self._execute(source)
+            return self._execute(source, laps=laps)
 
     def sampled_execution(
         self, source: Source, meter: Callable[[Callable[[], Trace]], tuple[Trace, Reading]]
@@ -135,10 +141,10 @@ class Lane:
         if self.profile is None or trace.makespan_s <= self.profile.makespan_s:
             self.keep_profile(trace)
 
-    def _execute(self, source: Source) -> Trace:
+    def _execute(self, source: Source, *, laps: int = 1) -> Trace:
         self.open()
         assert self._running is not None
-        return self.execute_on(self._running, source)
+        return self.execute_on(self._running, source, laps=laps)
 
     def _collecting(self, source: Source) -> Source:
         """Return `source` so that failed items are counted where a gate limits them, and raise elsewhere."""

@@ -5,14 +5,16 @@ from __future__ import annotations
 import math
 
 from pytest_pipeline.judge.capacity import Capacity, why_no_reference
+from pytest_pipeline.judge.conclude import BUSY_SHARE
 from pytest_pipeline.judge.gate import Status
 from pytest_pipeline.judge.latency import MAX_BLOCKS, PLAIN_MISS, LatencyGate
 from pytest_pipeline.measure.blocks import BlockRunner
 from pytest_pipeline.measure.budget import HARD_CAP, SMALLEST_CLEAN_SHARE, pause_s
 from pytest_pipeline.measure.control import ControlMonitor
 from pytest_pipeline.measure.excuses import GAP_SHARE
+from pytest_pipeline.measure.filling import never_in_time
 from pytest_pipeline.measure.heartbeat import Heartbeat
-from pytest_pipeline.measure.quiet import wait_for_quiet
+from pytest_pipeline.measure.quiet import is_self_disturbed, wait_for_quiet
 from pytest_pipeline.measure.trial import Measured, Trial
 from pytest_pipeline.model.rounds import Phase
 from pytest_pipeline.stats.rate import blocks_to_miss
@@ -64,12 +66,21 @@ class LatencyPhase:
             arrivals=self._trial.arrivals,
             machine=self._trial.machine,
             monitor=self._monitor,
-            capacity=Capacity(self._monitor.reference, self._measured.cpu_share or 0.0, 1.0),
+            capacity=self._capacity,
             blocks=self._measured.blocks,
             heartbeat=heartbeat,
         )
 
     def _decide(self, gate: LatencyGate, runner: BlockRunner) -> None:
+        never = never_in_time(
+            runner.arrivals,
+            full_batch=self._trial.plan.full_batch,
+            num_items=self._measured.num_items,
+            limit_s=gate.requirement.effective_limit,
+        )
+        if never:
+            self._measured.unreachable[id(gate)] = never
+            return
         block_s = self._block_s(gate, runner)
         items = runner.executions * self._measured.num_items
         need_s = math.ceil(gate.samples_needed / items) * block_s
@@ -77,18 +88,35 @@ class LatencyPhase:
         self._trial.progress(
             f"p99 of {gate.executor}: needs {gate.samples_needed} items{rate}, about {need_s:.0f} s"
         )
-        if need_s > HARD_CAP * self._trial.budget_s:
-            self._measured.budget_short[id(gate)] = (
-                f"p99 needs {gate.samples_needed} items{rate}: {need_s:.0f} s, and the budget of "
-                f"{self._trial.budget_s:.0f} s extends to {HARD_CAP * self._trial.budget_s:.0f} s at most; "
-                f'raise the rate or write @pytest.mark.measure(budget="{need_s / 2:.0f}s")'
-            )
+        short = self._shortage(gate, f"{items} items{rate}", block_s, need_s)
+        if short:
+            self._measured.budget_short[id(gate)] = short
             return
         self._bet(gate, runner, items, block_s)
 
+    def _shortage(self, gate: LatencyGate, block: str, block_s: float, need_s: float) -> str:
+        """Return why the budget can hold no met, or no miss however plain; a gate needs room for both."""
+        cap_s, blocks = HARD_CAP * self._trial.budget_s, self._blocks_to_miss
+        wanted_s = max(need_s, blocks * block_s)
+        if wanted_s <= cap_s:
+            return ""
+        needs = f"p99 needs {gate.samples_needed} items to be met"
+        if need_s <= cap_s:
+            needs = f"a plain miss of p99 needs {blocks} blocks of {block}, one after the other"
+        return (
+            f"{needs}: {wanted_s:.0f} s, and the budget of {self._trial.budget_s:.0f} s extends to {cap_s:.0f} s at most; "
+            f'raise the rate, pass fewer items, or write @pytest.mark.measure(budget="{wanted_s / 2:.0f}s")'
+        )
+
+    @property
+    def _blocks_to_miss(self) -> int:
+        """Blocks until a plain miss is suspected: all but the first follow a clean one."""
+        return (blocks_to_miss(self._trial.errors.missed, late_share=PLAIN_MISS) or 0) + 1
+
     def _bet(self, gate: LatencyGate, runner: BlockRunner, items: int, block_s: float) -> None:
         began_ns = self._trial.machine.clock.now_ns()
-        while gate.status is Status.OPEN and gate.clean < MAX_BLOCKS:
+        most = max(MAX_BLOCKS, 2 * math.ceil(gate.samples_needed / items))
+        while gate.status is Status.OPEN and gate.clean < most:
             elapsed = (self._trial.machine.clock.now_ns() - began_ns) / 1e9
             if elapsed > self._allowed_s(gate, items, block_s):
                 break
@@ -100,6 +128,20 @@ class LatencyPhase:
             self._confirm(gate, runner)
         elif gate.status is Status.OPEN:
             gate.give_up()
+            self._ask_for_silence(gate)
+
+    def _ask_for_silence(self, gate: LatencyGate) -> None:
+        """Find out whether the code under test itself disturbed the blocks (A9.7)."""
+        is_busy = gate.dirty > BUSY_SHARE * (gate.clean + gate.dirty)
+        if not is_busy or not self._monitor.reference.is_valid:
+            return
+        self._trial.progress("listening to the machine without stages")
+        if is_self_disturbed(self._trial, self._monitor, self._capacity.clean_factor):
+            self._measured.self_disturbed.add(id(gate))
+
+    @property
+    def _capacity(self) -> Capacity:
+        return Capacity(self._monitor.reference, self._measured.cpu_share or 0.0, 1.0)
 
     def _allowed_s(self, gate: LatencyGate, items: int, block_s: float) -> float:
         """Return the seconds that a met verdict, or a plain miss, may take at the shares of blocks seen.
@@ -107,7 +149,7 @@ class LatencyPhase:
         Each side has its own: met bets on every clean block, missed on those after another clean one.
         """
         to_meet = gate.samples_needed / items + 1
-        to_miss = (blocks_to_miss(self._trial.errors.missed, late_share=PLAIN_MISS) or 0) + 2
+        to_miss = self._blocks_to_miss + 1
         blocks = max(to_meet / _share(gate.clean, gate), to_miss / _share(gate.bets, gate))
         return max(self._trial.budget_s, min(HARD_CAP * self._trial.budget_s, blocks * block_s))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from statistics import median
 
@@ -10,6 +11,7 @@ from pytest_pipeline.judge.ladder import LadderGate
 from pytest_pipeline.judge.overlap import OverlapGate
 from pytest_pipeline.measure.budget import (
     HARD_CAP,
+    STREAK_ROUNDS,
     Need,
     deadline_s,
     estimate_executions_need,
@@ -23,6 +25,7 @@ from pytest_pipeline.measure.rounds import RoundRunner
 from pytest_pipeline.measure.supply import Supply
 from pytest_pipeline.measure.trial import Measured, Trial
 from pytest_pipeline.model.rounds import Phase
+from pytest_pipeline.stats.ladder import rounds_to_decide
 
 DISPLAY_ROUNDS = 7
 """Clean rounds from which the displayed 95 % interval is bounded (A9.11)."""
@@ -60,6 +63,7 @@ class RatioPhase:
         if not self._trial.candidates and not self._trial.round_gates:
             return
         self._check_reach()
+        self._check_rounds()
         self._supply.wait_for(self._trial.ladder_gates)
         while self._wants_more():
             self._one_round()
@@ -132,6 +136,25 @@ class RatioPhase:
             if never:
                 self._measured.unreachable[id(gate)] = never
 
+    def _check_rounds(self) -> None:
+        """Find gates that `max_rounds` would never let miss: they could only skip a regression, not fail it."""
+        assert self._measured.shape is not None
+        most, sub_pairs = self._trial.max_rounds, self._measured.shape.sub_pairs
+        needed = {
+            id(gate): rounds_to_decide(self._trial.errors.missed) + STREAK_ROUNDS
+            for gate in self._trial.ladder_gates
+        }
+        needed |= {
+            id(gate): math.ceil(gate.executions_to_miss / sub_pairs)
+            for gate in self._trial.overlap_gates
+        }
+        for gate, least in needed.items():
+            if most < least:
+                self._measured.budget_short[gate] = (
+                    f"max_rounds={most} cannot hold a miss, which takes {least} rounds at least: "
+                    f"write @pytest.mark.measure(max_rounds={least}) or more, or leave max_rounds out"
+                )
+
     def _check_budget(self) -> None:
         """Find out once, from a clean round, whether the budget can hold a verdict.
 
@@ -198,7 +221,7 @@ class RatioPhase:
         if not disturbed or self._measured.shortfalls or self._measured.mistrusts:
             return
         self._trial.progress("listening to the machine without stages")
-        if is_self_disturbed(self._trial, self._runner, self._monitor):
+        if is_self_disturbed(self._trial, self._monitor, self._runner.clean_factor):
             self._measured.self_disturbed |= {id(gate) for gate in disturbed}
 
     @property

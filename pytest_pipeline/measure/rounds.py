@@ -98,15 +98,10 @@ class RoundRunner:
             self._sub_pair(taken, controls, foreign)
         controls.append(self._monitor.sample_s())
 
-    def is_slow(self, controls_s: Sequence[float]) -> bool:
-        """Whether not one of these control times is what the machine gives when idle."""
-        reference = self._monitor.reference.parallel_s
-        return min(controls_s) > self._capacity.clean_factor * reference
-
-    def is_quiet(self, controls_s: Sequence[float]) -> bool:
-        """Whether all these control times are what the machine gives when idle."""
-        reference = self._monitor.reference.parallel_s
-        return max(controls_s) <= self._capacity.clean_factor * reference
+    @property
+    def clean_factor(self) -> float:
+        """Control time / reference up to which the machine counts as idle."""
+        return self._capacity.clean_factor
 
     def _cold_starts(self, controls: list[float], foreign: list[str]) -> dict[str, float]:
         """Open the cold arms anew, after a control of their own, and return their start-ups, seconds.
@@ -181,9 +176,9 @@ class RoundRunner:
         if watch.was_throttled:
             return "throttled: the CPU quota throttled this container during the round"
         over_quota = next((text for text in foreign if text.startswith(QUOTA)), "")
-        if over_quota or not self._cold or self.is_quiet(controls[:2]):
+        slowest = max(controls[:2]) / self._monitor.reference.parallel_s if self._cold else 0.0
+        if over_quota or slowest <= self.clean_factor:
             return over_quota
-        slowest = max(controls[:2]) / self._monitor.reference.parallel_s
         return f"control kernel slow beside the start-up: {slowest:.2f}x its reference time"
 
     def _slowness(self, controls: Sequence[float]) -> str:

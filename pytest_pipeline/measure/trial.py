@@ -178,8 +178,10 @@ class Measured:
     """By gate (id): why this plan can never meet it."""
     self_disturbed: set[int] = field(default_factory=set)
     """Gates (id) that stayed open because the code under test itself keeps the machine busy."""
+    hung_before: tuple[str, ...] = ()
+    """Worker threads that hung in earlier runs of this process, and still do."""
     abandoned: tuple[str, ...] = ()
-    """Hung worker threads."""
+    """Hung worker threads, those of earlier runs included."""
 
     def circumstances(self, gate: Gate, company: str = "") -> Circumstances:
         """Return what may explain why `gate` stayed open."""

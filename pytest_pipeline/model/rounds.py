@@ -136,4 +136,7 @@ class LatencyBlock:
     evidence: Evidence | None = None
     """What the operating system saw from the first control to the last; None when it was not asked."""
     excused: tuple[int, ...] = ()
-    """Positions in `latencies_s` of the items during which others held every core; they count for met, not for missed."""
+    """Positions in `latencies_s` of the items that are late because others held every core; they count for met, not for
+    missed."""
+    together: int = 1
+    """Items that travelled together and have the latency of the last of them: late ones come in such runs."""

@@ -17,6 +17,7 @@ from pytest_pipeline.model.units import (
     parse_seconds,
     parse_share,
     positive_number,
+    show_share,
 )
 from pytest_pipeline.plugin.names import near
 
@@ -69,7 +70,7 @@ def requirement(mark: pytest.Mark, location: str) -> Requirement:
             rate_per_s = positive_number(rate, what="rate", accepts="items per second")
     except UsageError as problem:
         raise UsageError(f"{where}: {problem}") from None
-    return Requirement(
+    made = Requirement(
         gate.quantity,
         limit,
         executor=_bound_executor(where, given),
@@ -78,6 +79,12 @@ def requirement(mark: pytest.Mark, location: str) -> Requirement:
         rate_per_s=rate_per_s,
         location=location,
     )
+    if made.quantity is Quantity.OVERLAP and made.effective_limit <= 1:
+        raise UsageError(
+            f"{where}: min={limit:g} less its tolerance of {show_share(tolerance)} is {made.effective_limit:.3g}, and a "
+            "serial loop has 1: ask for more, or write a smaller tolerance="
+        )
+    return made
 
 
 def add_gate(

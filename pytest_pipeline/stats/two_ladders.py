@@ -58,6 +58,11 @@ class TwoLadders:
         return log_average((alone, self._share + self._mean.log_e_after(total, seen)))
 
     @property
+    def is_led_by_mean(self) -> bool:
+        """Whether the ladder on the mean holds the larger part of E."""
+        return self._share is not None and self._share + self._mean.log_e > self._first.log_e
+
+    @property
     def rounds(self) -> int:
         """How many rounds the first ladder bet on."""
         return self._first.rounds

@@ -52,6 +52,10 @@ BAD = [
     ("efficiency(min=80)", '*min=80 is not an efficiency: write "80%" or 0.8 (above 0, at most 1)'),
     ('efficiency(min="most")', "@pytest.mark.efficiency: min='most' is not an efficiency*"),
     ("overlap(min=1)", "*overlap: min=1 must be above 1, which is what a serial loop has"),
+    (
+        "overlap(min=1.05)",
+        "*overlap: min=1.05 less its tolerance of 5 % is 0.998, and a serial loop has 1: ask for more*",
+    ),
     ('overlap(min="all")', "*overlap: min='all' is a str: expected a number of items above 1"),
     ("overlap(min=2, cold=True)", "*overlap: unknown argument cold=True*"),
     ("peak_memory(max=0)", "@pytest.mark.peak_memory: max=0 must be above zero and finite"),

@@ -105,8 +105,8 @@ def test_a_p99_gate_beside_a_self_disturbed_speedup_answers_for_itself():
     gates = [speedup(1.7), p99(0.003, rate_per_s=100)]
     ratio, tail = lab.compare(items=range(16), requirements=gates, budget_s=8).findings
     assert (ratio.verdict, ratio.reason) == SELF_DISTURBED
-    assert tail.reason is not Reason.SELF_DISTURBED
-    assert tail.verdict is not Verdict.MISSED
+    # Its blocks are long enough for the machine to come to rest before their last control.
+    assert (tail.verdict, tail.reason) == (Verdict.MISSED, Reason.NONE)
 
 
 @pytest.mark.parametrize(("missed", "checks"), [(0.001, 5), (0.0005, 6), (0.0001, 7)])

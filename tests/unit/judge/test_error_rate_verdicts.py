@@ -311,3 +311,10 @@ def test_five_times_the_allowed_failures_are_found_within_the_rounds_of_an_ordin
             made.observe(FailedShare(failed, 40, failed))
         found += made.status is Status.MISSED
     assert found >= 95
+
+
+def test_a_plain_miss_of_a_long_item_list_is_missed_although_few_executions_hold_all_the_items():
+    lab = Lab()
+    often = fails(lab, lambda item, arm: arm == "threads" and item % 20 == 0, seconds=0.005)
+    (finding,) = lab.compare([often], range(1000), requirements=[error_rate(0.01)]).findings
+    assert finding.verdict is Verdict.MISSED

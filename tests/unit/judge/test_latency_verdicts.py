@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+import numpy as np
 import pytest
-from unit.virtual import Lab, p99, wake_up_slowly
+from unit.virtual import Lab, p99, used, wake_up_slowly
 
 from pytest_pipeline.judge.gate import Errors
 from pytest_pipeline.judge.latency import LatencyGate
 from pytest_pipeline.measure.trial import blocks_of
 from pytest_pipeline.model.finding import Reason, Verdict
 from pytest_pipeline.model.plan import Arrivals, Stage
+from pytest_pipeline.model.rounds import LatencyBlock
 from pytest_pipeline.testing.executor import VirtualRunning
 
 
@@ -88,6 +92,17 @@ def test_a_gate_that_can_never_get_enough_samples_is_invalid_with_the_number_nee
     assert "extends to 40 s" in finding.text
 
 
+def test_a_batch_that_fills_too_slowly_at_its_rate_is_said_before_any_budget_is_spent():
+    lab = Lab()
+    stages = [lab.stage("fetch", 0.001), Stage(list, name="embed", batch=32)]
+    (finding,) = lab.compare(stages, range(64), requirements=[p99(0.2, rate_per_s=50)]).findings
+    assert (finding.verdict, finding.reason) == (Verdict.INVALID, Reason.UNREACHABLE)
+    assert "a batch of 32 is full 620 ms after its first item at 50/s" in finding.text
+    assert "66 % of the items wait too long" in finding.text
+    quick = lab.compare(stages, range(64), requirements=[p99(0.2, rate_per_s=500)], budget_s=60)
+    assert quick.findings[0].verdict is Verdict.MET
+
+
 def test_without_a_rate_the_loop_is_closed_and_labelled_service_latency():
     lab = Lab()
     result = lab.compare(requirements=[p99(1.0)])
@@ -142,7 +157,7 @@ def often_late(lab: Lab) -> list[Stage]:
 
 
 def test_a_plain_miss_is_found_beside_a_neighbour_who_leaves_half_of_the_blocks_alone():
-    lab = Lab(neighbour=lambda now: 3.0 if now % 6 > 3.5 else 1.0)
+    lab = Lab(neighbour=lambda now: 3.0 if now % 8 > 4.5 else 1.0)
     requirements = [p99(0.01, rate_per_s=100)]
     (finding,) = lab.compare(often_late(lab), requirements=requirements, budget_s=5).findings
     assert finding.verdict is Verdict.MISSED
@@ -170,3 +185,99 @@ def test_cores_that_wake_up_slowly_after_a_pause_disturb_no_block():
     wake_up_slowly(lab)
     (finding,) = lab.compare(requirements=[p99(0.05, rate_per_s=100)]).findings
     assert (finding.verdict, finding.dirty_rounds) == (Verdict.MET, 0)
+
+
+def late_generator(lab: Lab) -> None:
+    """Let the thread that offers the items wake up 180 ms late beside every slow one, as one without the GIL does."""
+    opened = lab.threads.open
+
+    def open_(plan):
+        running = opened(plan)
+        run = running.run
+
+        def late(source):
+            trace = run(source)
+            if len(trace.send_lag_s):
+                return replace(
+                    trace, send_lag_s=np.where(np.arange(len(trace.latency_s)) % 20, 0.0, 0.18)
+                )
+            return trace
+
+        running.run = late
+        return running
+
+    lab.threads.open = open_
+
+
+@pytest.mark.parametrize(("cores", "verdict"), [(0.0, "missed"), (1.0, "inconclusive")])
+def test_a_generator_that_the_stages_themselves_hold_up_excuses_nothing(cores, verdict):
+    lab = Lab(usage=used(lambda _: cores))
+    late_generator(lab)
+    stages = [lab.stage("fetch", 0.001), slow_for(lab, 0.05, slow=0.2)]
+    (finding,) = lab.compare(stages, requirements=[p99(0.08, rate_per_s=50)], budget_s=60).findings
+    assert finding.verdict == verdict
+
+
+def test_a_rate_above_the_service_rate_is_missed_however_few_the_items():
+    lab = Lab()
+    wanted = p99(0.08, rate_per_s=100)
+    (finding,) = lab.compare([lab.stage("parse", 0.03)], range(3), requirements=[wanted]).findings
+    assert finding.verdict is Verdict.MISSED
+
+
+def test_outputs_are_compared_in_every_lap_of_an_open_loop():
+    lab = Lab()
+    calls = {"n": 0}
+
+    def parse(item):
+        lab.machine.work(0.001)
+        calls["n"] += lab.machine.running == "threads"
+        return -1 if calls["n"] == 60 else item
+
+    (finding,) = lab.compare(
+        [Stage(parse, name="parse")], range(10), requirements=[p99(0.08, rate_per_s=100)]
+    ).findings
+    assert finding.reason is Reason.OUTPUTS_DIFFER
+    assert "expected" in finding.text
+
+
+def test_items_that_share_a_batch_are_one_observation_and_not_many():
+    gate = LatencyGate(p99(0.1), "threads", errors=Errors(), together=32)
+    in_batches = tuple(0.01 * (1 + k // 32) for k in range(128))
+    for _ in range(3):
+        gate.observe(LatencyBlock("threads", None, in_batches, 0.0, is_clean=True, together=32))
+    assert gate.status.name == "OPEN"
+    assert gate.samples_needed > 9000
+
+
+def test_an_item_list_so_long_that_no_miss_fits_the_budget_is_invalid_and_never_near_its_limit():
+    lab = Lab()
+    stages = [lab.stage("fetch", 0.001), slow_for(lab, 0.05)]
+    (finding,) = lab.compare(
+        stages, range(1000), requirements=[p99(0.01, rate_per_s=50)], budget_s=30
+    ).findings
+    assert (finding.verdict, finding.reason) == (Verdict.INVALID, Reason.SAMPLES)
+    assert "a plain miss of p99 needs 7 blocks of 1000 items at 50/s" in finding.text
+
+
+def test_code_that_keeps_the_machine_busy_itself_cannot_hide_a_tail_behind_it():
+    lab = Lab(cpu_share=1.0)
+    until_s = {"now": 0.0}
+    opened = lab.threads.open
+
+    def open_(plan):
+        running = opened(plan)
+        run = running.run
+
+        def leaves_it_busy(source):
+            trace = run(source)
+            until_s["now"] = lab.machine.clock.now_ns() / 1e9 + 0.6
+            return trace
+
+        running.run = leaves_it_busy
+        return running
+
+    lab.threads.open = open_
+    lab.machine._neighbour = lambda now: 1.8 if now < until_s["now"] else 1.0
+    (finding,) = lab.compare(requirements=[p99(0.003, rate_per_s=100)], budget_s=8).findings
+    assert (finding.verdict, finding.reason) == (Verdict.MISSED, Reason.SELF_DISTURBED)

@@ -50,3 +50,12 @@ def test_each_round_says_whether_somebody_can_have_disturbed_it(cores, was_alone
     lab = Lab(cpu_share=1.0, usage=used(lambda _: cores))
     rounds = lab.compare(requirements=[speedup(1.8)]).rounds
     assert {each.was_alone for each in rounds} == {was_alone}
+
+
+def test_the_headline_names_the_mean_that_has_decided_and_claims_nothing_of_the_median():
+    lab = alone()
+    lab.threads.slowdown = sometimes(1 / 3, 5.0)
+    (finding,) = lab.compare(requirements=[speedup(1.9)], budget_s=40).findings
+    assert finding.verdict is Verdict.MISSED
+    assert " >= " not in finding.headline
+    assert "undisturbed ones" in finding.headline

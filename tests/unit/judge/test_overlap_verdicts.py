@@ -213,3 +213,10 @@ def test_a_plan_of_which_only_a_sample_of_the_visits_is_kept_is_told_at_once_to_
     assert (finding.verdict, finding.reason) == (Verdict.INVALID, Reason.UNREACHABLE)
     assert "of its 1,200,000 visits only a sample is kept" in finding.text
     assert "use fewer items" in finding.text
+
+
+def test_a_serial_loop_never_meets_a_limit_that_its_tolerance_lets_down_to_one():
+    lab = Lab()
+    wanted = [overlap(2.0, tolerance=0.5)]
+    (finding,) = lab.compare(requirements=wanted, candidates=[serial_loop(lab)]).findings
+    assert finding.verdict is Verdict.MISSED

@@ -84,7 +84,7 @@ def test_a_value_within_the_tolerance_is_met_and_the_message_says_so():
 def test_a_test_at_exactly_the_effective_limit_is_near_its_limit_and_not_failed():
     lab = Lab()
     lab.threads.slowdown = lambda _: (160 / 82) / (1.9 * 0.95) * 0.999999
-    (finding,) = lab.compare(requirements=[speedup(1.9, tolerance=0.05)], max_rounds=3).findings
+    (finding,) = lab.compare(requirements=[speedup(1.9, tolerance=0.05)], max_rounds=8).findings
     assert (finding.verdict, finding.reason) == (Verdict.INCONCLUSIVE, Reason.NEAR_LIMIT)
 
 
@@ -92,12 +92,12 @@ def test_a_gate_near_its_limit_says_what_more_rounds_would_decide():
     lab = Lab()
     lab.threads.slowdown = lambda _: (160 / 82) / (1.9 * 0.95) * 1.01
     asked = [speedup(1.9, tolerance=0.05)]
-    (finding,) = lab.compare(requirements=asked, max_rounds=6).findings
+    (finding,) = lab.compare(requirements=asked, max_rounds=8).findings
     assert (finding.verdict, finding.reason) == (Verdict.INCONCLUSIVE, Reason.NEAR_LIMIT)
     (sentence,) = finding.evidence
     assert sentence == (
-        "6 clean rounds lean to missed: about 13 like them decide, which "
-        '@pytest.mark.measure(budget="40s", max_rounds=13) should hold'
+        "8 clean rounds lean to missed: about 13 like them decide, which "
+        '@pytest.mark.measure(budget="30s", max_rounds=13) should hold'
     )
     (decided,) = lab.compare(requirements=asked, max_rounds=13).findings
     assert decided.verdict is Verdict.MISSED
@@ -329,3 +329,16 @@ def test_a_plan_that_waits_by_itself_is_judged_on_one_core():
     lab = Lab(cpu_share=0.3, waiting=0.0, cores=1.0)
     lab.threads.slowdown = lambda _: 1.6
     assert lab.compare(requirements=[speedup(1.5)]).findings[0].verdict is Verdict.MISSED
+
+
+def test_so_few_rounds_that_no_regression_could_fail_are_invalid_with_the_number():
+    (finding,) = Lab().compare(requirements=[speedup(3.0)], max_rounds=5).findings
+    assert (finding.verdict, finding.reason) == (Verdict.INVALID, Reason.BUDGET)
+    assert "max_rounds=5 cannot hold a miss, which takes 7 rounds at least" in finding.text
+
+
+def test_a_small_limit_makes_no_waiting_plan_of_one_that_computes():
+    lab = Lab(cpu_share=1.0, neighbour=lambda _: 1.6)
+    lab.threads.slowdown = lambda _: 1.95 / 0.4
+    (finding,) = lab.compare(requirements=[speedup(0.5)], budget_s=20).findings
+    assert (finding.verdict, finding.reason) == (Verdict.INCONCLUSIVE, Reason.CAPACITY)

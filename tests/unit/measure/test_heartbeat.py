@@ -16,7 +16,7 @@ from unit.virtual import Lab, p99
 
 from pytest_pipeline.judge.gate import Errors
 from pytest_pipeline.judge.latency import LatencyGate
-from pytest_pipeline.measure.excuses import are_foreign, overlapping
+from pytest_pipeline.measure.excuses import are_foreign, made_late_by
 from pytest_pipeline.measure.heartbeat import has_shared_clock, start_heartbeat
 from pytest_pipeline.measure.helper import HelperProcess, start_helper
 from pytest_pipeline.measure.machine import Usage
@@ -94,7 +94,7 @@ class Stalled:
     def compare(self, **options):
         stages = [Stage(self.infer, name="infer")]
         requirements = [p99(LIMIT_S, rate_per_s=100)]
-        return self.lab.compare(stages, range(40), requirements=requirements, **options)
+        return self.lab.compare(stages, range(120), requirements=requirements, **options)
 
 
 def test_a_service_that_is_late_only_in_gaps_is_neither_missed_nor_met():
@@ -130,12 +130,26 @@ def test_where_the_cpu_time_of_others_is_unreadable_gaps_excuse():
     assert not are_foreign([(0, 10**9)], 0.4)
 
 
-def test_items_in_flight_during_a_gap_are_found_over_all_the_executions_of_a_block():
-    first = trace(admitted=[0, 100, 200], emitted=[50, 150, 250])
-    second = trace(admitted=[300, 400, 500], emitted=[350, 0, 550])  # the second item failed
-    assert overlapping([first, second], [(140, 160), (510, 520)]) == (1, 4)
-    assert overlapping([first], [(50, 100)]) == ()
-    assert overlapping([first], []) == ()
+MS = 1_000_000
+
+
+def test_items_that_only_gaps_made_late_are_found_over_all_the_executions_of_a_block():
+    first = trace(admitted=[0, 100 * MS, 200 * MS], emitted=[50 * MS, 165 * MS, 250 * MS])
+    second = trace(admitted=[300 * MS, 400 * MS, 500 * MS], emitted=[350 * MS, 0, 565 * MS])
+    gaps = [(140 * MS, 160 * MS), (510 * MS, 530 * MS)]
+    assert made_late_by(gaps, [first, second], 0.050) == (1, 4)  # the second one of `second` failed
+    assert made_late_by(gaps, [first, second], 0.070) == ()
+    assert made_late_by([], [first], 0.050) == ()
+
+
+def test_an_item_that_is_late_by_more_than_the_gaps_has_no_excuse():
+    slow = trace(admitted=[0], emitted=[500 * MS])
+    assert made_late_by([(100 * MS, 109 * MS)], [slow], 0.084) == ()
+
+
+def test_an_item_behind_those_that_a_gap_held_up_is_excused_as_well():
+    behind = trace(admitted=[100 * MS], emitted=[190 * MS])
+    assert made_late_by([(40 * MS, 101 * MS)], [behind], 0.080) == (0,)
 
 
 def trace(*, admitted: list[int], emitted: list[int]) -> Trace:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from unit.virtual import Lab, speedup
 
@@ -129,3 +131,63 @@ def test_a_baseline_of_worker_processes_is_not_asked_which_stage_modified_an_ite
     (finding,) = result.findings
     assert finding.reason is Reason.ITEMS_MODIFIED
     assert "a stage under serial modified item 0" in finding.headline
+
+
+def test_an_arm_that_drops_items_is_wrong_even_where_outputs_are_not_compared():
+    lab = Lab()
+    opened = lab.threads.open
+
+    def open_(plan):
+        running = opened(plan)
+        run = running.run
+        running.run = lambda source: replace(
+            trace := run(source), outputs=trace.outputs[: len(trace.outputs) // 2]
+        )
+        return running
+
+    lab.threads.open = open_
+    (finding,) = lab.compare(requirements=[speedup(1.5)], check=None).findings
+    assert (finding.verdict, finding.reason) == (Verdict.INVALID, Reason.OUTPUTS_DIFFER)
+    assert "20 outputs instead of 40" in finding.text
+
+
+class Table:
+    """Compares element by element, and has no truth of its own."""
+
+    def __init__(self, value):
+        self.value = value
+
+    def __eq__(self, other):
+        return Cells()
+
+    __hash__ = None
+
+
+class Cells:
+    def __bool__(self):
+        raise TypeError("the truth value of a table is ambiguous")
+
+
+class Frame(Table):
+    def equals(self, other):
+        return self.value == other.value
+
+
+def test_outputs_without_a_single_answer_to_equality_are_asked_with_equals():
+    lab = Lab()
+    same = [lab.stage("fetch", 0.001), Stage(Frame, name="score")]
+    assert (
+        lab.compare(same, requirements=[speedup(1.01)]).findings[0].reason
+        is not Reason.STAGE_RAISED
+    )
+    other = differs_under_threads(lab, Frame)
+    other[1] = Stage(lambda item: Frame((item, lab.machine.running)), name="score")
+    assert lab.compare(other).findings[0].reason is Reason.OUTPUTS_DIFFER
+
+
+def test_outputs_that_cannot_be_compared_say_so_and_what_to_pass():
+    lab = Lab()
+    (finding,) = lab.compare([lab.stage("fetch", 0.001), Stage(Table, name="score")]).findings
+    assert finding.reason is Reason.OUTPUTS_DIFFER
+    assert "outputs of type Table cannot be compared with ==" in finding.text
+    assert "pass check=" in finding.text
