@@ -12,7 +12,7 @@ from pytest_pipeline.assembling.assembly import Assembly
 from pytest_pipeline.assembling.ending import note_advice
 from pytest_pipeline.assembling.gating import Arms, make_gates, under
 from pytest_pipeline.assembling.outlook import outlook
-from pytest_pipeline.errors import UsageError, WorkerDiedError
+from pytest_pipeline.errors import UsageError, WorkerDiedError, original
 from pytest_pipeline.executors.protocol import Executor
 from pytest_pipeline.executors.registry import hung_workers, resolve
 from pytest_pipeline.judge.failures import ErrorRateGate
@@ -137,7 +137,8 @@ def default_machine() -> Machine:
 
 
 def _run(trial: Trial, assembly: Assembly, observer: Observer, mode: str) -> Comparison:
-    measured = Measured(abandoned=hung_workers())
+    hung = hung_workers()
+    measured = Measured(hung_before=hung, abandoned=hung)
     began_ns = trial.machine.clock.now_ns()
 
     def seconds() -> float:
@@ -150,9 +151,10 @@ def _run(trial: Trial, assembly: Assembly, observer: Observer, mode: str) -> Com
         try:
             measure(trial, measured, once=mode == "off")
         except BaseException as error:
-            so_far = assembly.interrupted(measured, seconds(), error)
+            raised = original(error)
+            so_far = assembly.interrupted(measured, seconds(), raised)
             observer.finished(so_far)
-            note_advice(error, so_far.findings[0])
+            note_advice(raised, so_far.findings[0])
             raise
     comparison = assembly.complete(measured, seconds(), is_off=mode == "off")
     observer.finished(comparison)

@@ -14,12 +14,13 @@ def usable_cores(*, own: Path = _OWN, root: Path = _CGROUP) -> int:
 
     Only the whole part of a quota counts: a worker more would spend its time throttled.
     """
-    cores = _affinity()
+    cores = allowed_cores()
     quota = cpu_quota(own=own, root=root)
     return cores if quota is None else max(1, min(cores, int(quota)))
 
 
-def _affinity() -> int:
+def allowed_cores() -> int:
+    """Return the cores that affinity leaves, whatever the quota."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1

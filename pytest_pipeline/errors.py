@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from dataclasses import FrozenInstanceError
 
 
 def notes_of(error: BaseException) -> tuple[str, ...]:
@@ -22,6 +23,19 @@ def add_note(error: BaseException, note: str) -> None:
         if not hasattr(error, "__notes__"):
             object.__setattr__(error, "__notes__", [])
         error.add_note(note)
+
+
+def original(error: BaseException) -> BaseException:
+    """Return what a stage raised, where a context manager made of a generator could not hand it on.
+
+    `contextlib` sets the `__traceback__` of whatever passes, which an exception that is a frozen dataclass refuses.
+    """
+    while isinstance(error, FrozenInstanceError) and "'__traceback__'" in str(error):
+        if error.__context__ is None:
+            break
+        error = error.__context__
+        object.__setattr__(error, "__suppress_context__", True)  # which is the refusal
+    return error
 
 
 class PipelineError(Exception):

@@ -15,9 +15,10 @@ from pytest_pipeline.explain.gate_causes import (
     throughput_advice,
 )
 from pytest_pipeline.explain.memory import ONE_AT_A_TIME, memory_advice, memory_lines
-from pytest_pipeline.explain.tail import late_cause
+from pytest_pipeline.explain.tail import late_advice
 from pytest_pipeline.judge.gate import Gate
 from pytest_pipeline.measure.trial import Measured, Trial
+from pytest_pipeline.model.calls import call_of
 from pytest_pipeline.model.comparison import Arm
 from pytest_pipeline.model.requirement import Quantity
 from pytest_pipeline.model.trace import Trace
@@ -41,7 +42,7 @@ class Adviser:
             return NOTHING
         match gate.requirement.quantity:
             case Quantity.ERROR_RATE | Quantity.PEAK_MEMORY:
-                return self._counted(gate)
+                return self._counted(gate, trace)
             case Quantity.P99_LATENCY:
                 return self._late_items(gate)
             case Quantity.FIRST_RESULT:
@@ -61,24 +62,29 @@ class Adviser:
             case _:
                 return ()
 
-    def _counted(self, gate: Gate) -> Advice:
+    def _counted(self, gate: Gate, trace: Trace) -> Advice:
         lane, first = self._trial.lane(gate.executor), self._trial.baseline
         if gate.requirement.quantity is Quantity.ERROR_RATE:
             return failure_advice(lane.failures, first.failures, first.name)
         if lane is first and lane.width == 1:
             return ONE_AT_A_TIME
         peak = None if lane is first else self._arms[first.name].peak_memory_bytes
-        return memory_advice(self._trial.plan, lane.width, lane.name, peak)
+        return memory_advice(
+            self._trial.plan,
+            lane.width,
+            lane.name,
+            peak,
+            handed_over=trace.handed_over,
+            is_remote=any(row.serialisation_s or row.transfer_s for row in trace.ledger.rows),
+        )
 
     def _late_items(self, gate: Gate) -> Advice:
         trace = self._trial.lane(gate.executor).latency_profile
         limit = gate.requirement.effective_limit
-        return NOTHING if trace is None else Advice(late_cause(trace, limit), "")
+        return NOTHING if trace is None else late_advice(trace, limit, self._trial.plan)
 
     def _overlap(self, gate: Gate, trace: Trace) -> Advice:
-        plan = self._trial.plan
-        declared = dict(zip(plan.names, (each.workers for each in plan.stages), strict=True))
-        return overlap_advice(self._arms[gate.executor], trace, declared)
+        return overlap_advice(self._arms[gate.executor], trace, self._trial.plan)
 
     def _in_speedup(self, gate: Gate) -> Advice:
         if gate.executor == self._trial.baseline.name:
@@ -97,7 +103,10 @@ class Adviser:
         cause = self._towards(gate, limit_x).cause
         lane = self._trial.lane(gate.executor)
         profiled = ArmMaker(self._trial, self._measured).profiled(lane)
-        return Advice(cause, "") if profiled is None else efficiency_advice(cause, profiled.line())
+        if profiled is None or not profiled.has_line:
+            return Advice(cause, "")
+        wanted = gate.requirement.limit
+        return efficiency_advice(cause, profiled.line(), self._trial.plan, limit=wanted)
 
     def _towards(self, gate: Gate, limit_x: float) -> Advice:
         arm, baseline = self._arms[gate.executor], self._arms[self._trial.baseline.name]
@@ -105,4 +114,5 @@ class Adviser:
         if gate.requirement.cold:
             start_up = maker.start_up(self._trial.lane(gate.executor))
             return cold_advice(arm, baseline, limit_x, maker.host(), start_up)
-        return advise(arm, baseline, limit_x, maker.host())
+        call = call_of(self._trial.lane(gate.executor).executor)
+        return advise(arm, baseline, limit_x, maker.host(), call=call)

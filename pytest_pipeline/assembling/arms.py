@@ -9,12 +9,13 @@ from pytest_pipeline.explain.ceiling import Host
 from pytest_pipeline.explain.cold import StartUp
 from pytest_pipeline.explain.device import with_bounds
 from pytest_pipeline.explain.item_ledger import make_item_ledger
-from pytest_pipeline.explain.profile import overlap, stage_summaries
+from pytest_pipeline.explain.profile import is_pool, overlap, stage_summaries
 from pytest_pipeline.explain.profiled import Profiled
 from pytest_pipeline.explain.whatif import what_ifs
 from pytest_pipeline.judge.estimates import speedup_estimate, summarise_latency, usable_rounds
 from pytest_pipeline.measure.lane import Lane
 from pytest_pipeline.measure.trial import Measured, Trial, blocks_of
+from pytest_pipeline.model.calls import call_of
 from pytest_pipeline.model.comparison import Arm
 from pytest_pipeline.model.estimate import Estimate, Latency
 from pytest_pipeline.model.trace import Trace
@@ -39,7 +40,7 @@ class ArmMaker:
         speedup = self._speedup(lane)
         stages = stage_summaries(trace)
         profiled = None if is_baseline else self.profiled(lane)
-        line = None if profiled is None else profiled.line()
+        line = profiled.line() if profiled is not None and profiled.has_line else None
         return Arm(
             executor=lane.name,
             workers=lane.width,
@@ -60,7 +61,11 @@ class ArmMaker:
             stages=stages,
             ledger=trace.ledger,
             item_ledger=make_item_ledger(trace),
-            bottleneck=None if is_baseline else find_bottleneck(stages, line),
+            bottleneck=None
+            if is_baseline
+            else find_bottleneck(
+                stages, line, has_pool=any(is_pool(row) for row in trace.ledger.rows)
+            ),
             what_ifs=what_ifs(profiled) if profiled is not None and self._predicts else (),
             trace=trace,
             resources=measured.resources.get(lane.name),
@@ -124,6 +129,7 @@ class ArmMaker:
             shipping=measured.shipping,
             half_batches=measured.half_batches,
             others=frozenset(each.name for each in trial.lanes),
+            calls={each.name: call_of(each.executor) for each in trial.lanes},
             pace=self._pace(lane, trace),
         )
 
@@ -141,7 +147,4 @@ class ArmMaker:
 
     def host(self) -> Host:
         """Return the cores that the arms may use, and which stages hold the GIL."""
-        environment = self._trial.machine.environment()
-        quota = environment.cpu_quota
-        cores = float(environment.cores_usable)
-        return Host(cores if quota is None else min(cores, quota), self._measured.gil_shares)
+        return Host(self._trial.machine.environment().cores, self._measured.gil_shares)

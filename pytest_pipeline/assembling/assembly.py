@@ -9,6 +9,7 @@ from pytest_pipeline.assembling.advising import Adviser
 from pytest_pipeline.assembling.arms import ArmMaker
 from pytest_pipeline.assembling.ending import finding_of
 from pytest_pipeline.explain.caches import cache_warnings
+from pytest_pipeline.explain.remedies import REMEDIES
 from pytest_pipeline.judge.conclude import conclude, without_rounds
 from pytest_pipeline.judge.estimates import fastest_arms
 from pytest_pipeline.judge.gate import Gate
@@ -116,7 +117,7 @@ class Assembly:
                 f"{measured.instruments.traced} could not be stopped: no gate that reads a clock is decided"
             )
         notes += self._failures()
-        notes += [f"worker thread {name} hung and was abandoned" for name in measured.abandoned]
+        notes += [_hung(name, measured.hung_before) for name in measured.abandoned]
         later = {name: median_services_s(trace) for name, trace in measured.profiles.items()}
         notes += cache_warnings(measured.first_service_s, later, self._trial.baseline.name)
         return tuple(notes)
@@ -142,7 +143,8 @@ class Assembly:
         if finding.verdict is Verdict.MET or finding.reason is Reason.UNREACHABLE:
             return finding
         advice = adviser.advise(gate)
-        return replace(finding, cause=advice.cause, next_step=advice.next_step)
+        step = REMEDIES.get(finding.reason, advice.next_step)
+        return replace(finding, cause=advice.cause, next_step=step)
 
     def _leaning(self, gate: Gate, reason: Reason) -> tuple[str, ...]:
         """Return what more rounds would do for a gate that is near its limit."""
@@ -231,3 +233,9 @@ def _goodness(finding: Finding) -> float:
         return float("-inf")
     sign = 1 if finding.requirement.quantity.is_minimum else -1
     return sign * finding.estimate.value
+
+
+def _hung(name: str, before: Sequence[str]) -> str:
+    if name in before:
+        return f"worker thread {name} of an earlier run hung and still runs in this process"
+    return f"worker thread {name} hung and was abandoned"

@@ -15,7 +15,7 @@ def outlook(trial: Trial, measured: Measured) -> list[str]:
     sentences = []
     for lane in trial.candidates:
         profiled = maker.profiled(lane)
-        if profiled is None:
+        if profiled is None or not profiled.has_line:
             continue
         for cold in (False, True):
             demands = _demands(trial, lane, cold=cold)

@@ -14,7 +14,7 @@ from statistics import median
 
 from pytest_pipeline.cli.checkup import Checkup, ClockFacts, ControlFacts, Noise
 from pytest_pipeline.clock import Clock, MonotonicClock
-from pytest_pipeline.cores import usable_cores
+from pytest_pipeline.cores import allowed_cores, usable_cores
 from pytest_pipeline.executors.cuda import Cuda
 from pytest_pipeline.executors.processes import Processes
 from pytest_pipeline.executors.protocol import Executor
@@ -63,7 +63,7 @@ def examine() -> Checkup:
         controls, noise = _controls(MonotonicClock())
     return Checkup(
         environment=host.describe(),
-        cores_allowed=_allowed(),
+        cores_allowed=allowed_cores(),
         free_threaded=bool(sysconfig.get_config_var("Py_GIL_DISABLED")),
         start_methods=_start_methods(),
         clock=clock_facts(time.perf_counter_ns),
@@ -151,12 +151,6 @@ def _ask(
     finally:
         control.close()
     return ControlFacts(executor.name, reference), noise
-
-
-def _allowed() -> int:
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def _start_methods() -> tuple[str, ...]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pytest_pipeline.explain.ceiling import HOLDS, Host, Line
 from pytest_pipeline.explain.hops import chunk_step
 from pytest_pipeline.model.comparison import Arm, Bottleneck, StageSummary
+from pytest_pipeline.model.plan import SOURCE_STAGE
 from pytest_pipeline.model.units import show_share
 from pytest_pipeline.model.whatif import WhatIf
 
@@ -34,24 +35,34 @@ class Advice:
     """One concrete action, or empty."""
 
 
-def find_bottleneck(stages: tuple[StageSummary, ...], line: Line | None) -> Bottleneck | None:
-    """Return the stage with the largest busy share, and the plan's ceiling, where there is a line to simulate."""
+def find_bottleneck(
+    stages: tuple[StageSummary, ...], line: Line | None, *, has_pool: bool = False
+) -> Bottleneck | None:
+    """Return the stage with the largest busy share, and the plan's ceiling, where there is a line to simulate.
+
+    Of a pool, whose workers run all the stages, the shares add up.
+    """
     if not stages:
         return None
-    busiest = max(stages, key=lambda stage: stage.utilization)
     ceiling = None if line is None else line.speedup()
+    busiest = max(stages, key=lambda stage: stage.utilization)
+    hosted = [stage for stage in stages if stage.name != SOURCE_STAGE]
+    pool = min(1.0, sum(stage.utilization for stage in hosted))
+    if has_pool and hosted and pool >= busiest.utilization:
+        longest = max(hosted, key=lambda stage: stage.utilization)
+        return Bottleneck(longest.name, longest.workers, longest.utilization, ceiling, pool)
     return Bottleneck(busiest.name, busiest.workers, busiest.utilization, ceiling)
 
 
-def advise(arm: Arm, baseline: Arm, limit: float, host: Host) -> Advice:
-    """Return cause and next step for an arm that missed `limit`."""
+def advise(arm: Arm, baseline: Arm, limit: float, host: Host, *, call: str = "Threads()") -> Advice:
+    """Return cause and next step for an arm that missed `limit`; `call` makes its executor, as far as it is known."""
     bottleneck = arm.bottleneck
     causes = [_bottleneck_text(bottleneck)] if bottleneck is not None else []
     contention = _contention(arm, baseline)
     if contention is None:
         overhead = _overhead(arm)
         causes += [overhead] if overhead else []
-        step = "" if overhead else chunk_step(arm)
+        step = "" if overhead else chunk_step(arm, call)
         return Advice("; ".join(causes), step or next_step(arm, limit))
     name, slower, here, there = contention
     causes.append(
@@ -85,10 +96,24 @@ def next_step(arm: Arm, limit: float) -> str:
         return _proposal(smallest, limit)
     if now < limit:
         return (
-            f"no change of workers, executor or queue that was simulated is predicted to gain 5 % on {max(now, measured):.2f}x: "
-            "make the stages themselves faster"
+            "no change of workers, executor or queue that was simulated is predicted to gain 5 % on "
+            f"{max(now, measured):.2f}x: {_otherwise(arm.bottleneck)}"
         )
     return ""
+
+
+def _otherwise(bottleneck: Bottleneck | None) -> str:
+    """Return what raises a speedup where more workers do not: faster stages alone speed up the baseline, too."""
+    if bottleneck is None:
+        return "ask for less"
+    if bottleneck.stage == SOURCE_STAGE:
+        return (
+            "items come too slowly; let the iterator yield paths or keys, and read what they stand for in a first "
+            "stage, which can have workers"
+        )
+    if bottleneck.pool_utilization is not None:
+        return "run it on more cores, or ask for less"
+    return f"split stage {bottleneck.stage!r} in two or make it faster, or ask for less"
 
 
 def _proposal(change: WhatIf, limit: float) -> str:
@@ -98,7 +123,11 @@ def _proposal(change: WhatIf, limit: float) -> str:
 
 def _bottleneck_text(bottleneck: Bottleneck) -> str:
     workers = "1 worker" if bottleneck.workers == 1 else f"{bottleneck.workers} workers"
-    busy = f"bottleneck: stage {bottleneck.stage!r}, {workers}, busy {show_share(bottleneck.utilization)} of the makespan"
+    name, share, longest = f"stage {bottleneck.stage!r}, {workers}", bottleneck.utilization, ""
+    if bottleneck.pool_utilization is not None:
+        name, share = f"the pool of {workers}", bottleneck.pool_utilization
+        longest = f", longest in stage {bottleneck.stage!r}"
+    busy = f"bottleneck: {name}, busy {show_share(share)} of the makespan{longest}"
     if bottleneck.ceiling is None:
         return busy
     return f"{busy}; ceiling of this plan {bottleneck.ceiling:.2f}x"

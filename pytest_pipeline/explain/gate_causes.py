@@ -9,8 +9,9 @@ import numpy as np
 from pytest_pipeline.explain.advice import WORTHWHILE, Advice
 from pytest_pipeline.explain.ceiling import ALL_STAGES, Line
 from pytest_pipeline.explain.profile import is_pool, time_in_service
+from pytest_pipeline.model.change import Change
 from pytest_pipeline.model.comparison import Arm
-from pytest_pipeline.model.plan import SOURCE_STAGE
+from pytest_pipeline.model.plan import SOURCE_STAGE, Plan
 from pytest_pipeline.model.trace import Trace
 from pytest_pipeline.model.units import show_quantity, show_seconds, show_share
 from pytest_pipeline.stats.overlap import most_in_service
@@ -42,8 +43,10 @@ def first_result_advice(trace: Trace) -> Advice:
     return Advice(text, "")
 
 
-def efficiency_advice(cause: str, line: Line) -> Advice:
-    """Return the change of one worker that is predicted to use all of them best.
+def efficiency_advice(
+    cause: str, line: Line, plan: Plan | None = None, *, limit: float = 0.0
+) -> Advice:
+    """Return the change of one worker that is predicted to use all of them best, and whether it falls short.
 
     The iterator of the items is no worker and cannot be given one.
     """
@@ -55,19 +58,24 @@ def efficiency_advice(cause: str, line: Line) -> Advice:
             predicted = line.staffed(workers).speedup() / sum(workers[first:])
             if predicted > best:
                 best = predicted
-                step = f"{_sized(name, count)} is predicted to reach {show_quantity(predicted, 'share')}"
+                step = f"{_sized(name, count, plan)} is predicted to reach {show_quantity(predicted, 'share')}"
+    if step and best < limit:
+        step += f", short of {show_quantity(limit, 'share')}"
     return Advice(cause, step)
 
 
-def _sized(stage: str, workers: int) -> str:
-    return f"workers={workers}" if stage == ALL_STAGES else f"Stage({stage}, workers={workers})"
+def _sized(stage: str, workers: int, plan: Plan | None) -> str:
+    if stage == ALL_STAGES:
+        return f"workers={workers}"
+    return Change(workers={stage: workers}).code(plan=plan)
 
 
-def overlap_advice(arm: Arm, trace: Trace, declared: Mapping[str, int]) -> Advice:
+def overlap_advice(arm: Arm, trace: Trace, plan: Plan) -> Advice:
     """Return the stage whose workers were never all in service; else the one that holds the others back.
 
-    A pool that runs all the stages takes its size from the executor: what they declare (`declared`) is not used.
+    A pool that runs all the stages takes its size from the executor: what they declare is not used.
     """
+    declared = dict(zip(plan.names, (each.workers for each in plan.stages), strict=True))
     pool = next((row for row in trace.ledger.rows if is_pool(row)), None)
     if pool is not None:
         return _pool_advice(arm, trace, pool.workers)
@@ -87,7 +95,7 @@ def overlap_advice(arm: Arm, trace: Trace, declared: Mapping[str, int]) -> Advic
         return Advice("", "")
     stage, workers = arm.bottleneck.stage, arm.bottleneck.workers
     cause = f"the others wait for stage {stage!r}, busy {show_share(arm.bottleneck.utilization)} of the makespan"
-    return Advice(cause, f"give it another worker: Stage({stage}, workers={workers + 1})")
+    return Advice(cause, f"give it another worker: {_sized(stage, workers + 1, plan)}")
 
 
 def _pool_advice(arm: Arm, trace: Trace, workers: int) -> Advice:

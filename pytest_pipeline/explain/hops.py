@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+from pytest_pipeline.model.calls import changed
 from pytest_pipeline.model.comparison import Arm
 from pytest_pipeline.model.units import show_seconds, show_share
 
@@ -14,14 +15,16 @@ MOST = 1000
 """The largest chunk that is proposed."""
 
 
-def chunk_step(arm: Arm) -> str:
-    """Return the advice to hand over more items at a time, or an empty string.
+def chunk_step(arm: Arm, call: str = "Threads()") -> str:
+    """Return the advice to hand over more items at a time, or an empty string; `call` makes the arm's executor.
 
     It takes a hand-over above 5 % of the quickest stage's service and of the bottleneck's: beside
     a slow bottleneck a chunk would only make every item later.
     """
     ledger, items = arm.ledger, arm.item_ledger
-    if ledger is None or items is None or any(not row.workers for row in ledger.rows):
+    if not call.startswith("Threads(") or ledger is None or items is None or not ledger.rows:
+        return ""
+    if any(not row.workers for row in ledger.rows):
         return ""
     # The median row: one worker that was held up by the machine is no reason for a chunk.
     costs = sorted(row.handover_s / items.num_emitted for row in ledger.rows)
@@ -37,7 +40,8 @@ def chunk_step(arm: Arm) -> str:
     share = hop_s / service[quickest] if service[quickest] else math.inf
     cost = f"{show_share(share)} of" if math.isfinite(share) else "more than"
     now = "" if items.chunk == 1 else f" in groups of {items.chunk}"
+    chunk = min(MOST, math.ceil(round(wanted, 6)))
     return (
-        f"Threads(chunk={min(MOST, math.ceil(round(wanted, 6)))}): handing an item over{now} takes {show_seconds(hop_s)}, "
+        f"{changed(call, chunk=chunk)}: handing an item over{now} takes {show_seconds(hop_s)}, "
         f"{cost} the service of stage {quickest!r}"
     )

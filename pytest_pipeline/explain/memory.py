@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from pytest_pipeline.explain.advice import Advice
+from pytest_pipeline.model.change import is_called
 from pytest_pipeline.model.memory import MemoryReading
-from pytest_pipeline.model.plan import Plan
+from pytest_pipeline.model.plan import CHUNKS_AHEAD, Plan
 from pytest_pipeline.model.units import show_quantity
 
 FEW_SAMPLES = 5
@@ -20,16 +21,44 @@ ONE_AT_A_TIME = Advice(
 """For a serial loop, which has no queues and one item inside."""
 
 
-def memory_advice(plan: Plan, workers: int, executor: str, baseline_peak: int | None) -> Advice:
-    """Return how many items are held at once, and what the baseline takes for one at a time."""
-    queued = plan.together * sum(stage.queue_size for stage in plan.stages)
-    at_work = plan.together * workers
-    cause = f"up to {queued + at_work} items are inside at once: {queued} in queues, {at_work} in workers"
+def memory_advice(
+    plan: Plan,
+    workers: int,
+    executor: str,
+    baseline_peak: int | None,
+    *,
+    handed_over: int = 1,
+    is_remote: bool = False,
+) -> Advice:
+    """Return how many items are held at once, and what the baseline takes for one at a time.
+
+    `handed_over` items travelled together: an executor may have a chunk of its own. Worker processes (`is_remote`)
+    have so many chunks on their way that queue sizes do not matter then.
+    """
+    together = max(plan.together, handed_over)
+    depths = sum(stage.queue_size for stage in plan.stages)
+    is_chunked, at_work = together > plan.full_batch, together * workers
+    queued, where = together * depths, "in queues"
+    if is_remote and is_chunked:
+        queued, where = max(plan.full_batch * depths, CHUNKS_AHEAD * at_work), "on their way"
+    cause = (
+        f"up to {queued + at_work} items are inside at once: {queued} {where}, {at_work} in workers"
+    )
     if baseline_peak is not None:
         each = "one batch" if plan.is_batched else "one item"
         cause += f"; the baseline, {each} at a time, takes {show_quantity(baseline_peak, 'B')}"
-    less = f"a smaller Stage({plan.names[0]}, queue_size=...) or fewer workers under {executor}"
-    return Advice(cause, less if plan.chunk == 1 else f"a smaller chunk, {less}")
+    fewer = f"fewer workers under {executor}"
+    if is_remote and is_chunked:
+        return Advice(cause, f"a smaller chunk, or {fewer}")
+    less = f"a smaller {_queue(plan)} or {fewer}"
+    return Advice(cause, f"a smaller chunk, {less}" if is_chunked else less)
+
+
+def _queue(plan: Plan) -> str:
+    stage, name = plan.stages[0], plan.names[0]
+    if is_called(stage, name):
+        return f"Stage({name}, queue_size=...)"
+    return f"queue_size for stage {name!r}"
 
 
 def memory_lines(readings: Sequence[MemoryReading]) -> tuple[str, ...]:

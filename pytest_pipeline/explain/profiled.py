@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from enum import Enum
 
 from pytest_pipeline.explain.ceiling import (
@@ -51,6 +52,8 @@ class Profiled:
     """The baseline on half of every batch; None when it was not executed."""
     others: frozenset[str] = frozenset()
     """Names of all the arms of the comparison: what was measured needs no prediction."""
+    calls: Mapping[str, str] = field(default_factory=dict)
+    """Arm -> the call that makes its executor, e.g. `Processes(name="procs", workers=2)`, where it is known."""
     pace: float = 1.0
     """Makespan of this arm's fastest execution / that of `trace`: the baseline's is its fastest, too."""
 
@@ -67,10 +70,20 @@ class Profiled:
         return Layout.FUSED if is_remote else Layout.POOLED
 
     @property
-    def pool(self) -> str:
-        """Name of the pool that runs all the stages, `(threads)` for example; empty when there is none."""
-        names = (row.name for row in self.trace.ledger.rows)
-        return next((name for name in names if name.startswith("(")), "")
+    def call(self) -> str:
+        """The call that makes this arm's executor; empty unless it is one of ours."""
+        call = self.calls.get(self.trace.executor, "")
+        return call if _kind(call) in {"Threads", "Processes"} else ""
+
+    @property
+    def has_line(self) -> bool:
+        """Whether stages and workers are known to simulate: neither without a ledger, nor of the slots of a device."""
+        return bool(self.trace.ledger.rows) and not self.trace.devices
+
+    def has_measured(self, kind: str) -> bool:
+        """Return whether an arm has the name that stands for the class `kind`, or is one of its usual layout."""
+        alike = (each for each in self.calls.values() if "layout=" not in each)
+        return kind.lower() in self.others or kind in map(_kind, alike)
 
     @property
     def items(self) -> int:
@@ -103,3 +116,7 @@ class Profiled:
                 return pooled_line(plan, baseline, self.host, workers=width, together=together)
             case Layout.FUSED:
                 return fused_line(plan, baseline, self.host, workers=width, together=together)
+
+
+def _kind(call: str) -> str:
+    return call.partition("(")[0]

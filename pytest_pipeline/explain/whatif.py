@@ -22,6 +22,7 @@ from pytest_pipeline.explain.costs import (
     shipped,
 )
 from pytest_pipeline.explain.profiled import Layout, Profiled
+from pytest_pipeline.model.calls import changed
 from pytest_pipeline.model.change import Change
 from pytest_pipeline.model.plan import SOURCE_STAGE
 from pytest_pipeline.model.units import show_seconds, show_share
@@ -49,6 +50,8 @@ def what_ifs(arm: Profiled) -> tuple[WhatIf, ...]:
     Ties stand in the order of least effort. The slots of a device are no workers that could be added, nor is its
     work done by processes: of an arm with devices only other batches are predicted.
     """
+    if not arm.trace.ledger.rows:
+        return ()
     found = list(other_batch_sizes(arm))
     if not arm.trace.devices:
         found = [*_without_devices(arm), *found]
@@ -76,7 +79,8 @@ def _staged(arm: Profiled) -> Iterator[WhatIf]:
     line = costed_line(arm)
     yield from _stage_by_stage(arm, line)
     yield from _processes_instead(arm)
-    yield from _chunked(arm, line, sum(handover_s(arm)), executor="Threads")
+    if arm.call:
+        yield from _chunked(arm, line, sum(handover_s(arm)), call=arm.call)
 
 
 def _relayed(arm: Profiled) -> Iterator[WhatIf]:
@@ -101,23 +105,17 @@ def _pooled(arm: Profiled) -> Iterator[WhatIf]:
         yield from _processes_instead(arm)
         return
     yield from _threads_instead(arm)
-    if arm.pool == "(processes)":
-        yield from _chunked(arm, line, MESSAGE_S / line.items_each, executor="Processes")
+    if arm.call:
+        yield from _chunked(arm, line, MESSAGE_S / line.items_each, call=arm.call)
 
 
 def _wider_pool(arm: Profiled, line: Line) -> Iterator[WhatIf]:
     """Predict one more worker where the pool is one of ours: of another executor nobody knows what to write."""
-    more, chunk = arm.width + 1, arm.together(arm.plan)
-    # The executor's own chunk is written again: without it one item would travel at a time.
-    own = f", chunk={chunk}" if chunk > arm.plan.together else ""
-    codes = {
-        "(threads)": f'Threads(layout="shared", workers={more})',
-        "(processes)": f"Processes(workers={more}{own})",
-    }
-    if arm.pool in codes:
+    more = arm.width + 1
+    if arm.call:
         yield WhatIf(
             f"{more} workers instead of {arm.width}",
-            codes[arm.pool],
+            changed(arm.call, workers=more),
             line.widened(len(line.names) - 1).speedup(),
             1,
             setting=Change(pool=more),
@@ -156,7 +154,7 @@ def _gil_text(arm: Profiled, line: Line, stages: list[int]) -> str:
 
 def _processes_instead(arm: Profiled) -> Iterator[WhatIf]:
     shipping, workers = arm.shipping, max(1, int(arm.host.cores))
-    if "processes" in arm.others or shipping is None or shipping.refusal:
+    if arm.has_measured("Processes") or shipping is None or shipping.refusal:
         return
     line = fused_line(arm.plan, arm.baseline, arm.host, workers=workers)
     carried = shipping.item_bytes + shipping.output_bytes
@@ -174,7 +172,7 @@ def _processes_instead(arm: Profiled) -> Iterator[WhatIf]:
 
 
 def _threads_instead(arm: Profiled) -> Iterator[WhatIf]:
-    if "threads" in arm.others:
+    if arm.has_measured("Threads"):
         return
     line = staged_line(arm.plan, arm.baseline, arm.host)
     slow = line.slowest()
@@ -211,7 +209,7 @@ def _longer_queue(arm: Profiled, line: Line) -> Iterator[WhatIf]:
     )
 
 
-def _chunked(arm: Profiled, line: Line, hop_s: float, *, executor: str) -> Iterator[WhatIf]:
+def _chunked(arm: Profiled, line: Line, hop_s: float, *, call: str) -> Iterator[WhatIf]:
     """Predict ten times as many items handed over at a time; `hop_s` is what each of them pays now."""
     rows = len(line.service_s)
     if arm.plan.is_batched or rows < 2 * CHUNK:
@@ -221,7 +219,7 @@ def _chunked(arm: Profiled, line: Line, hop_s: float, *, executor: str) -> Itera
     chunk = CHUNK * arm.together(arm.plan)
     yield WhatIf(
         change=f"{chunk} items handed over at a time",
-        code=f"{executor}(chunk={chunk})",
+        code=changed(call, chunk=chunk),
         predicted_speedup=costed_line(arm, grouped=CHUNK).speedup(),
         effort=len(line.names),
         basis=f"handing an item on takes {show_seconds(hop_s)}, in a group of {chunk} a tenth of that",

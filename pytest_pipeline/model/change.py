@@ -82,7 +82,7 @@ def _written(name: str, counts: Mapping[str, int], stage: Stage | None) -> str:
     """Return what to write for one stage; as if it declared nothing else where it is not known."""
     if stage is None:
         return f"Stage({name}, {_arguments(counts)})"
-    if not _is_called(stage, name):
+    if not is_called(stage, name):
         return f"{_arguments(counts)} for stage {name!r}"
     said = {
         each.name: counts.get(each.name, getattr(stage, each.name))
@@ -93,7 +93,7 @@ def _written(name: str, counts: Mapping[str, int], stage: Stage | None) -> str:
     return f"Stage({name}, {_arguments(said)})"
 
 
-def _is_called(stage: Stage, name: str) -> bool:
+def is_called(stage: Stage, name: str) -> bool:
     """Return whether the code calls the stage's function `name`.
 
     It does not for a lambda, a partial, a method, an object, a name of the user's choice, or a second use.

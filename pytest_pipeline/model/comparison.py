@@ -58,6 +58,8 @@ class Bottleneck:
     ceiling: float | None
     """Finite speedup bound of the plan with these service times, workers, queues and cores; None over a baseline
     that overlaps, since the bound is one over a serial loop."""
+    pool_utilization: float | None = None
+    """Where a pool of workers runs every stage: its busy share, 0-1. The stage is then the longest one."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -29,3 +29,11 @@ class Environment:
     """Versions of pytest, numpy and, when imported, pandas, torch, ..."""
     instruments: tuple[str, ...] = ()
     """Tracing or coverage found on and what was done about it; BLAS threads; debug builds."""
+    cores_allowed: int | None = None
+    """CPUs that affinity leaves, whatever the quota; None = as many as are usable."""
+
+    @property
+    def cores(self) -> float:
+        """CPUs that may be busy at once on average: a quota of 1.5 leaves 1 usable, and the time of 1.5."""
+        allowed = float(self.cores_allowed or self.cores_usable)
+        return allowed if self.cpu_quota is None else min(allowed, self.cpu_quota)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from pytest_pipeline.errors import original
 from pytest_pipeline.plugin.exclusive import measuring
 from pytest_pipeline.plugin.settings import settings_of
 from pytest_pipeline.plugin.tracebacks import trimmed
@@ -48,7 +49,7 @@ class DirectExecutor:
                 self._open.callback(running.close)
                 return running.run(source)
         except BaseException as error:
-            raise trimmed(error)  # noqa: B904 - the same exception
+            raise trimmed(original(error))  # noqa: B904 - the same exception
         finally:
             self._open.close()
 

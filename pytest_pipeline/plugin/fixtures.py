@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_pipeline.errors import UsageError
+from pytest_pipeline.errors import UsageError, original
 from pytest_pipeline.plugin.exclusive import measuring
 from pytest_pipeline.plugin.keeping import keep, keep_partial
 from pytest_pipeline.plugin.names import DEFAULT_EXECUTORS, third_party_executors
@@ -214,8 +214,9 @@ class PipelineFixture:
         except UsageError as error:
             raise error.with_traceback(None)  # noqa: B904 - the user's own line is what is wrong
         except BaseException as error:
-            keep_partial(self._item, observer.latest, error, journal, is_gated=is_gated)
-            raise trimmed(error)  # noqa: B904 - the same exception
+            raised = original(error)
+            keep_partial(self._item, observer.latest, raised, journal, is_gated=is_gated)
+            raise trimmed(raised)  # noqa: B904 - the same exception
         finally:
             live.erase()
         return keep(self._item, wanted.complete(comparison), journal, is_gated=is_gated)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import pytest
 
-from pytest_pipeline.errors import UsageError
+from pytest_pipeline.errors import UsageError, original
 from pytest_pipeline.plugin.exclusive import measuring
 from pytest_pipeline.plugin.session import keep_interrupted
 from pytest_pipeline.plugin.state import state_of
@@ -84,9 +84,10 @@ def _study(
     except UsageError as error:
         raise error.with_traceback(None)  # noqa: B904 - the user's own line is what is wrong
     except BaseException as error:
-        keep_interrupted(item, error)
+        raised = original(error)
+        keep_interrupted(item, raised)
         kept.write_down()
-        raise trimmed(error)  # noqa: B904 - the same exception
+        raise trimmed(raised)  # noqa: B904 - the same exception
     finally:
         live.erase()
     kept.take(made)

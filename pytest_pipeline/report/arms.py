@@ -79,10 +79,12 @@ def bottleneck_sentence(arm: Json) -> str:
     bottleneck = arm["bottleneck"]
     if not bottleneck:
         return ""
-    text = (
-        f"Stage {one_line(bottleneck['stage'])}: {units.count(bottleneck['workers'], 'worker')},"
-        f" {units.percent(bottleneck['utilization'])} busy."
-    )
+    stage, workers = one_line(bottleneck["stage"]), units.count(bottleneck["workers"], "worker")
+    pool = bottleneck.get("pool_utilization")
+    if pool is None:
+        text = f"Stage {stage}: {workers}, {units.percent(bottleneck['utilization'])} busy."
+    else:
+        text = f"Pool of {workers}: {units.percent(pool)} busy, longest in stage {stage}."
     if bottleneck["ceiling"] is not None:
         text += f" With these service times this plan cannot exceed {units.ratio(bottleneck['ceiling'])}."
     return text
@@ -98,7 +100,7 @@ def fastest_sentence(run: Json) -> str:
         return f"Fastest here: {best[0]}, the baseline. No other executor paid off."
     if len(best) == 1:
         return f"Fastest here: {best[0]}."
-    return f"{', '.join(best[:-1])} and {best[-1]} tie: their intervals overlap, so neither is proved faster."
+    return f"{', '.join(best[:-1])} and {best[-1]} cannot be told apart: neither is proved faster."
 
 
 def _row(arm: Json) -> tuple[str, ...]:
@@ -126,7 +128,8 @@ def _row(arm: Json) -> tuple[str, ...]:
 
 def _loop_note(latency: Json) -> str:
     chunk = latency.get("chunk", 1)
-    notes = ["full queues"] * (latency.get("loop") == "saturated")
+    words = {"saturated": "full queues", "closed": "closed loop"}
+    notes = [word for loop, word in words.items() if latency.get("loop") == loop]
     notes += [f"per chunk of {chunk}"] * (chunk > 1)
     return f" ({', '.join(notes)})" if notes else ""
 

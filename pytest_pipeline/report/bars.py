@@ -31,7 +31,14 @@ def speedup_chart(run: Json, *, cold: bool) -> BarChart | None:
 
 
 def latency_chart(run: Json) -> BarChart | None:
-    """Return the bars of p99 latency; None when no latency is known."""
+    """Return the bars of p99 latency; None when no latency is known.
+
+    Where a gate offers items at a rate, an arm to which nobody offered them has no place beside it.
+    """
+    gated = {each["executor"] for each in run["findings"] if each["quantity"] == "p99_latency"}
+    loops = {
+        arm["latency"]["loop"] for arm in run["arms"] if arm["latency"] and arm["executor"] in gated
+    } or {"closed"}
     entries = []
     for arm in run["arms"]:
         found = [
@@ -41,7 +48,7 @@ def latency_chart(run: Json) -> BarChart | None:
         ]
         estimate = next((each["estimate"] for each in found if each["estimate"]), None)
         latency = arm["latency"]
-        if estimate is None and latency and latency["loop"] != "saturated":
+        if estimate is None and latency and latency["loop"] in loops - {"saturated"}:
             estimate = {"value": latency["p99_s"], "lower": None, "upper": None, "unit": "s"}
         if estimate is not None:
             entries.append(Entry(_arm_label(arm), estimate, found))

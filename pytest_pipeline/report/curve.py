@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pytest_pipeline.report import units
 from pytest_pipeline.report.axis import Axis, Tick, make_axis
-from pytest_pipeline.report.frame import Box, Frame, LimitMark, make_frame
+from pytest_pipeline.report.frame import Box, Frame, LimitMark, make_frame, spread
 from pytest_pipeline.report.palette import SERIES
 from pytest_pipeline.report.text import shorten
 from pytest_pipeline.report.words import Json
@@ -141,7 +141,7 @@ def _curves(samples: dict[str, list[float]], reach: float, y_axis: Axis) -> list
         split = sum(depth <= enough for depth in depths)
         curves.append(
             Curve(
-                label=shorten(name, 16),
+                label=shorten(name, 14),
                 label_y=points[-1][1] + 4,
                 css=SERIES[k % len(SERIES)],
                 solid=_polyline(points[:split]),
@@ -152,16 +152,10 @@ def _curves(samples: dict[str, list[float]], reach: float, y_axis: Axis) -> list
 
 
 def _spread(curves: list[Curve]) -> tuple[Curve, ...]:
-    """Move name labels apart so that none covers another."""
-    placed: list[Curve] = []
-    for curve in sorted(curves, key=lambda each: each.label_y):
-        y = (
-            max(curve.label_y, placed[-1].label_y + 14)
-            if placed
-            else max(curve.label_y, BOX.top + 4)
-        )
-        placed.append(Curve(curve.label, y, curve.css, curve.solid, curve.dotted))
-    return tuple(placed)
+    """Move names apart so that none covers another; a curve keeps its colour."""
+    ordered = sorted(curves, key=lambda each: each.label_y)
+    heights = spread([each.label_y for each in ordered], BOX)
+    return tuple(replace(each, label_y=y) for each, y in zip(ordered, heights, strict=True))
 
 
 def _polyline(points: Sequence[tuple[float, float]]) -> str:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pytest_pipeline.report import units
 from pytest_pipeline.report.axis import make_axis
 from pytest_pipeline.report.text import one_line
-from pytest_pipeline.report.words import Json, Outcome, outcome_of
+from pytest_pipeline.report.words import Json, Outcome, identity, outcome_of
 
 MAX_UNGROUPED = 100
 """Up to this many rows the table goes without headings."""
@@ -74,12 +74,18 @@ def _counted(rows: Sequence[GateRow]) -> str:
     return ", ".join(f"{number} {word}" for word, number in numbers.items())
 
 
-def table_rows(test: Json, anchor: str, search: str) -> tuple[GateRow, ...]:
+def table_rows(
+    test: Json, anchor: str, search: str, *, is_final: bool = True
+) -> tuple[GateRow, ...]:
     """Return the rows of one test: one per finding, or one that says why there is none."""
     findings = [each for run in test["runs"] for each in run["findings"]]
-    if not findings:
-        return (_bare_row(test, anchor, search),)
-    return tuple(_row(test, each, anchor, search) for each in findings)
+    rows = [_row(test, each, anchor, search) for each in findings] or [
+        _bare_row(test, anchor, search)
+    ]
+    if is_final:
+        return tuple(rows)
+    note = f" (attempt {test.get('attempt') or 1}, superseded)"
+    return tuple(replace(row, nodeid=row.nodeid + note) for row in rows)
 
 
 def _bare_row(test: Json, anchor: str, search: str) -> GateRow:
@@ -89,7 +95,7 @@ def _bare_row(test: Json, anchor: str, search: str) -> GateRow:
     known = [arm for arm in arms if arm["speedup"]]
     return GateRow(
         anchor=anchor,
-        nodeid=one_line(test["nodeid"]),
+        nodeid=one_line(identity(test)),
         outcome=outcome,
         arm=", ".join(one_line(arm["executor"]) for arm in arms),
         what="speedup" if known else "sweep" if sweeps else "tuning" if test.get("tunings") else "",
@@ -108,7 +114,7 @@ def _row(test: Json, finding: Json, anchor: str, search: str) -> GateRow:
     word = "≥" if finding["is_minimum"] else "≤"
     return GateRow(
         anchor=anchor,
-        nodeid=one_line(test["nodeid"]),
+        nodeid=one_line(identity(test)),
         outcome=outcome_of(finding["verdict"]),
         arm=one_line(finding["executor"]),
         what=one_line(finding["label"]),

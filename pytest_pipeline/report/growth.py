@@ -7,14 +7,12 @@ from dataclasses import dataclass, replace
 
 from pytest_pipeline.report import units
 from pytest_pipeline.report.axis import Axis, Tick, make_axis
-from pytest_pipeline.report.frame import Box, Frame, LimitMark, make_frame
+from pytest_pipeline.report.frame import Box, Frame, LimitMark, make_frame, spread
 from pytest_pipeline.report.palette import SERIES
 from pytest_pipeline.report.text import shorten
 
 BOX = Box(width=760, height=250, left=64, right=620, top=16, bottom=200)
 """Names of the curves stand right of the area."""
-_LABEL = 14
-"""Height of a curve's name, pixels."""
 _TICK_ROOM = 34
 """Least distance of two labels on the x axis, pixels."""
 
@@ -155,11 +153,9 @@ def _caption(samples: Sequence[Sample], *, has_ideal: bool) -> str:
 
 def _spread(curves: Sequence[GrowthCurve]) -> tuple[GrowthCurve, ...]:
     """Move names apart so that none covers another; a curve keeps its colour."""
-    placed: list[GrowthCurve] = []
-    for curve in sorted(curves, key=lambda each: each.label_y):
-        least = placed[-1].label_y + _LABEL if placed else BOX.top + 4
-        placed.append(replace(curve, label_y=max(curve.label_y, least)))
-    return tuple(placed)
+    ordered = sorted(curves, key=lambda each: each.label_y)
+    heights = spread([each.label_y for each in ordered], BOX)
+    return tuple(replace(each, label_y=y) for each, y in zip(ordered, heights, strict=True))
 
 
 def _summary(title: str, x_label: str, curves: dict[str, list[Sample]]) -> str:

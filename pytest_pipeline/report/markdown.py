@@ -11,8 +11,7 @@ from pytest_pipeline.report.facts import noise_of
 from pytest_pipeline.report.gate_counts import count_gates
 from pytest_pipeline.report.gates import gate_order, make_gate
 from pytest_pipeline.report.text import one_line, shorten
-from pytest_pipeline.report.whatif import best_change
-from pytest_pipeline.report.words import Json, outcome_of
+from pytest_pipeline.report.words import Json, final_indices, identity, outcome_of
 
 MAX_BYTES = 60_000
 """A pull-request comment holds 65,536 characters."""
@@ -36,7 +35,7 @@ def render(document: Json) -> str:
         "| verdict | test | executor | observed | interval | limit |",
         "|---|---|---|--:|--:|--:|",
     ]
-    return _within(lines, rows, [*_best_changes(document), *_since(document), *_devices(document)])
+    return _within(lines, rows, [*_next_steps(document), *_since(document), *_devices(document)])
 
 
 def escape(text: str) -> str:
@@ -59,20 +58,29 @@ def _within(lines: list[str], rows: list[str], below: list[str]) -> str:
     return "\n".join([*lines, *after, ""])
 
 
-def _best_changes(document: Json) -> list[str]:
-    """Return one line per test with an unmet speedup: the best prediction."""
-    found = []
-    for test in document["tests"]:
-        best = [change for change in map(best_change, test["runs"]) if change]
-        found += [f"- {escape(test['nodeid'])}: predicted {escape(change)}" for change in best]
-    return found
+def _finals(document: Json) -> list[Json]:
+    """Return the last attempt of each test: what earlier ones said does not count."""
+    tests = document["tests"]
+    return [tests[index] for index in sorted(final_indices(tests))]
+
+
+def _next_steps(document: Json) -> list[str]:
+    """Return what to do about each gate that was not met, in the words of its failure text."""
+    found = [
+        f"- {escape(identity(test))} ({escape(finding['executor'])}): next: {escape(finding['next_step'])}"
+        for test in _finals(document)
+        for run in test["runs"]
+        for finding in run["findings"]
+        if finding["verdict"] != "met" and finding["next_step"]
+    ]
+    return list(dict.fromkeys(found))
 
 
 def _devices(document: Json) -> list[str]:
     """Return one line per device that an arm used: how close to its bound it came."""
     return [
-        f"- {escape(test['nodeid'])}: {escape(device_sentence(device))}"
-        for test in document["tests"]
+        f"- {escape(identity(test))}: {escape(device_sentence(device))}"
+        for test in _finals(document)
         for run in test["runs"]
         for arm in run["arms"]
         for device in arm.get("devices") or ()
@@ -82,8 +90,8 @@ def _devices(document: Json) -> list[str]:
 def _since(document: Json) -> list[str]:
     """Return one line per quantity that is not what it was in earlier sessions."""
     return [
-        f"- {escape(test['nodeid'])} ({escape(series['executor'])}) since baseline: {_SPECIAL.sub(_ESCAPED, since_sentence(change))}"
-        for test in document["tests"]
+        f"- {escape(identity(test))} ({escape(series['executor'])}) since baseline: {_SPECIAL.sub(_ESCAPED, since_sentence(change))}"
+        for test in _finals(document)
         for series in test.get("history", ())
         for change in series["changes"]
         if change["is_changed"]
@@ -92,7 +100,7 @@ def _since(document: Json) -> list[str]:
 
 def _rows(document: Json) -> list[str]:
     keyed = []
-    for test in document["tests"]:
+    for test in _finals(document):
         findings = [each for run in test["runs"] for each in run["findings"]]
         keyed += [(gate_order(each), _row(test, each)) for each in findings]
         if not findings:
@@ -106,7 +114,7 @@ def _row(test: Json, finding: Json) -> str:
     unit = finding["unit"]
     cells = (
         f"{gate.outcome.symbol} {gate.outcome.word}",
-        escape(test["nodeid"]),
+        escape(identity(test)),
         escape(finding["executor"]),
         units.quantity(estimate.get("value"), unit),
         units.interval(estimate.get("lower"), estimate.get("upper"), unit) or units.MISSING,
@@ -126,4 +134,4 @@ def _limit_text(finding: Json) -> str:
 def _bare_row(test: Json) -> str:
     outcome = outcome_of(test["outcome"])
     said = escape(one_line((test.get("error") or "").split("\n", 1)[0])) or units.MISSING
-    return f"| {outcome.symbol} {outcome.word} | {escape(test['nodeid'])} |  | {said} |  |  |"
+    return f"| {outcome.symbol} {outcome.word} | {escape(identity(test))} |  | {said} |  |  |"

@@ -194,7 +194,9 @@ def _bottleneck_text(arm: Json) -> str:
     bottleneck = arm.get("bottleneck")
     if not bottleneck:
         return ""
-    return f"{shorten(bottleneck['stage'], 20)} {units.percent(bottleneck['utilization'])} busy"
+    pool = bottleneck.get("pool_utilization")
+    name = shorten(bottleneck["stage"], 20) if pool is None else "pool"
+    return f"{name} {units.percent(bottleneck['utilization'] if pool is None else pool)} busy"
 
 
 def _aligned(rows: list[_Row], width: int) -> list[Line]:

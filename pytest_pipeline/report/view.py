@@ -103,9 +103,10 @@ def make_page(document: Json, *, all_charts: bool = False) -> Page:
     rows = [
         row
         for each, card in _paired(ordered, [*open_cards, *closed_cards])
-        for row in table_rows(each.test, each.anchor, card.search)
+        for row in table_rows(each.test, each.anchor, card.search, is_final=each.is_final)
     ]
     counts = _counts(document["tests"])
+    finals = {each.anchor for each in ordered if each.is_final}
     data = embed(document)
     return Page(
         title=_title(counts, document),
@@ -113,7 +114,7 @@ def make_page(document: Json, *, all_charts: bool = False) -> Page:
         gates=count_gates(document).text,
         context=context_facts(document),
         noise=noise_of(document),
-        lead=_lead(open_cards),
+        lead=_lead([card for card in open_cards if card.anchor in finals]),
         empty=""
         if document["tests"]
         else "No performance test ran in this session: nothing was measured.",

@@ -50,30 +50,6 @@ def limit_of(run: Json, executor: str) -> float | None:
     return max((limit for limit in limits if limit is not None), default=None)
 
 
-def best_change(run: Json) -> str:
-    """Return the best prediction among the arms with an unmet speedup: `2.30x with Stage(parse, workers=2)`.
-
-    Predictions leave start-up out: of a gate that counts it they promise nothing.
-    """
-    unmet = {
-        each["executor"]
-        for each in run["findings"]
-        if each["quantity"] == "speedup" and each["verdict"] != "met" and not each["cold"]
-    }
-    found = [
-        each
-        for arm in run["arms"]
-        if arm["executor"] in unmet
-        for each in arm["what_ifs"]
-        if each["effort"] and each["predicted_speedup"] is not None
-        if (each.get("throughput_gain") or 1.0) >= 1
-    ]
-    best = max(found, key=lambda each: float(each["predicted_speedup"]), default=None)
-    if best is None:
-        return ""
-    return f"{units.ratio(best['predicted_speedup'])} with {one_line(best['code'])}"
-
-
 def _row(change: Json, limit: float | None, measured: float | None) -> tuple[str, ...]:
     predicted = change["predicted_speedup"]
     what = shorten(change["change"], 80)

@@ -42,13 +42,13 @@ OUTCOMES = {outcome.name: outcome for outcome in _ALL}
 
 REASONS = {
     "busy": "the machine was busy with something else",
-    "capacity": "this host cannot give the parallel capacity that the limit needs",
+    "capacity": "this host cannot give, or not show, what the limit needs",
     "quota": "the container's CPU quota throttled the run",
     "not-exclusive": "other tests ran at the same time",
     "traced": "tracing or coverage was on",
     "near-limit": "the value lies too close to the limit to tell in the time allowed",
     "confirm-disagreed": "the confirmation did not repeat what the first rounds showed",
-    "unsteady": "the value kept moving from round to round",
+    "unsteady": "clean executions fall into two modes, and most are in the slow one",
     "no-baseline": "there is no stored baseline to compare with",
     "self-disturbed": "the code under test itself keeps the machine busy",
     "outputs-differ": "the outputs differ from the baseline's",
@@ -61,7 +61,7 @@ REASONS = {
     "unreachable": "this plan can never meet the limit, whatever the machine",
     "interrupted": "the session was interrupted",
     "cannot-run-here": "the executor cannot run on this machine",
-    "off": "measuring was switched off",
+    "off": "it was not run",
 }
 """The document's machine-readable reasons as clauses."""
 

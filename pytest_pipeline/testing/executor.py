@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
+from pytest_pipeline.errors import add_note
 from pytest_pipeline.model.ledger import Ledger, LedgerRow
 from pytest_pipeline.model.plan import Plan, Source
 from pytest_pipeline.model.trace import MOST_FAILURES, ItemFailure, Trace, make_visits
@@ -111,7 +112,7 @@ class VirtualRunning:
                 if collects and isinstance(error, Exception):
                     return ItemFailure(index, name, f"{type(error).__name__}: {error}")
                 if self._plan.items_each == 1:  # else the step has noted items of the source
-                    error.add_note(f"stage {name!r}, item {index}")
+                    add_note(error, f"stage {name!r}, item {index}")
                 raise
             finally:
                 row.append(machine.worked_s - before)

@@ -132,6 +132,7 @@ class FakeMachine:
             python="virtual",
             gil=self._gil_shares is not None,
             packages={},
+            cores_allowed=2,
         )
 
     def gil_shares(

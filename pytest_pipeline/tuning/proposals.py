@@ -49,13 +49,12 @@ class Profile:
         made, arm = self.made, self.made[executor]
         assert arm.trace is not None
         assert made.environment is not None
-        cores, quota = float(made.environment.cores_usable), made.environment.cpu_quota
         return Profiled(
             plan=self.plan,
             baseline=self.serial_trace,
             trace=arm.trace,
             width=arm.workers,
-            host=Host(cores if quota is None else min(cores, quota), made.gil_shares),
+            host=Host(made.environment.cores, made.gil_shares),
             shipping=made.shipping,
             others=frozenset(made.arms),
         )

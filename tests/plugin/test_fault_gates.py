@@ -105,6 +105,39 @@ def test_without_the_marker_the_first_error_ends_the_test_with_the_users_own_exc
     )
 
 
+FROZEN = """
+import dataclasses
+import pytest
+
+@dataclasses.dataclass(frozen=True)
+class BadRow(Exception):
+    row: int
+
+def refuse(item):
+    if item == 3:
+        raise BadRow(item)
+    return item
+
+def test_expected(pipeline):
+    with pytest.raises(BadRow):
+        pipeline.run([refuse], range(8), executors=["threads"])
+
+def test_direct(threads_executor):
+    with pytest.raises(BadRow):
+        threads_executor.run([refuse], range(8))
+"""
+
+
+def test_an_exception_that_is_a_frozen_dataclass_reaches_the_test_and_the_report(
+    run_virtual, pytester
+):
+    result, _ = run_virtual(FROZEN)
+    result.assert_outcomes(passed=2)  # uncaught, pytest's own context managers cannot hand it on
+    page = (pytester.path / "out.report").read_text()
+    assert "BadRow" in page
+    assert "FrozenInstanceError" not in page
+
+
 def test_a_limit_that_cannot_be_certified_fails_with_the_number_of_items_it_needs(run_virtual):
     result, _ = run_virtual(
         """

@@ -172,7 +172,7 @@ def test_what_an_execution_without_items_costs_stands_beside_the_executors():
 @pytest.mark.parametrize(
     ("loop", "chunk", "note"),
     [
-        ("closed", 1, ""),
+        ("closed", 1, " (closed loop)"),
         ("saturated", 1, " (full queues)"),
         ("saturated", 32, " (full queues, per chunk of 32)"),
     ],
@@ -269,7 +269,7 @@ def test_ties_are_said_to_tie():
             {**documents.missed(), "runs": [{**run, "best": ["threads", "processes"]}]}
         )
     )
-    assert "threads and processes tie" in text
+    assert "threads and processes cannot be told apart" in text
 
 
 def test_outputs_not_compared_is_printed():

@@ -159,6 +159,15 @@ def test_earlier_attempts_are_shown_but_not_counted():
     assert pages.by_id(root, anchor("a.py::t")) is not pages.by_id(root, f"{anchor('a.py::t')}-1")
 
 
+def test_a_superseded_attempt_is_marked_in_the_table_and_does_not_open_what_failed():
+    first, last = documents.missed("a.py::t"), documents.met("a.py::t")
+    text = pages.body_text(
+        pages.parse(html.render(documents.document(first, {**last, "attempt": 2})))
+    )
+    assert "a.py::t (attempt 1, superseded)" in text
+    assert "What failed" not in text
+
+
 def test_a_session_without_performance_tests_says_so():
     text = pages.body_text(pages.parse(html.render(documents.document())))
     assert "No performance test ran in this session: nothing was measured." in text

@@ -8,7 +8,7 @@ import documents
 import pages
 
 from pytest_pipeline.report import html, markdown, units
-from pytest_pipeline.report.whatif import best_change, what_if_table
+from pytest_pipeline.report.whatif import what_if_table
 
 
 def missed_run():
@@ -65,25 +65,19 @@ def test_the_page_shows_the_table_with_what_the_numbers_rest_on():
     assert "8.1 kB per item" in page
 
 
-def test_markdown_holds_the_best_prediction_only():
+def test_markdown_says_next_what_the_failure_text_says():
     text = markdown.render(documents.full())
-    assert "predicted 3.38x with Stage(preprocess, workers=2)" in text
+    assert "next: Stage(preprocess, workers=2) is predicted to reach 2.3x" in text
     assert 'executors=\\["processes"\\]' not in text
 
 
-def test_met_gates_need_no_prediction_in_markdown():
-    run = missed_run()
-    for each in run["findings"]:
-        each["verdict"] = "met"
-    assert best_change(run) == ""
-
-
-def test_a_gate_that_counts_start_up_is_promised_nothing_that_leaves_it_out():
-    run = missed_run()
-    assert best_change(run)
-    for each in run["findings"]:
-        each["cold"] = True
-    assert best_change(run) == ""
+def test_met_gates_need_no_next_step_in_markdown():
+    document = documents.full()
+    for test in document["tests"]:
+        for run in test["runs"]:
+            for each in run["findings"]:
+                each["verdict"] = "met"
+    assert "next:" not in markdown.render(document)
 
 
 def test_a_markdown_summary_that_is_full_leaves_the_predictions_out(monkeypatch):

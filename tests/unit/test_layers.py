@@ -55,7 +55,7 @@ MAY_IMPORT = {
         "executors",
     },
     "report": {"report", "errors", "model"},
-    "testing": {"testing", "clock", "model", "measure", "executors.protocol"},
+    "testing": {"testing", "errors", "clock", "model", "measure", "executors.protocol"},
 }
 """Part -> parts it may import; `plugin` and the package root may import everything.
 

@@ -11,7 +11,7 @@ from unit.virtual import Lab
 from pytest_pipeline.executors.batches import open_plan
 from pytest_pipeline.explain.ceiling import Line
 from pytest_pipeline.explain.gate_causes import efficiency_advice
-from pytest_pipeline.explain.tail import late_cause
+from pytest_pipeline.explain.tail import late_advice
 from pytest_pipeline.model.ledger import Ledger, LedgerRow
 from pytest_pipeline.model.plan import Source, Stage, make_plan
 from pytest_pipeline.model.requirement import Quantity, Requirement
@@ -44,6 +44,12 @@ def test_where_the_items_come_from_is_no_worker_in_a_predicted_efficiency():
     assert step == "Stage(parse, workers=2) is predicted to reach 93 %"
     with_source = line({"source": 0.0, "fetch": 1.0, "parse": 2.0, "store": 1.0})
     assert efficiency_advice("", with_source).next_step == step
+
+
+def test_a_worker_for_a_stage_whose_label_is_no_function_is_asked_for_in_words():
+    plan = make_plan([Stage(str, name="fetch page"), Stage(len, name="parse page")])
+    step = efficiency_advice("", line({"fetch page": 1.0, "parse page": 2.0}), plan).next_step
+    assert step.startswith("workers=2 for stage 'parse page' is predicted")
 
 
 class Pool(VirtualExecutor):
@@ -110,6 +116,34 @@ def test_the_items_of_a_slow_batch_are_late_in_its_service_and_not_in_queues():
     ten_ms_apart = [item * 10_000_000 for item in range(40)]
     source = Source(lambda: iter(range(40)), offsets_ns=ten_ms_apart)
     trace = open_plan(lab.threads, make_plan(in_batches(lab, slow_call=2))).run(source)
-    assert late_cause(trace, 0.067) == (
+    assert late_advice(trace, 0.067, make_plan(in_batches(lab))).cause == (
         "late items spend 48 ms more than the median one in the service of stage 'embed'"
     )
+
+
+def test_items_that_wait_for_their_batch_to_fill_are_told_so_and_not_called_queued():
+    lab = Lab()
+    source = Source(lambda: iter(range(40)), offsets_ns=[item * 10_000_000 for item in range(40)])
+    plan = make_plan(in_batches(lab))
+    advice = late_advice(open_plan(lab.threads, plan).run(source), 0.040, plan)
+    assert advice.cause == "late items wait 30 ms until their batch of 4 is full"
+    assert advice.next_step.startswith("a smaller batch")
+
+
+def test_where_every_item_takes_too_long_by_itself_no_queue_and_no_worker_is_named():
+    lab = Lab()
+    wanted = Requirement(Quantity.P99_LATENCY, 0.080, rate_per_s=5)
+    stages = [lab.stage("fetch", 0.001), lab.stage("infer", 0.100)]
+    (finding,) = lab.compare(stages, requirements=[wanted], budget_s=60).findings
+    assert finding.cause == (
+        "the median item spends 101 ms in service, more than the limit: 100 ms of it in stage 'infer'"
+    )
+    assert finding.next_step.startswith("make stage 'infer' faster")
+
+
+def test_items_in_queues_ask_for_a_worker_of_the_busiest_stage():
+    lab = Lab()
+    wanted = Requirement(Quantity.P99_LATENCY, 0.020, rate_per_s=1000)
+    (finding,) = lab.compare(requirements=[wanted]).findings
+    assert finding.cause.endswith("in queues; the busiest stage is 'parse'")
+    assert finding.next_step.startswith("give it another worker: Stage(parse, workers=2)")

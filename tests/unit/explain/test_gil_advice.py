@@ -82,5 +82,5 @@ def test_a_stage_whose_name_speaks_of_processes_is_not_taken_for_them():
         return item
 
     stages = [Stage(query, name="load_processes"), lab.stage("crunch", 0.004)]
-    (finding,) = lab.compare(stages, requirements=[speedup(9.0)]).findings
+    (finding,) = lab.compare(stages, requirements=[speedup(2.5)]).findings
     assert finding.next_step == OTHERWISE

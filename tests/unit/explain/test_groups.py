@@ -50,7 +50,7 @@ def test_the_ceiling_is_that_of_the_chunks_that_travel(chunk, bound):
     )
 
 
-def found_for(rows, *, chunk: int, items: int, seconds: float):
+def found_for(rows, *, chunk: int, items: int, seconds: float, call: str = ""):
     """Return the predictions for two even stages whose items travelled `chunk` at a time, by code."""
     lab = Lab()
     made = lab.compare([lab.stage("fetch", seconds), lab.stage("parse", seconds)], range(items))
@@ -62,6 +62,7 @@ def found_for(rows, *, chunk: int, items: int, seconds: float):
         trace=replace(trace, ledger=ledger, handed_over=chunk),
         width=2,
         host=Host(cores=2.0, gil_shares={}),
+        calls={"threads": call},
     )
     return {each.code: each for each in what_ifs(arm)}
 
@@ -69,7 +70,7 @@ def found_for(rows, *, chunk: int, items: int, seconds: float):
 def in_tens(items: int):
     """Threads that took 50 us to hand over ten items, whose service takes 100 us each."""
     rows = tuple(LedgerRow(name, 1, handover_s=items * 5 * US) for name in ("fetch", "parse"))
-    return found_for(rows, chunk=10, items=items, seconds=100 * US)
+    return found_for(rows, chunk=10, items=items, seconds=100 * US, call="Threads()")
 
 
 def test_a_chunk_that_is_there_already_is_not_offered():
@@ -89,14 +90,13 @@ def test_where_items_travel_by_ten_a_hundred_at_a_time_are_predicted():
 def test_processes_pay_a_message_per_chunk_and_keep_it_beside_another_worker():
     pool = LedgerRow("(processes)", 2, serialisation_s=1e-9)
     rows = (LedgerRow("fetch", 0), LedgerRow("parse", 0), pool)
-    found = found_for(rows, chunk=32, items=320, seconds=10 * US)
+    call = "Processes(chunk=32)"
+    found = found_for(rows, chunk=32, items=320, seconds=10 * US, call=call)
     # Ten chunks of 640 us for two workers, behind a sender that takes 11 us for each.
     assert found[""].predicted_speedup == pytest.approx(2.0, rel=0.01)
-    assert "Processes(workers=3, chunk=32)" in found
-    many = found_for(rows, chunk=32, items=640, seconds=10 * US)
-    assert [code for code in many if code.startswith("Processes(chunk=")] == [
-        "Processes(chunk=320)"
-    ]
+    assert "Processes(chunk=32, workers=3)" in found
+    many = found_for(rows, chunk=32, items=640, seconds=10 * US, call=call)
+    assert "Processes(chunk=320)" in many
 
 
 def test_the_items_inside_are_whole_chunks():
@@ -104,6 +104,26 @@ def test_the_items_inside_are_whole_chunks():
     advice = memory_advice(plan, 3, "threads", None)
     assert advice.cause == ("up to 5100 items are inside at once: 4800 in queues, 300 in workers")
     assert advice.next_step.startswith("a smaller chunk, a smaller Stage(str, queue_size=...)")
+
+
+def test_the_items_inside_are_those_that_the_executors_own_chunk_holds():
+    plan = make_plan([str, len, abs])
+    advice = memory_advice(plan, 3, "threads", None, handed_over=100)
+    assert advice.cause == ("up to 5100 items are inside at once: 4800 in queues, 300 in workers")
+    assert advice.next_step.startswith("a smaller chunk, ")
+
+
+def test_worker_processes_hold_chunks_on_their_way_whatever_the_queue_sizes():
+    plan = make_plan([str, len, abs])
+    advice = memory_advice(plan, 4, "processes", None, handed_over=32, is_remote=True)
+    assert advice.cause == ("up to 1024 items are inside at once: 896 on their way, 128 in workers")
+    assert advice.next_step == "a smaller chunk, or fewer workers under processes"
+
+
+def test_the_queue_of_a_stage_whose_label_is_no_function_is_named_in_words():
+    plan = make_plan([Stage(str, name="parse orders"), len])
+    advice = memory_advice(plan, 2, "threads", None)
+    assert advice.next_step.startswith("a smaller queue_size for stage 'parse orders' or fewer")
 
 
 def test_a_chunk_is_rounded_up_to_whole_batches():

@@ -36,6 +36,13 @@ def test_the_cores_are_named_when_they_are_what_holds_the_plan():
     assert "(2 usable cores)" in text
 
 
+def test_a_quota_of_one_core_and_a_half_gives_the_time_of_one_and_a_half():
+    lab = Lab(cpu_share=1.0, gil_shares=None, quota=1.5)
+    text = first_word_on_threads(lab, 3.0, stages=lab.stages(workers=2))
+    assert "at most 1.4" in text
+    assert "(1.5 usable cores)" in text
+
+
 def test_the_ceiling_explains_and_never_decides():
     lab = Lab(cpu_share=1.0)  # a wrong ceiling: the virtual threads overlap, GIL or not
     (finding,) = lab.compare(requirements=[speedup(1.8)]).findings

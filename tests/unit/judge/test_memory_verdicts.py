@@ -75,7 +75,7 @@ def test_two_executions_above_the_limit_miss_it_with_items_in_flight_as_cause():
         "up to 9 items are inside at once: 8 in queues, 1 in workers; "
         "the baseline, one item at a time, takes 0 B"
     )
-    assert "Stage(decode, queue_size=...)" in finding.next_step
+    assert "queue_size for stage 'decode'" in finding.next_step
 
 
 def test_one_execution_above_is_looked_at_again_before_a_miss():

@@ -191,11 +191,11 @@ def test_a_missed_first_result_says_where_the_first_item_spent_its_time():
 def test_a_missed_efficiency_names_the_worker_to_add_or_to_save():
     requirement = Requirement(Quantity.EFFICIENCY, 0.95)
     (more,) = Lab().compare(requirements=[requirement]).findings
-    assert more.next_step == "Stage(parse, workers=2) is predicted to reach 93 %"
+    assert more.next_step == "Stage(parse, workers=2) is predicted to reach 93 %, short of 95 %"
     lab = Lab()
     wide = [lab.stage("fetch", 0.002), lab.stage("parse", 0.001, workers=2)]
     (fewer,) = lab.compare(wide, requirements=[requirement]).findings
-    assert fewer.next_step == "Stage(parse, workers=1) is predicted to reach 74.1 %"
+    assert fewer.next_step == "Stage(parse, workers=1) is predicted to reach 74.1 %, short of 95 %"
 
 
 def test_first_results_are_medians_over_rounds_of_every_arm():

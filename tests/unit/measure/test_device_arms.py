@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 import pytest
-from unit.virtual import Lab
+from unit.virtual import Lab, speedup
 
 from pytest_pipeline.model.device import DeviceDiagnosis, DevicePart, DeviceRun, HostMemory
 from pytest_pipeline.testing import VirtualExecutor
@@ -100,3 +100,10 @@ def test_arms_without_a_device_are_left_alone(lab):
     result = lab.compare()
     assert result["threads"].devices == ()
     assert not any("devices" in line for line in lab.progress)
+
+
+def test_the_host_model_knows_no_ceiling_of_a_device(lab):
+    wanted = [speedup(9.0)]
+    result = lab.compare(candidates=[OnDevice(lab)], requirements=wanted)
+    assert result.notes["ceilings"] == []
+    assert result["cuda"].bottleneck.ceiling is None
