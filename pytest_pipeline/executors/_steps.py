@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set as AbstractSet
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
@@ -13,6 +13,13 @@ from pytest_pipeline.executors._summary import summary
 
 _SHORT = "return None for an item that it drops, and let the next stage skip it"
 _LONG = "return a list for an item that it makes several of"
+_LIST = "return list(...) of it, or leave out batch= if the stage takes one item"
+_ROWS = (
+    'return its rows as a list: frame.to_dict("records") of pandas, frame.to_dicts() of polars, '
+    "table.to_pylist() of pyarrow"
+)
+_VALUES = "return a list of its values, in the order of the items"
+_ORDER = "return a list in the order of the items, which a set does not keep"
 
 Failed = tuple[int, str, str]
 """(item, name of the stage that raised, type and message in one line)."""
@@ -77,20 +84,35 @@ class Step:
     def _checked(self, outputs: Any, items: Sequence[int]) -> list[Any]:
         """Return the outputs of a batch; raises `UsageError` when they are not one per item."""
         given = f"a batch of {len(items)} (item {items[0]} is its first)"
-        try:
-            count = -1 if isinstance(outputs, str | bytes | dict | set) else len(outputs)
-        except TypeError:
-            count = -1
-        if count < 0:
+        step = _why_no_list(outputs)
+        if step:
             raise UsageError(
                 f"stage {self.name!r} was given {given} and returned {type(outputs).__name__}: "
-                "a stage with batch= takes a list and returns a list, one output per item\n"
-                "next: return list(...) of it, or leave out batch= if the stage takes one item"
+                f"a stage with batch= takes a list and returns a list, one output per item\nnext: {step}"
             )
-        if count != len(items):
-            step = _SHORT if count < len(items) else _LONG
+        made = list(outputs)
+        if len(made) != len(items):
+            step = _SHORT if len(made) < len(items) else _LONG
             raise UsageError(
-                f"stage {self.name!r} was given {given} and returned {count} outputs: "
+                f"stage {self.name!r} was given {given} and returned {len(made)} outputs: "
                 f"a stage with batch= returns one output per item, in their order\nnext: {step}"
             )
-        return list(outputs)
+        return made
+
+
+def _why_no_list(outputs: Any) -> str:
+    """Return what to return instead of what does not hold one output after the other; empty for what does."""
+    if hasattr(outputs, "columns"):  # its length counts rows, and iterating it gives columns
+        return _ROWS
+    if isinstance(outputs, Mapping):
+        return _VALUES
+    if isinstance(outputs, AbstractSet):
+        return _ORDER
+    if isinstance(outputs, str | bytes):
+        return _LIST
+    try:
+        len(outputs)  # of an array of one number, or of a generator, there is none
+        iter(outputs)
+    except TypeError:
+        return _LIST
+    return ""

@@ -1,6 +1,7 @@
 """Batched stages: the same full batches under every executor, the serial one included."""
 
 import threading
+from collections import UserDict
 
 import numpy as np
 import pytest
@@ -26,6 +27,26 @@ def double_all(xs):
 def with_their_batch(xs):
     """Show who shared a batch with whom."""
     return [(x, tuple(xs)) for x in xs]
+
+
+class Table:
+    """A frame: its length counts rows, and iterating it gives the names of its columns."""
+
+    def __init__(self, rows, columns):
+        self.rows, self.columns = rows, columns
+
+    def __len__(self):
+        return self.rows
+
+    def __iter__(self):
+        return iter(self.columns)
+
+
+class Ragged(list):
+    """Holds one output less than it says."""
+
+    def __iter__(self):
+        return iter(self[:-1])
 
 
 def batches_of(size, count):
@@ -140,6 +161,10 @@ def test_a_source_that_raises_amid_a_batch_is_named(executor, opened, source):
             r"returned NoneType.*\nnext: return list\(...\) of it, or leave out batch=",
         ),
         (lambda xs: "abcd", "returned str"),
+        (lambda xs: dict.fromkeys(xs, 1), "returned dict.*\nnext: return a list of its values"),
+        (lambda xs: UserDict.fromkeys(xs, 1), "returned UserDict.*\nnext: return a list of its"),
+        (frozenset, "returned frozenset.*\nnext: return a list in the order"),
+        (Ragged, "returned 3 outputs"),
         (lambda xs: np.float64(1), "returned float64"),
     ],
 )
@@ -150,6 +175,14 @@ def test_outputs_that_are_not_one_per_item_are_refused_even_when_errors_are_coll
     for collects in (False, True):
         with pytest.raises(UsageError, match=message):
             running.run(source(list(range(8)), collects_errors=collects))
+
+
+@pytest.mark.parametrize("columns", [["a", "b"], ["a", "b", "c", "d"]], ids=["two", "as many"])
+def test_a_table_is_no_list_of_outputs(executor, opened, source, columns):
+    stage = Stage(lambda xs: Table(len(xs), columns), name="embed", batch=4)
+    message = r'batch of 4 .* and returned Table.*\nnext: return its rows.*to_dict\("records"\)'
+    with pytest.raises(UsageError, match=message):
+        opened(executor, [stage]).run(source(list(range(8))))
 
 
 def test_a_process_says_when_outputs_are_not_one_per_item(opened, source):
