@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, MappingView
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from pytest_pipeline.errors import UsageError
 from pytest_pipeline.model.plan import Arrivals, Source
 
-_IN_MEMORY = (list, tuple, range, set, frozenset, dict, MappingView, deque)
+_VIEWS: tuple[type, ...] = (type({}.keys()), type({}.values()), type({}.items()))
+"""Those of a dict; another mapping's may read a file, as those of h5py do."""
+
+_IN_MEMORY = (list, tuple, range, set, frozenset, dict, *_VIEWS, deque)
 """Whose items wait for nobody. What else can be iterated may read files or a queue, as a `DataLoader` does."""
+
+_ARRAYS = {"numpy", "pandas", "torch", "polars", "pyarrow", "cupy"}
+"""Libraries whose arrays and tables lie in memory. Those of zarr and h5py are arrays too, and read a file."""
 
 
 def make_source(items: Any) -> Source:
@@ -28,13 +34,19 @@ def make_source(items: Any) -> Source:
             "(`list(items)`) or the function that makes it (`lambda: read_batches(path)`)"
         )
     if isinstance(items, Iterable):
-        is_here = isinstance(items, _IN_MEMORY) or hasattr(items, "__array__")
-        return Source(lambda: iter(items), is_lazy=not is_here)
+        return Source(lambda: iter(items), is_lazy=not _is_in_memory(items))
     if callable(items):
         return Source(lambda: _fresh(items), is_timed=True)
     raise UsageError(
         f"items is a {type(items).__name__}: pass a list, or a function that returns an iterator"
     )
+
+
+def _is_in_memory(items: Iterable[Any]) -> bool:
+    """Return whether nothing is read while `items` are iterated."""
+    if isinstance(items, _IN_MEMORY):
+        return True
+    return type(items).__module__.partition(".")[0] in _ARRAYS and hasattr(items, "__array__")
 
 
 def _fresh(items: Callable[[], Any]) -> Iterator[Any]:

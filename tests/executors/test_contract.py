@@ -507,12 +507,22 @@ class Lazy:
                 pass
 
 
-def test_items_that_are_read_while_they_are_iterated_may_hang_and_are_named(executor, opened, fifo):
+class LazyArray(Lazy):
+    """An array on disk, as zarr and h5py have them."""
+
+    def __array__(self):
+        return np.array(self._items)
+
+
+@pytest.mark.parametrize("items", [Lazy, LazyArray])
+def test_items_that_are_read_while_they_are_iterated_may_hang_and_are_named(
+    executor, opened, fifo, items
+):
     running = opened(executor, [double], timeout_s=0.3)
     with pytest.raises(StageTimeoutError, match="stage 'source', item 1 has been running"):
-        running.run(make_source(Lazy(1, then=fifo)))
+        running.run(make_source(items(1, then=fifo)))
     assert len(running.abandoned) == 1
-    assert running.run(make_source(Lazy(4, 5))).outputs == [8, 10]
+    assert running.run(make_source(items(4, 5))).outputs == [8, 10]
     release(fifo, running)
 
 

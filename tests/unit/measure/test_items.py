@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import deque
+from collections import OrderedDict, UserDict, deque
 
 import numpy as np
 import pytest
@@ -22,7 +22,16 @@ class Reader:
 
 @pytest.mark.parametrize(
     "items",
-    [[1, 2], (1, 2), range(2), {1: "a"}, {1: "a"}.values(), deque([1]), np.arange(2)],
+    [
+        [1, 2],
+        (1, 2),
+        range(2),
+        {1: "a"},
+        {1: "a"}.values(),
+        OrderedDict(a=1).items(),
+        deque([1]),
+        np.arange(2),
+    ],
     ids=lambda items: type(items).__name__,
 )
 def test_items_in_memory_need_no_thread(items):
@@ -31,7 +40,22 @@ def test_items_in_memory_need_no_thread(items):
     assert list(source.factory()) == list(items)
 
 
-@pytest.mark.parametrize("items", [Reader(), Reader], ids=["read anew", "a callable"])
+class Stored(UserDict):
+    """A mapping that reads a file, as a group of h5py does."""
+
+
+class Chunked(Reader):
+    """An array on disk, as one of zarr."""
+
+    def __array__(self):
+        return np.array([1, 2])
+
+
+@pytest.mark.parametrize(
+    "items",
+    [Reader(), Reader, Chunked(), Stored(a=1, b=2).values()],
+    ids=["read anew", "a callable", "an array on disk", "values on disk"],
+)
 def test_items_that_are_read_may_wait(items):
     source = make_source(items)
     assert source.may_wait
