@@ -63,6 +63,8 @@ class ChunkWorker(Worker):
                     finished = perf_counter_ns()
                     account.item = IDLE
                     account.done = ()
+                if len(done) < len(values):
+                    continue  # the run has failed meanwhile
                 if self._is_recording:
                     record((item, stage, enqueued, started, finished))
                 if not send(item, done, finished):
@@ -70,13 +72,17 @@ class ChunkWorker(Worker):
             account.recorder.fold()
 
     def _visit(self, values: list[Any], done: list[Any], item: int) -> None:
-        """Append to `done` what the stage makes of each value."""
-        fn, append = self._fn, done.append
-        if not self._run.collects_errors:
+        """Append to `done` what the stage makes of each value, until the run fails."""
+        fn, append, run = self._fn, done.append, self._run
+        if not run.collects_errors:
             for value in values:
+                if run.failed:
+                    return
                 append(fn(value))
             return
         for index, value in enumerate(values, item):
+            if run.failed:
+                return
             if type(value) is Dropped:
                 append(value)
                 continue

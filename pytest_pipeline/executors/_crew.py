@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING
 
-from pytest_pipeline.errors import StageTimeoutError, UsageError
+from pytest_pipeline.errors import StageTimeoutError, UsageError, add_note
 from pytest_pipeline.executors._accounts import IDLE, SOURCE
 from pytest_pipeline.executors._context import applied, capture_modes
 from pytest_pipeline.executors._places import named
@@ -92,10 +92,18 @@ class Crew:
     """The worker threads of one open executor."""
 
     def __init__(self, names: Sequence[str]) -> None:
-        self._members = [Member(name) for name in names]
+        self._members: list[Member] = []
         self._busy: set[int] = set()
         self._lost: list[Member] = []
         self._dismiss = weakref.finalize(self, _dismiss, self._members)
+        try:
+            for name in names:
+                self._members.append(Member(name))
+        except BaseException as error:
+            self.close()
+            if isinstance(error, RuntimeError):
+                add_note(error, _no_more_threads(len(self._members), len(names)))
+            raise
 
     @property
     def abandoned(self) -> tuple[str, ...]:
@@ -151,7 +159,7 @@ class Crew:
         _HUNG.append(member.thread)
 
     def _launch(self, run: Run, jobs: Sequence[Job], deadline: float) -> None:
-        """Give each member its job and wait until all have begun."""
+        """Give each member its job and wait until all have begun; raises what kept one from it."""
         self._replace_busy()
         modes = capture_modes()
         for number, (member, job) in enumerate(zip(self._members, jobs, strict=False)):
@@ -162,6 +170,8 @@ class Crew:
         for _ in jobs:
             get_before(run.ready, deadline)
 
+        if run.error is not None:
+            raise run.error
     def _settle(self, run: Run, grace_s: float) -> None:
         run.make_over()  # Ctrl-C may have come before `fail`, or amid it
         deadline = time.monotonic() + grace_s
@@ -221,6 +231,14 @@ def _perform(run: Run, number: int, job: Job, modes: TorchModes | None) -> None:
         run.idle.put(number)
 
 
+        run.ready.put(number)  # it may have failed before: nobody may wait for it until the timeout
 def _dismiss(members: list[Member]) -> None:
     for member in members:
         member.inbox.put(None)
+
+
+def _no_more_threads(started: int, wanted: int) -> str:
+    return (
+        f"{started} of {wanted} worker threads could be started, and were ended again; "
+        "next: fewer workers, or a higher limit of threads (ulimit -u, pids.max of the container)"
+    )

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from pytest_pipeline.model.plan import Plan
 
 FAILED = object()
-"""In place of an output: the run is over, because a stage raised."""
+"""In place of an output: the run is over, because a stage raised or the time was up."""
 
 
 class DepthFirst:
@@ -38,9 +38,11 @@ class DepthFirst:
 
     def through(self, item: int, value: Any, enqueued: int) -> Any:
         """Return the output, a `Dropped` for a collected error, or `FAILED`."""
-        account, record = self.account, self.account.recorder.add
+        account, record, run = self.account, self.account.recorder.add, self._run
         is_sampled, cpu = self.sampler.takes(item), 0
         for stage, fn in self._stages:
+            if run.failed:  # meanwhile: what the stages behind would do is not wanted any more
+                return FAILED
             account.stage, account.item = stage, item
             if is_sampled:
                 cpu = self.sampler.clock()

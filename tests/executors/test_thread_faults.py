@@ -8,9 +8,10 @@ import warnings
 import pytest
 
 from pytest_pipeline.errors import StageTimeoutError
+from pytest_pipeline.executors import _crew
 from pytest_pipeline.executors.serial import Serial
 from pytest_pipeline.executors.threads import Threads
-from pytest_pipeline.model.plan import Stage
+from pytest_pipeline.model.plan import Stage, make_plan
 
 
 @pytest.fixture(
@@ -82,6 +83,58 @@ def test_a_hang_in_python_code_ends_in_a_timeout_with_its_stack(in_process, open
         member.thread.join(10)
     assert running.abandoned == ()
     assert running.run(source([1, 2])).outputs == [1, 2]
+
+
+@pytest.mark.parametrize("collects", [False, True])
+def test_an_item_in_hand_when_the_time_is_up_goes_no_further(in_process, opened, source, collects):
+    released, seen = threading.Event(), []
+
+    def waits(x):
+        seen.append(x)
+        released.wait()
+        return x
+
+    running = opened(in_process, [Stage(waits), lambda x: seen.append("behind")], timeout_s=0.3)
+    with pytest.raises(StageTimeoutError):
+        running.run(source(list(range(4)), collects_errors=collects))
+    begun = list(seen)
+    released.set()
+    for member in running._crew._lost:
+        member.thread.join(10)
+    assert running.abandoned == ()
+    assert seen == begun
+
+
+def test_a_thread_that_fails_before_it_begins_says_so_at_once(
+    in_process, opened, source, monkeypatch
+):
+    def fails(modes):
+        raise LookupError("no such mode")
+
+    running = opened(in_process, [lambda x: x], timeout_s=5)
+    monkeypatch.setattr(_crew, "applied", fails)
+    with pytest.raises(LookupError, match="no such mode"):
+        running.run(source([1]))
+    monkeypatch.undo()
+    assert running.run(source([1])).outputs == [1]
+    assert running.abandoned == ()
+
+
+def test_when_no_thread_can_be_started_those_before_it_end(no_thread_left, monkeypatch):
+    start, started = threading.Thread.start, []
+
+    def only_two(thread):
+        if len(started) == 2:
+            raise RuntimeError("can't start new thread")
+        started.append(thread)
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", only_two)
+    with pytest.raises(RuntimeError, match="can't start new thread") as caught:
+        Threads().open(make_plan([Stage(lambda x: x, workers=4)]))
+    assert "2 of 5 worker threads could be started" in caught.value.__notes__[0]
+    assert "next: fewer workers" in caught.value.__notes__[0]
+    assert not any(thread.is_alive() for thread in started)
 
 
 def test_every_hung_worker_is_replaced_however_often_it_happens(opened, source):
