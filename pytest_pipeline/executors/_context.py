@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import contextlib
 import sys
+import threading
+import types
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -30,7 +32,8 @@ class TorchModes:
 def capture_modes() -> TorchModes | None:
     """Return the calling thread's torch modes; None without torch, or when all are the default."""
     torch = sys.modules.get("torch")
-    if torch is None or not hasattr(torch, "is_grad_enabled"):
+    # A test may have put a stub or a mock in its place.
+    if not isinstance(torch, types.ModuleType) or not hasattr(torch, "is_grad_enabled"):
         return None
     modes = TorchModes(
         grad=bool(torch.is_grad_enabled()),

@@ -7,7 +7,7 @@ import sys
 import threading
 import types
 from dataclasses import dataclass, field
-from unittest.mock import MagicMock
+from unittest.mock import MagicMock, Mock
 
 import pytest
 from unit.virtual import Lab
@@ -66,7 +66,9 @@ def test_workers_of_the_first_execution_do_not_keep_a_profiler_that_was_stopped(
 
 
 @pytest.mark.parametrize(
-    "stub", [types.ModuleType("torch"), MagicMock()], ids=["an empty module", "a mock"]
+    "stub",
+    [types.ModuleType("torch"), MagicMock(), Mock()],
+    ids=["an empty module", "a magic mock", "a mock"],
 )
 def test_a_stub_in_the_place_of_torch_is_no_torch(stub, monkeypatch):
     monkeypatch.setitem(sys.modules, "torch", stub)
