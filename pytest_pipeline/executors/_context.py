@@ -1,7 +1,7 @@
-"""Carry the test's context into workers: torch's per-thread modes, and the cap on BLAS threads.
+"""Carry the test's context into workers: torch's per-thread modes, and the caps on BLAS and OpenMP threads.
 
 `contextvars` are copied by the crew; torch keeps its modes in thread-local C++ state that no
-context copy reaches.
+context copy reaches, and so does OpenMP the number of threads that a caller gets.
 """
 
 from __future__ import annotations
@@ -15,6 +15,12 @@ from dataclasses import dataclass
 from typing import Any
 
 _AUTOCAST_DEVICES = ("cpu", "cuda")
+
+_HELD = threading.local()
+"""`cap`: what `hold_openmp` did last in this thread."""
+
+_POOLS: list[tuple[int, tuple[Any, ...]]] = [(0, ())]
+"""(loaded modules, controllers of pools): to look for pools takes up to 1 ms, and it is imports that bring them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,9 +81,7 @@ def blas_cap() -> int | None:
     Measurement caps them with threadpoolctl. A worker process starts with pools of its own, and
     would compute on more cores than the baseline.
     """
-    control = sys.modules.get("threadpoolctl")
-    pools = [] if control is None else control.threadpool_info()
-    return max((int(pool["num_threads"]) for pool in pools), default=None)
+    return max((int(pool.get_num_threads()) for pool in _pools()), default=None)
 
 
 @contextlib.contextmanager
@@ -88,5 +92,49 @@ def capped_blas(cap: int | None) -> Iterator[None]:
         return
     import threadpoolctl
 
+    _settle_torch()
     with threadpoolctl.threadpool_limits(limits=cap):
         yield
+
+
+OpenmpCap = tuple[int, int]
+"""(most threads of an OpenMP pool, number of pools)."""
+
+
+def openmp_cap() -> OpenmpCap | None:
+    """Return what holds for OpenMP in the calling thread; None without a pool, or while nobody has looked at them."""
+    counts = [int(pool.get_num_threads()) for pool in _pools() if pool.user_api == "openmp"]
+    return (max(counts), len(counts)) if counts else None
+
+
+def hold_openmp(cap: OpenmpCap | None) -> None:
+    """Give the current thread the OpenMP threads that the caller has, from now on.
+
+    libgomp counts for each calling thread by itself: a cap that the test's thread has set does not
+    hold in a thread of ours. A pool that came in meanwhile makes a new pair, and is capped, too.
+    """
+    if cap is None or cap == getattr(_HELD, "cap", None):
+        return
+    import threadpoolctl
+
+    _settle_torch()
+    threadpoolctl.threadpool_limits(limits=cap[0], user_api="openmp")
+    _HELD.cap = cap
+
+
+def _pools() -> tuple[Any, ...]:
+    """Return threadpoolctl's controllers of the pools in this process; none while nobody has looked at them."""
+    control = sys.modules.get("threadpoolctl")
+    if control is None or "numpy" not in sys.modules:
+        return ()
+    modules = len(sys.modules)
+    if _POOLS[0][0] != modules:
+        _POOLS[0] = modules, tuple(control.ThreadpoolController().lib_controllers)
+    return _POOLS[0][1]
+
+
+def _settle_torch() -> None:
+    """Let torch set up its threads for the current thread: later it would undo a cap."""
+    torch = sys.modules.get("torch")
+    if isinstance(torch, types.ModuleType) and hasattr(torch, "get_num_threads"):
+        torch.get_num_threads()

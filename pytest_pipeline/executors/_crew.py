@@ -17,14 +17,14 @@ from typing import TYPE_CHECKING
 
 from pytest_pipeline.errors import StageTimeoutError, UsageError, add_note
 from pytest_pipeline.executors._accounts import IDLE, SOURCE
-from pytest_pipeline.executors._context import applied, capture_modes
+from pytest_pipeline.executors._context import applied, capture_modes, hold_openmp, openmp_cap
 from pytest_pipeline.executors._places import named
 from pytest_pipeline.executors._run import TimedOutError, get_before
 from pytest_pipeline.model.plan import SOURCE_STAGE
 
 if TYPE_CHECKING:
     from pytest_pipeline.executors._accounts import Account
-    from pytest_pipeline.executors._context import TorchModes
+    from pytest_pipeline.executors._context import OpenmpCap, TorchModes
     from pytest_pipeline.executors._run import Run
 
 _GRACE_S = 1.0
@@ -161,17 +161,18 @@ class Crew:
     def _launch(self, run: Run, jobs: Sequence[Job], deadline: float) -> None:
         """Give each member its job and wait until all have begun; raises what kept one from it."""
         self._replace_busy()
-        modes = capture_modes()
+        modes, cap = capture_modes(), openmp_cap()
         for number, (member, job) in enumerate(zip(self._members, jobs, strict=False)):
             self._busy.add(number)
             # A context can be entered by one thread at a time, hence a copy for each.
             context = contextvars.copy_context()
-            member.inbox.put(functools.partial(context.run, _perform, run, number, job, modes))
+            perform = functools.partial(context.run, _perform, run, number, job, modes, cap)
+            member.inbox.put(perform)
         for _ in jobs:
             get_before(run.ready, deadline)
-
         if run.error is not None:
             raise run.error
+
     def _settle(self, run: Run, grace_s: float) -> None:
         run.make_over()  # Ctrl-C may have come before `fail`, or amid it
         deadline = time.monotonic() + grace_s
@@ -220,18 +221,21 @@ def _serve(inbox: Inbox) -> None:
         del job  # nothing of the last run may stay alive in an idle worker
 
 
-def _perform(run: Run, number: int, job: Job, modes: TorchModes | None) -> None:
+def _perform(
+    run: Run, number: int, job: Job, modes: TorchModes | None, cap: OpenmpCap | None
+) -> None:
     try:
         with applied(modes):
+            hold_openmp(cap)
             run.ready.put(number)
             job()
     except BaseException as error:
         run.fail(error)
+        run.ready.put(number)  # it may have failed before: nobody may wait for it until the timeout
     finally:
         run.idle.put(number)
 
 
-        run.ready.put(number)  # it may have failed before: nobody may wait for it until the timeout
 def _dismiss(members: list[Member]) -> None:
     for member in members:
         member.inbox.put(None)

@@ -13,6 +13,7 @@ import gc
 import os
 import sys
 import threading
+import types
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -126,6 +127,9 @@ def _cap_blas(stack: contextlib.ExitStack) -> bool:
         return False
     import threadpoolctl
 
+    torch = sys.modules.get("torch")
+    if isinstance(torch, types.ModuleType) and hasattr(torch, "get_num_threads"):
+        torch.get_num_threads()  # sets up the threads of this one: later it would undo the cap
     if all(pool["num_threads"] <= 1 for pool in threadpoolctl.threadpool_info()):
         return False
     stack.enter_context(threadpoolctl.threadpool_limits(limits=1))
