@@ -3,6 +3,7 @@
 import contextlib
 import ctypes
 import enum
+import importlib
 import os
 import signal
 import sys
@@ -391,6 +392,23 @@ def test_other_start_methods_work(opened, source, method):
     ("arguments", "message"),
     [
         ({"workers": 0}, "at least 1"),
+def test_modules_of_stages_are_imported_under_the_environment_of_the_test(
+    opened, source, tmp_path, monkeypatch
+):
+    opened(Processes(workers=1), [identity])  # starts the forkserver, at the latest
+    (tmp_path / "pipeline_reads_environ.py").write_text(
+        "import os\nVALUE = os.environ.get('PIPELINE_TEST')\ndef stage(x):\n    return VALUE\n"
+    )
+    monkeypatch.setenv("PIPELINE_TEST", "2")
+    monkeypatch.syspath_prepend(tmp_path)
+    module = importlib.import_module("pipeline_reads_environ")
+    try:
+        running = opened(Processes(workers=1), [module.stage])
+        assert running.run(source([1])).outputs == ["2"]
+    finally:
+        del sys.modules["pipeline_reads_environ"]
+
+
         ({"chunk": 0}, "at least 1"),
         ({"workers": 2.5}, "workers=2.5 must be a whole number"),
         ({"chunk": True}, "chunk=True must be a whole number"),

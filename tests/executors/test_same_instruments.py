@@ -1,11 +1,44 @@
 """What slows stages down beside their work holds in every arm or in none: collector, tracers, caps, prints."""
 
 import ctypes
+import decimal
+import gc
 
 import pytest
 
 from pytest_pipeline.cores import usable_cores
 from pytest_pipeline.executors import _context
+from pytest_pipeline.executors.processes import Processes
+
+
+def test_the_garbage_collector_is_off_in_every_arm_or_in_none(executor, opened, source):
+    running = opened(executor, [lambda x: gc.isenabled()])
+    assert running.run(source([1])).outputs == [True]
+    gc.disable()
+    try:
+        assert running.run(source([1])).outputs == [False]
+        gc.collect()
+        assert running.run(source([1])).outputs == [False]
+    finally:
+        gc.enable()
+    assert running.run(source([1])).outputs == [True]
+
+
+def test_worker_processes_collect_once_whenever_the_test_has_collected(opened, source):
+    running = opened(Processes(workers=1), [lambda x: gc.get_stats()[-1]["collections"]])
+
+    def collections():
+        return running.run(source([1])).outputs[0]
+
+    gc.disable()
+    try:
+        first = collections()
+        assert collections() == first
+        gc.collect()
+        assert collections() == first + 1
+        assert collections() == first + 1
+    finally:
+        gc.enable()
 
 
 def openmp_threads(_):
@@ -50,3 +83,79 @@ def test_the_callers_cap_on_openmp_threads_holds_in_every_arm(executor, opened, 
 def test_the_callers_cap_holds_for_torch_in_every_arm(executor, opened, source):
     pytest.importorskip("torch")
     have_the_cap(executor, opened, source, torch_threads)
+
+
+def test_decimals_have_the_precision_of_the_test_in_every_arm(executor, opened, source):
+    running = opened(executor, [lambda x: decimal.Decimal(1) / x])
+    long = running.run(source([3])).outputs
+    with decimal.localcontext(prec=5):
+        assert running.run(source([3])).outputs == [decimal.Decimal("0.33333")]
+    assert running.run(source([3])).outputs == long == [decimal.Decimal(1) / 3]
+
+
+TRACED = """
+import os, sys
+import coverage
+from pytest_pipeline.executors.processes import Processes
+from pytest_pipeline.model.plan import Source, make_plan
+
+def is_traced(x):
+    monitoring = getattr(sys, "monitoring", None)
+    tools = [monitoring.get_tool(tool) for tool in range(6)] if monitoring else []
+    return sys.gettrace() is not None or any(tools)
+
+def execute():
+    running = Processes(workers=1).open(make_plan([is_traced]))
+    outputs = running.run(Source(lambda: iter([0]))).outputs
+    running.close()
+    return outputs[0]
+
+if __name__ == "__main__":
+    measured = coverage.Coverage()
+    measured.start()
+    before = execute()
+    measured.stop()
+    meanwhile = execute()
+    measured.start()
+    after = execute()
+    measured.stop()
+    measured.save()
+    files = [name for name in os.listdir() if name.startswith(".coverage.")]
+    print("traced", before, meanwhile, after, len(files) > 1)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("option", ["concurrency = multiprocessing", "patch = subprocess"])
+def test_no_worker_process_is_traced_while_the_test_is_not(script, tmp_path, option):
+    """Coverage starts anew in every process, as its configuration says, which would slow one arm only."""
+    pytest.importorskip("coverage", minversion="7.10")
+    (tmp_path / ".coveragerc").write_text(f"[run]\nparallel = true\n{option}\n")
+    output, _ = script(TRACED).communicate(timeout=60)
+    (line,) = [line.split() for line in output.splitlines() if line.startswith("traced")]
+    assert line[1:4] == ["True", "False", "True"]
+    if option.startswith("concurrency"):
+        assert line[4] == "True", "what worker processes have seen is saved"
+
+
+PRINTS = """
+from pytest_pipeline.executors.processes import Processes
+from pytest_pipeline.measure.instruments import dropped_prints
+from pytest_pipeline.model.plan import Source, make_plan
+
+if __name__ == "__main__":
+    running = Processes(workers=1).open(make_plan([print]))
+    running.run(Source(lambda: iter(["first"])))
+    with dropped_prints():
+        running.run(Source(lambda: iter(["dropped"])))
+        running.run(Source(lambda: iter(["dropped"])))
+    running.run(Source(lambda: iter(["last"])))
+    with dropped_prints():
+        running.run(Source(lambda: iter(["dropped"])))
+    running.close()
+"""
+
+
+def test_prints_of_later_executions_are_dropped_in_worker_processes_too(script):
+    output, _ = script(PRINTS).communicate(timeout=60)
+    assert output.split() == ["first", "last"]

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import pickle
 import signal
 import socket
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from time import perf_counter_ns, process_time_ns
 from typing import Any
 
 from pytest_pipeline.errors import ShippingError
-from pytest_pipeline.executors._context import applied, capped_blas
 from pytest_pipeline.executors._places import named
+from pytest_pipeline.executors._processes.applying import Applied, apply_environ
 from pytest_pipeline.executors._processes.board import Board
 from pytest_pipeline.executors._processes.channel import Channel
 from pytest_pipeline.executors._processes.frames import Frame, Kind
@@ -32,10 +31,12 @@ def main(sock: socket.socket, stacks: socket.socket, setup: Setup) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent coordinates Ctrl-C
     follow_parent()
     dump_stacks_to(stacks)
+    if setup.environ is not None:
+        apply_environ(setup.environ)  # the forkserver has that of its own start
     board = Board(setup.board, setup.slots)
     setup.board.close()
     worker = Worker(_channel(sock, setup), board, setup)
-    with contextlib.suppress(EOFError, ConnectionError):
+    with contextlib.closing(worker), contextlib.suppress(EOFError, ConnectionError):
         worker.serve()
 
 
@@ -60,7 +61,13 @@ class Worker:
         self._codec = Codec(is_worker=True, is_relayed=setup.is_relayed)
         self._run, self._items_each = 0, 1
         self._replies = Replies(channel, self._codec, self._runner)
-        self._modes = contextlib.ExitStack()
+        self._around = Applied(self._codec)
+        self._classes: list[type] = []
+        """Those that came with the stages: items name them without their definition, so they must live."""
+
+    def close(self) -> None:
+        """Undo the surroundings of a run that has not ended."""
+        self._around.close()
 
     def serve(self) -> None:
         """Handle messages until CLOSE."""
@@ -103,15 +110,7 @@ class Worker:
 
     def _begin(self, frame: Frame) -> None:
         surroundings: Surroundings = pickle.loads(frame.body)
-        os.environ.update(surroundings.environ)
-        for name in set(os.environ) - set(surroundings.environ):
-            del os.environ[name]
-        with contextlib.suppress(OSError):
-            os.chdir(surroundings.directory)
-        self._modes.close()
-        self._modes.enter_context(applied(surroundings.modes))
-        self._modes.enter_context(capped_blas(surroundings.blas_cap))
-        self._set_variables(surroundings.variables)
+        self._around.begin(surroundings)
         self._run, self._items_each = frame.item, surroundings.items_each
         self._runner.begin(
             collects_errors=surroundings.collects_errors, most_visits=surroundings.most_visits
@@ -119,15 +118,8 @@ class Worker:
         self._channel.send(Frame(Kind.READY, frame.item))
         self._runner.report.entered_ns = perf_counter_ns()
 
-    def _set_variables(self, pairs: Sequence[bytes]) -> None:
-        for pair in pairs:
-            # What does not load here, no stage could have used either.
-            with contextlib.suppress(Exception):
-                variable, value = self._codec.loads(pair, ())
-                self._modes.callback(variable.reset, variable.set(value))
-
     def _end(self, frame: Frame) -> None:
-        self._modes.close()
+        self._around.end()
         report = self._runner.report
         began, _, _ = frame.stamps
         if not report.recorder.is_empty:

@@ -87,6 +87,7 @@ class PoolWorker:
                 )
                 self.process: BaseProcess = context.Process(
                     target=main,
+                    environ=dict(os.environ),
                     args=(theirs, stacks_end, setup),
                     name=f"pipeline-worker-{self.slot}",
                 )

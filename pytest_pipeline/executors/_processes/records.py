@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from time import process_time_ns
+from typing import Any
 
 from pytest_pipeline.executors._context import TorchModes
 from pytest_pipeline.executors._cpu import CpuSampler
@@ -51,6 +52,8 @@ class Setup:
     """What it puts out may go to another worker."""
     is_view: bool = False
     """Stages get large buffers as views into shared memory."""
+    environ: Mapping[str, str] | None = None
+    """The caller's environment variables, for what the stages' modules read when they are imported."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +70,16 @@ class Surroundings:
     """Most threads of a BLAS pool, when the caller's process caps them."""
     variables: Sequence[bytes] = ()
     """Pickled (context variable, value) pairs."""
+    decimal: Any = None
+    """Context of decimal arithmetic, where the caller has loaded that."""
+    collects_garbage: bool = True
+    """The caller's garbage collector is on."""
+    collections: int = 0
+    """Its full collections so far."""
+    is_traced: bool = True
+    """Coverage, a trace or a profile function is on in the caller's process."""
+    drops_prints: bool = False
+    """The caller's `sys.stdout` leads nowhere."""
     collects_errors: bool = False
     """An exception of a stage ends its item only."""
     items_each: int = 1

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import contextvars
+import gc
 import os
+import sys
 import warnings
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pytest_pipeline.errors import LeftBehindWarning
 from pytest_pipeline.executors._context import blas_cap, capture_modes
 from pytest_pipeline.executors._processes.byvalue import is_installed
 from pytest_pipeline.executors._processes.records import Surroundings
+from pytest_pipeline.executors._processes.tracers import is_traced
 from pytest_pipeline.executors._processes.variables import capture_variables
 
 if TYPE_CHECKING:
@@ -36,14 +40,19 @@ class Around:
             self._has_named_variables = True
             self._warn_of(left_out)
         return Surroundings(
-            str(Path.cwd()),
-            dict(os.environ),
-            capture_modes(),
-            blas_cap(),
-            pairs,
-            collects_errors,
-            items_each,
-            most_visits,
+            directory=str(Path.cwd()),
+            environ=dict(os.environ),
+            modes=capture_modes(),
+            blas_cap=blas_cap(),
+            variables=pairs,
+            decimal=_decimal_context(),
+            collects_garbage=gc.isenabled(),
+            collections=gc.get_stats()[-1]["collections"],
+            is_traced=is_traced(),
+            drops_prints=getattr(sys.stdout, "name", None) == os.devnull,
+            collects_errors=collects_errors,
+            items_each=items_each,
+            most_visits=most_visits,
         )
 
     def _warn_of(self, left_out: Sequence[str]) -> None:
@@ -53,3 +62,10 @@ class Around:
             LeftBehindWarning,
             stacklevel=2,
         )
+
+
+def _decimal_context() -> Any:
+    """Return the caller's context of decimal arithmetic; None where nobody has loaded that."""
+    getcontext = getattr(sys.modules.get("decimal"), "getcontext", None)
+    # In a copy: asking makes a context where there is none, which all the worker threads would share.
+    return None if getcontext is None else contextvars.copy_context().run(getcontext)
