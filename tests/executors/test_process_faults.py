@@ -156,6 +156,22 @@ def test_classes_defined_in_the_test_keep_their_identity(processes, opened, sour
     assert colour is Colour.RED
 
 
+def test_a_class_that_the_stages_bring_is_not_sent_with_every_item(opened, source):
+    running = opened(Processes(workers=1), [lambda order: (order, isinstance(order, Order))])
+    assert len(running._codec.dumps(Order(1, 2.0))[0]) < 1000
+    assert running.run(source([Order(1, 2.0)])).outputs == [(Order(1, 2.0), True)]
+
+
+def test_a_class_that_only_the_items_have_travels_with_them(processes, opened, source):
+    @dataclass
+    class Local:
+        x: int
+
+    running = opened(processes, [lambda each: (each.x, type(each))])
+    for number in range(3):
+        assert running.run(source([Local(number)])).outputs == [(number, Local)]
+
+
 def test_classes_born_in_a_worker_arrive(processes, opened, source):
     def stage(x):
         import collections

@@ -21,7 +21,7 @@ from pytest_pipeline.executors._processes.guards import dump_stacks_to, follow_p
 from pytest_pipeline.executors._processes.records import Setup, Surroundings
 from pytest_pipeline.executors._processes.replies import Replies
 from pytest_pipeline.executors._processes.runner import Runner
-from pytest_pipeline.executors._processes.shipping import Codec
+from pytest_pipeline.executors._processes.shipping import Codec, dynamic_classes
 from pytest_pipeline.executors._processes.slots import SLOTS, Room, SlotReader, SlotWriter
 from pytest_pipeline.executors._summary import summary
 
@@ -107,6 +107,7 @@ class Worker:
             self._channel.send(Frame(Kind.ERROR, body=traceback.format_exc().encode()))
             return
         self._channel.send(Frame(Kind.READY, stamps=(int(self._channel.has_slots), 0, 0)))
+        self._classes = dynamic_classes()
 
     def _begin(self, frame: Frame) -> None:
         surroundings: Surroundings = pickle.loads(frame.body)

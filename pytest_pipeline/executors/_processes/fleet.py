@@ -60,8 +60,8 @@ class RunningProcesses(Opened):
         self._chunk = chunk
         self._runs = 0
         self._has_warned = False
-        stages = pickle_stages([stage.fn for stage in plan.stages], plan.names)
-        self._codec = Codec(is_worker=False)
+        stages, classes = pickle_stages([stage.fn for stage in plan.stages], plan.names)
+        self._codec = Codec(is_worker=False, brought=classes)
         self._surroundings = Around(name, self._codec)
         with contextlib.ExitStack() as undo:
             self._pool = Pool(roster, start_method, stages, plan.names, _START_S)

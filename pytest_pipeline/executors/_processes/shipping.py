@@ -2,8 +2,9 @@
 
 Stages go by cloudpickle, once per worker. Items and outputs go by plain pickle (protocol 5, large
 buffers out of band) with one change: a class that the other side cannot import is named by
-cloudpickle's tracker id. The stages have brought the class over already, so both sides map the
-name to the class that the user's code holds: `isinstance` and `==` keep working on outputs.
+cloudpickle's tracker id. Where the stages have brought the class over already, both sides map the
+name to the class that the user's code holds: `isinstance` and `==` keep working on outputs. Any other
+class travels with its definition.
 """
 
 from __future__ import annotations
@@ -13,8 +14,9 @@ import io
 import pickle
 import sys
 import types
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
+from weakref import WeakKeyDictionary, WeakSet
 
 import cloudpickle
 from cloudpickle import cloudpickle as _tracker
@@ -38,8 +40,13 @@ _IN_BAND_BYTES = 16 * 1024
 """Smaller buffers are cheaper to copy into the pickle than to send as a piece of their own."""
 
 
-def pickle_stages(fns: Sequence[Callable[[Any], Any]], names: Sequence[str]) -> bytes:
-    """Return the stages as bytes; raises `ShippingError` naming the one that cannot travel."""
+def pickle_stages(
+    fns: Sequence[Callable[[Any], Any]], names: Sequence[str]
+) -> tuple[bytes, WeakSet[type]]:
+    """Return the stages as bytes, and the classes whose definitions are in them.
+
+    Raises `ShippingError` naming the stage that cannot travel.
+    """
     with shipped_by_value(by_value_modules()):
         try:
             # All in one, so that objects that stages share are still shared in the worker.
@@ -62,23 +69,35 @@ def _name_culprit(fns: Sequence[Callable[[Any], Any]], names: Sequence[str]) -> 
             ) from error
 
 
-def _dump_stages(stages: object) -> bytes:
+def _dump_stages(stages: object) -> tuple[bytes, WeakSet[type]]:
     file = io.BytesIO()
     pickler = _StagePickler(file, protocol=pickle.HIGHEST_PROTOCOL)
     pickler.by_value = frozenset(module.__name__ for module in by_value_modules())
+    pickler.brought = WeakSet()
     pickler.dump(stages)
-    return file.getvalue()
+    return file.getvalue(), pickler.brought
+
+
+def dynamic_classes() -> list[type]:
+    """Return the classes of this process that it could not import."""
+    return list(_tracker._DYNAMIC_CLASS_TRACKER_BY_CLASS)  # noqa: SLF001 - no public way
 
 
 class Codec:
     """Pickles values for the other side. One per open pool, and one in each worker."""
 
-    def __init__(self, *, is_worker: bool, is_relayed: bool = False) -> None:
+    def __init__(
+        self, *, is_worker: bool, is_relayed: bool = False, brought: Iterable[type] = ()
+    ) -> None:
+        """`brought` are the classes that every other side has: they came with the stages."""
         self._modules = [] if is_worker else by_value_modules()
         self._by_value = frozenset(module.__name__ for module in self._modules)
         # Another worker may see such a class for the first time; the parent has them all.
         self._ships_definitions = is_relayed or not is_worker
-        self._known: dict[type, tuple[Any, ...] | None] = {}
+        self._brought = WeakSet(brought)
+        self._importable: set[type] = set()
+        # A stage may make a class per item: it must not live as long as the pool.
+        self._dynamic: WeakKeyDictionary[type, tuple[Any, ...]] = WeakKeyDictionary()
 
     def dumps(self, value: object, *, out_of_band: bool = True) -> tuple[bytes, list[memoryview]]:
         """Return the pickle of `value` and its large buffers."""
@@ -114,19 +133,21 @@ class Codec:
 
     def _reduce_class(self, cls: type) -> tuple[Any, ...] | None:
         """Return how to pickle `cls` when the other side cannot import it, else None."""
-        try:
-            return self._known[cls]
-        except KeyError:
-            pass
-        reduced = None
-        if cls.__module__ in self._by_value or not _is_module_attribute(cls):
-            is_new = cls not in _tracker._DYNAMIC_CLASS_TRACKER_BY_CLASS  # noqa: SLF001 - no public way
-            definition = None
-            if self._ships_definitions or is_new:
-                with shipped_by_value(self._modules):
-                    definition = cloudpickle.dumps(cls, protocol=pickle.HIGHEST_PROTOCOL)
-            reduced = (_restore_class, (_tracker._get_or_create_tracker_id(cls), definition))  # noqa: SLF001
-        self._known[cls] = reduced
+        if cls in self._importable:
+            return None
+        reduced = self._dynamic.get(cls)
+        if reduced is not None:
+            return reduced
+        if cls.__module__ not in self._by_value and _is_module_attribute(cls):
+            self._importable.add(cls)
+            return None
+        is_new = cls not in _tracker._DYNAMIC_CLASS_TRACKER_BY_CLASS  # noqa: SLF001 - no public way
+        definition = None
+        if is_new or (self._ships_definitions and cls not in self._brought):
+            with shipped_by_value(self._modules):
+                definition = cloudpickle.dumps(cls, protocol=pickle.HIGHEST_PROTOCOL)
+        reduced = (_restore_class, (_tracker._get_or_create_tracker_id(cls), definition))  # noqa: SLF001
+        self._dynamic[cls] = reduced
         return reduced
 
 
@@ -176,14 +197,19 @@ class _FullPickler(cloudpickle.Pickler):  # type: ignore[misc]  # cloudpickle is
 
 
 class _StagePickler(cloudpickle.Pickler):  # type: ignore[misc]  # cloudpickle is untyped
-    """Cloudpickle, which has no way to send a context variable."""
+    """Cloudpickle, which has no way to send a context variable, and notes which classes it defines."""
 
     by_value: frozenset[str]
+    brought: WeakSet[type]
 
     def reducer_override(self, obj: Any) -> Any:
         if isinstance(obj, contextvars.ContextVar):
             return reduce_variable(obj, self.by_value)
-        return super().reducer_override(obj)
+        reduced = super().reducer_override(obj)
+        # What cloudpickle only names has two parts.
+        if isinstance(obj, type) and reduced is not NotImplemented and len(reduced) > 2:
+            self.brought.add(obj)
+        return reduced
 
 
 def _restore_class(tracker_id: str, definition: bytes | None) -> Any:
