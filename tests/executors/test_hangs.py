@@ -2,7 +2,9 @@
 
 import os
 import re
+import select
 import signal
+import subprocess
 import sys
 import threading
 import time
@@ -50,6 +52,57 @@ def test_a_worker_process_that_hangs_is_replaced_and_its_stack_shown(how, opened
         running.run(source([0, 1, 2, 3]))
     assert "in hang" in str(caught.value)
     assert running.run(source([0, 1])).outputs == [0, 1]
+    assert running.abandoned == ()
+
+
+def has_ended(pid):
+    """Wait for the end of a process that is no child of ours; whether somebody reaps it does not matter."""
+    try:
+        descriptor = os.pidfd_open(pid)
+    except ProcessLookupError:
+        return True
+    try:
+        return bool(select.select([descriptor], [], [], 20)[0])
+    finally:
+        os.close(descriptor)
+
+
+@pytest.mark.skipif(not hasattr(os, "pidfd_open"), reason="no way to wait for a foreign process")
+def test_a_program_that_a_hung_stage_has_started_ends_with_its_worker(opened, source, tmp_path):
+    record = tmp_path / "pid"
+
+    def start_a_program(x):
+        with subprocess.Popen(["sleep", "1000"]) as program:
+            record.write_text(str(program.pid))
+        return x
+
+    running = opened(Processes(workers=1), [start_a_program], timeout_s=2.0)
+    with pytest.raises(StageTimeoutError):
+        running.run(source([1]))
+    assert has_ended(int(record.read_text()))
+
+
+def test_a_worker_that_cannot_be_killed_holds_nothing_up_and_is_named(
+    opened, source, fifo, monkeypatch
+):
+    def hang(x):
+        if x == 2:
+            with open(fifo):
+                pass
+        return x
+
+    running = opened(Processes(workers=1), [hang], timeout_s=0.5)
+    process = running._pool.workers[0].process
+    kill = process.kill
+    monkeypatch.setattr(
+        process, "kill", lambda: None
+    )  # as in a wait that the kernel does not interrupt
+    with pytest.raises(StageTimeoutError):
+        running.run(source([2]))
+    assert running.abandoned == (f"pipeline-worker-0 (process {process.pid})",)
+    assert running.run(source([1])).outputs == [1]
+    kill()
+    process.join(20)
     assert running.abandoned == ()
 
 

@@ -85,6 +85,11 @@ class RunningProcesses(Opened):
             raise
         self._note_start_up()
 
+    @property
+    def abandoned(self) -> tuple[str, ...]:
+        """Names of the threads and worker processes that hung and are still alive."""
+        return (*self._crew.abandoned, *self._pool.abandoned)
+
     def close(self) -> None:
         """End all the workers."""
         self._finish()

@@ -8,13 +8,16 @@ import sys
 import time
 from collections.abc import Iterable
 from multiprocessing.connection import wait as wait_for
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pytest_pipeline.errors import ShippingError, WorkerDiedError
 from pytest_pipeline.executors._processes.board import Board
 from pytest_pipeline.executors._processes.frames import Frame, Kind
 from pytest_pipeline.executors._processes.poolworker import PoolWorker
 from pytest_pipeline.executors._processes.records import Roster
+
+if TYPE_CHECKING:
+    from multiprocessing.process import BaseProcess
 
 _CLOSE_S = 1.0
 """How long workers may take to end by themselves at close, all together."""
@@ -45,6 +48,12 @@ class Pool:
         self._is_open = True
         self.board = Board.create(len(roster.stages))
         self.workers: list[PoolWorker] = []
+        self._lost: list[tuple[BaseProcess, str]] = []
+
+    @property
+    def abandoned(self) -> tuple[str, ...]:
+        """Names of the processes that were killed and are there all the same."""
+        return tuple(name for process, name in self._lost if process.is_alive())
 
     def fill(self) -> bool:
         """Start the workers that are missing and wait until they hold the stages.
@@ -70,7 +79,9 @@ class Pool:
     def discard(self, worker: PoolWorker) -> None:
         """Kill a worker; `fill` replaces it."""
         self.workers.remove(worker)
-        worker.kill()
+        if not worker.kill():
+            name = f"{worker.process.name} (process {worker.process.pid})"
+            self._lost.append((worker.process, name))
 
     def discard_all(self) -> None:
         """Kill every worker."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import multiprocessing.process
 import os
 import signal
 import socket
@@ -27,8 +28,10 @@ from pytest_pipeline.executors._processes.slots import IS_SUPPORTED, Room, SlotR
 if TYPE_CHECKING:
     from multiprocessing.process import BaseProcess
 
+    import psutil
+
 _DEATH_S = 1.0
-"""How long a worker whose channel is closed may take to be gone."""
+"""How long a worker whose channel is closed, or that was killed, may take to be gone."""
 
 _STACK_BYTES = 1 << 16
 
@@ -84,10 +87,10 @@ class PoolWorker:
                     workers=roster.stages.count(stages),
                     is_relayed=len(roster.lanes) > 1,
                     is_view=roster.is_view,
+                    environ=dict(os.environ),
                 )
                 self.process: BaseProcess = context.Process(
                     target=main,
-                    environ=dict(os.environ),
                     args=(theirs, stacks_end, setup),
                     name=f"pipeline-worker-{self.slot}",
                 )
@@ -112,12 +115,25 @@ class PoolWorker:
             self.window_bytes -= oldest.size
             self.window.popleft()
 
-    def kill(self) -> None:
-        """End the process now and release what belongs to it."""
+    def kill(self) -> bool:
+        """End the process now, with what an unfinished stage has started, and release what belongs to it.
+
+        Returns whether it is gone: in a wait that the kernel does not interrupt, not even SIGKILL ends it.
+        """
+        started = _started_by(self.process.pid) if self.window else []
         self.process.kill()
-        self.process.join()
-        self.process.close()
+        self.process.join(_DEATH_S)
+        for child in started:
+            with _psutil_errors():
+                child.kill()
+        is_gone = self.process.exitcode is not None
+        if is_gone:
+            self.process.close()
+        else:
+            # Else the interpreter would wait for it at its end.
+            getattr(multiprocessing.process, "_children", set()).discard(self.process)
         self._undo.close()
+        return is_gone
 
     def ask_stacks(self) -> None:
         """Make the process dump its stacks, whatever it is doing."""
@@ -159,6 +175,22 @@ class PoolWorker:
         text = f"worker process {pid} ended by itself ({_ending(self.process.exitcode)}): {where}"
         lines = [text, _next_step(self.process.exitcode), stacks]
         return WorkerDiedError("\n".join(line for line in lines if line))
+
+
+def _psutil_errors() -> contextlib.suppress:
+    """Leave out what has ended meanwhile, and what may not be seen or ended."""
+    import psutil
+
+    return contextlib.suppress(psutil.Error)
+
+
+def _started_by(pid: int | None) -> list[psutil.Process]:
+    """Return the processes that this one has started, and theirs."""
+    import psutil
+
+    with _psutil_errors():
+        return psutil.Process(pid).children(recursive=True)
+    return []
 
 
 def _next_step(exitcode: int | None) -> str:
