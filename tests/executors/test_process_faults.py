@@ -261,6 +261,32 @@ def test_an_output_that_cannot_travel_names_stage_and_item(processes, opened, so
     assert running.run(source([1])).outputs == [1]
 
 
+class NoUtf8:
+    """Cannot be pickled in a worker, or not be rebuilt there, with a message that is no UTF-8."""
+
+    def __init__(self, parent, fails):
+        self.parent, self.fails = parent, fails
+
+    def __reduce__(self):
+        if os.getpid() != self.parent:
+            raise ValueError("a file named \udcff")
+        return (self.fails, (self.parent, self.fails))
+
+
+def rebuilding_fails(*_):
+    raise ValueError("a file named \udcff")
+
+
+def test_an_error_whose_text_is_no_utf_8_is_told_all_the_same(opened, source):
+    whole = NoUtf8(os.getpid(), NoUtf8)
+    running = opened(Processes(workers=1), [lambda x: whole])
+    with pytest.raises(ShippingError, match=r"cannot be sent back .*a file named \\udcff"):
+        running.run(source([1]))
+    broken = NoUtf8(os.getpid(), rebuilding_fails)
+    with pytest.raises(ShippingError, match=r"(?s)cannot be loaded .*a file named \\udcff"):
+        opened(Processes(workers=1), [lambda x: broken])
+
+
 def test_an_exception_that_does_not_pickle_arrives_as_a_stage_error(processes, opened, source):
     def stage(x):
         raise AwkwardError(7, "nope")
@@ -366,6 +392,23 @@ def test_workers_see_the_directory_and_environment_of_each_run(
     assert running.run(source([1])).outputs == [(str(tmp_path), "yes")]
 
 
+def test_modules_of_stages_are_imported_under_the_environment_of_the_test(
+    opened, source, tmp_path, monkeypatch
+):
+    opened(Processes(workers=1), [identity])  # starts the forkserver, at the latest
+    (tmp_path / "pipeline_reads_environ.py").write_text(
+        "import os\nVALUE = os.environ.get('PIPELINE_TEST')\ndef stage(x):\n    return VALUE\n"
+    )
+    monkeypatch.setenv("PIPELINE_TEST", "2")
+    monkeypatch.syspath_prepend(tmp_path)
+    module = importlib.import_module("pipeline_reads_environ")
+    try:
+        running = opened(Processes(workers=1), [module.stage])
+        assert running.run(source([1])).outputs == ["2"]
+    finally:
+        del sys.modules["pipeline_reads_environ"]
+
+
 def test_a_stage_may_start_processes_itself(processes, opened, source):
     def nested(x):
         import multiprocessing
@@ -408,23 +451,6 @@ def test_other_start_methods_work(opened, source, method):
     ("arguments", "message"),
     [
         ({"workers": 0}, "at least 1"),
-def test_modules_of_stages_are_imported_under_the_environment_of_the_test(
-    opened, source, tmp_path, monkeypatch
-):
-    opened(Processes(workers=1), [identity])  # starts the forkserver, at the latest
-    (tmp_path / "pipeline_reads_environ.py").write_text(
-        "import os\nVALUE = os.environ.get('PIPELINE_TEST')\ndef stage(x):\n    return VALUE\n"
-    )
-    monkeypatch.setenv("PIPELINE_TEST", "2")
-    monkeypatch.syspath_prepend(tmp_path)
-    module = importlib.import_module("pipeline_reads_environ")
-    try:
-        running = opened(Processes(workers=1), [module.stage])
-        assert running.run(source([1])).outputs == ["2"]
-    finally:
-        del sys.modules["pipeline_reads_environ"]
-
-
         ({"chunk": 0}, "at least 1"),
         ({"workers": 2.5}, "workers=2.5 must be a whole number"),
         ({"chunk": True}, "chunk=True must be a whole number"),

@@ -104,10 +104,11 @@ class Worker:
         try:
             self._runner.load(pickle.loads(frame.body))
         except BaseException:
-            self._channel.send(Frame(Kind.ERROR, body=traceback.format_exc().encode()))
+            text = traceback.format_exc().encode(errors="backslashreplace")
+            self._channel.send(Frame(Kind.ERROR, body=text))
             return
-        self._channel.send(Frame(Kind.READY, stamps=(int(self._channel.has_slots), 0, 0)))
         self._classes = dynamic_classes()
+        self._channel.send(Frame(Kind.READY, stamps=(int(self._channel.has_slots), 0, 0)))
 
     def _begin(self, frame: Frame) -> None:
         surroundings: Surroundings = pickle.loads(frame.body)

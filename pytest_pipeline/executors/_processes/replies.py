@@ -58,7 +58,8 @@ class Replies:
             return Frame(Kind.RESULT, item, body=body, buffers=buffers)
         except BaseException as error:
             stamps = (self._runner.stages[-1], 0, 0)
-            return Frame(Kind.UNSENDABLE, item, stamps, summary(error).encode())
+            text = summary(error).encode(errors="backslashreplace")
+            return Frame(Kind.UNSENDABLE, item, stamps, text)
         finally:
             self._runner.report.serialisation_ns += perf_counter_ns() - began
 
