@@ -229,7 +229,7 @@ class PipelineFixture:
         return {
             "requirements": wanted.requirements,
             "mode": "off" if settings.is_off else "measure",
-            "extra_executors": third_party_executors(self._config),
+            "extra_executors": third_party_executors(self._config, self._item.ihook),
             "machine": self._config.stash.get(MACHINE, None),
             **{name: value for name, value in optional.items() if value is not None},
         }

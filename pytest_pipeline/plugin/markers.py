@@ -100,7 +100,7 @@ def _executors(mark: pytest.Mark, item: pytest.Item) -> tuple[Any, ...]:
     for executor in mark.args:
         if isinstance(executor, str):
             try:
-                check_executor_name(item.config, executor)
+                check_executor_name(item.config, executor, item.ihook)
             except UsageError as problem:
                 raise UsageError(f"{where}: {problem}") from None
         elif not callable(getattr(executor, "open", None)):

@@ -113,10 +113,14 @@ def near(name: str, known: Iterable[str]) -> str:
     return f" (did you mean {close[0]!r}?)" if close else ""
 
 
-def third_party_executors(config: pytest.Config) -> dict[str, object]:
-    """Ask the hook `pytest_pipeline_executors` and return what all plugins offer, by name."""
+def third_party_executors(config: pytest.Config, hook: Any = None) -> dict[str, object]:
+    """Ask the hook `pytest_pipeline_executors` and return what all plugins offer, by name.
+
+    `hook` is that of a test (`item.ihook`): without it the conftest files of all folders answer.
+    """
     offered: dict[str, object] = {}
-    for answer in reversed(config.hook.pytest_pipeline_executors(config=config)):
+    relay = config.hook if hook is None else hook
+    for answer in reversed(relay.pytest_pipeline_executors(config=config)):
         offered.update(answer or {})
     return offered
 
@@ -128,14 +132,21 @@ def _installed_executors() -> list[str]:
     return sorted(entry_points(group="pytest_pipeline.executors").names)
 
 
-def check_executor_name(config: pytest.Config, name: str) -> None:
-    """Raise `UsageError` unless `name` is an executor of ours or of a third party."""
+def check_executor_name(
+    config: pytest.Config, name: str, hook: Any = None, *, hint: str = ""
+) -> None:
+    """Raise `UsageError` unless `name` is an executor of ours or of a third party.
+
+    `hook` as above; `hint` ends the message for a name that nobody knows.
+    """
     from pytest_pipeline.errors import UsageError
 
     if name in EXECUTORS:
         return
     if name in PROVISIONAL_EXECUTORS:
         raise UsageError(f"executor {name!r} is not in this release")
-    known = [*EXECUTORS, *third_party_executors(config), *_installed_executors()]
+    known = [*EXECUTORS, *third_party_executors(config, hook), *_installed_executors()]
     if name not in known:
-        raise UsageError(f"unknown executor {name!r}{near(name, known)}; known: {', '.join(known)}")
+        raise UsageError(
+            f"unknown executor {name!r}{near(name, known)}; known: {', '.join(known)}{hint}"
+        )

@@ -91,6 +91,29 @@ def test_a_stage_that_raises_under_it_names_stage_and_item(pytester):
     result.stdout.fnmatch_lines(["*ValueError: cannot parse*", "*stage 'parse', item 3*"])
 
 
+POOL_OF_FOLDER = """
+def pytest_pipeline_executors(config):
+    return {{"pool": "the pool of {folder}"}}
+"""
+USES_POOL = """
+import pytest
+from scripted import CALLS
+
+@pytest.mark.executors("pool")
+def test_pool(pipeline):
+    pipeline.run(["met"], [])
+    assert CALLS[-1]["extra_executors"] == {{"pool": "the pool of {folder}"}}
+"""
+
+
+def test_two_folders_with_an_executor_of_one_name_measure_each_on_its_own(run, pytester):
+    for folder in ("first", "second"):
+        made = pytester.mkdir(folder)
+        (made / "conftest.py").write_text(POOL_OF_FOLDER.format(folder=folder))
+        (made / f"test_{folder}.py").write_text(USES_POOL.format(folder=folder))
+    run("").assert_outcomes(passed=2)
+
+
 SINK = """
 import json
 from pathlib import Path
