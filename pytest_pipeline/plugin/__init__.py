@@ -107,9 +107,9 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, Any, Any]:
         result = yield
     except BaseException as error:
         if STATE in item.stash:
-            from pytest_pipeline.plugin.session import keep_interrupted
+            from pytest_pipeline.plugin.verdict import after_error
 
-            keep_interrupted(item, error)
+            after_error(item, error)
         raise
     if STATE in item.stash or concerns_us(item):
         from pytest_pipeline.plugin.verdict import check_gates
@@ -135,10 +135,11 @@ def pytest_runtest_makereport(
     return report
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_report_teststatus(report: pytest.TestReport) -> tuple[str, str, str] | None:
-    """Show the speedup beside PASSED with `-v`."""
+@pytest.hookimpl(wrapper=True)
+def pytest_report_teststatus(report: pytest.TestReport) -> Generator[None, Any, Any]:
+    """Show the speedup beside PASSED with `-v`; others decide the outcome here, as pytest does for failed subtests."""
+    status = yield
     word = getattr(report, "pipeline_word", "")
-    if word and report.when == "call" and report.passed and not hasattr(report, "wasxfail"):
+    if word and report.when == "call" and status and tuple(status[:2]) == ("passed", "."):
         return "passed", ".", f"PASSED {word}"
-    return None
+    return status

@@ -71,6 +71,8 @@ def attach_result(item: pytest.Item, report: pytest.TestReport) -> None:
         return
     if report.failed and (state.runs or state.declared.gate_names) and not state.error:
         state.error = _own_error(state, report)
+    if report.when == "call" and not state.has_ended:
+        return  # of a subtest: the body goes on, and its own report will carry the result
     if state.is_relevant:
         import json
 

@@ -50,6 +50,8 @@ class ItemState:
     """Ungated studies, in order of execution."""
     tunings: list[Tuning] = field(default_factory=list)
     """Searches for a setting, in order of execution."""
+    has_ended: bool = False
+    """True once the body is over: a report of the call that is made before is one of a subtest."""
     error: str = ""
     """Why the test failed when it was not a finding."""
 

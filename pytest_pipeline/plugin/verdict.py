@@ -7,7 +7,7 @@ import pytest
 from pytest_pipeline.errors import PipelineRegression
 from pytest_pipeline.model.finding import Finding, Verdict
 from pytest_pipeline.plugin.ownership import foreign_pipeline
-from pytest_pipeline.plugin.session import properties_of
+from pytest_pipeline.plugin.session import keep_interrupted, properties_of
 from pytest_pipeline.plugin.settings import Policy, Settings, settings_of
 from pytest_pipeline.plugin.state import (
     ItemState,
@@ -29,6 +29,7 @@ def check_gates(item: pytest.Item) -> None:
     """
     __tracebackhide__ = True
     state = state_of(item)
+    state.has_ended = True
     settings = settings_of(item.config)
     with bad_markers_fail():
         declared_now(item)
@@ -45,6 +46,12 @@ def check_gates(item: pytest.Item) -> None:
     reason = skip_reason(state, settings)
     if reason:
         raise pytest.skip.Exception(reason, _use_item_location=True)
+
+
+def after_error(item: pytest.Item, error: BaseException) -> None:
+    """Do what remains when the body of `item` raised `error`."""
+    state_of(item).has_ended = True
+    keep_interrupted(item, error)
 
 
 def failure_of(state: ItemState, settings: Settings) -> str:
