@@ -122,7 +122,7 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, Any, Any]:
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Give the report our failure text and the plain result."""
+    """Give the report our failure text and the plain result; the last one of a test ends what we keep of it."""
     report = yield
     if STATE in item.stash:
         from pytest_pipeline.plugin.failure import show_regression
@@ -132,6 +132,8 @@ def pytest_runtest_makereport(
         show_regression(item, call, report)
         attach_result(item, report)
         attach_loss(item, report)
+        if report.when == "teardown":
+            item.stash[STATE].forget()
     return report
 
 

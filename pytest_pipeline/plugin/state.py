@@ -70,6 +70,12 @@ class ItemState:
         """True when the session's report has something to say about this test."""
         return bool(self.runs or self.sweeps or self.tunings or self.error)
 
+    def forget(self) -> None:
+        """Let go of what was measured, once the report has it: stages and outputs hold what the test made."""
+        self.runs.clear()
+        self.sweeps.clear()
+        self.tunings.clear()
+
 
 _ATTEMPTS = pytest.StashKey[int]()
 
