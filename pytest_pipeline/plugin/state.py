@@ -50,6 +50,8 @@ class ItemState:
     """Ungated studies, in order of execution."""
     tunings: list[Tuning] = field(default_factory=list)
     """Searches for a setting, in order of execution."""
+    properties: list[tuple[str, object]] = field(default_factory=list)
+    """What was added to the test's `user_properties`: the next attempt takes exactly that back."""
     has_ended: bool = False
     """True once the body is over: a report of the call that is made before is one of a subtest."""
     error: str = ""
@@ -87,12 +89,17 @@ def begin_attempt(item: pytest.Item) -> None:
     """
     attempt = item.stash.get(_ATTEMPTS, 0) + 1
     item.stash[_ATTEMPTS] = attempt
-    began_s = item.stash[STATE].began_s if STATE in item.stash else time.monotonic()
-    item.user_properties[:] = [
-        each for each in item.user_properties if not str(each[0]).startswith("pipeline.")
-    ]
-    item.stash[STATE] = ItemState(Declared(), attempt, began_s)
+    item.stash[STATE] = _next_state(item, item.stash.get(STATE, None), attempt)
     item.stash[STATE].declared = declared_by(item)
+
+
+def _next_state(item: pytest.Item, before: ItemState | None, attempt: int) -> ItemState:
+    if before is None:
+        return ItemState(Declared(), attempt)
+    ours = {id(each) for each in before.properties}
+    # By identity: a project may have properties of the same names and values.
+    item.user_properties[:] = [each for each in item.user_properties if id(each) not in ours]
+    return ItemState(Declared(), attempt, before.began_s)
 
 
 def declared_now(item: pytest.Item) -> Declared:

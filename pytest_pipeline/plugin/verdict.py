@@ -35,7 +35,8 @@ def check_gates(item: pytest.Item) -> None:
         declared_now(item)
     _tell_hooks(item, state)
     if state.runs:
-        item.user_properties.extend(properties_of(state))
+        state.properties = properties_of(state)
+        item.user_properties.extend(state.properties)
     unmeasured = _measured_nothing(item, state)
     if unmeasured:
         state.error = unmeasured

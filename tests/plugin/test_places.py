@@ -160,6 +160,31 @@ def test_a_rerun_starts_clean_and_counts_as_an_attempt(run_anywhere, pytester):
     )
 
 
+WITH_ID = """
+    def pytest_collection_modifyitems(items):
+        for item in items:
+            item.user_properties.append(("pipeline.id", "7"))
+
+    def pytest_runtest_logreport(report):
+        if report.when == "teardown":
+            names = ("pipeline.id", "pipeline.verdict")
+            with open("properties.txt", "a") as file:
+                print(*[value for name, value in report.user_properties if name in names], file=file)
+"""
+
+
+def test_a_project_s_own_properties_stay_in_junit_whatever_they_are_called(run, pytester):
+    run(MISSED, "--junitxml=out.xml", "-o", "junit_family=xunit1", conftest=WITH_ID)
+    found = ET.parse(pytester.path / "out.xml").getroot().iter("property")
+    assert {each.get("name"): each.get("value") for each in found}["pipeline.id"] == "7"
+
+
+def test_after_a_rerun_our_properties_are_those_of_the_last_attempt(run, pytester):
+    source = MISSED.replace('["missed"]', "[SCRIPTS.pop(0)]") + 'SCRIPTS = ["missed", "met"]\n'
+    run(source, conftest=RERUN + WITH_ID).assert_outcomes(passed=1)
+    assert (pytester.path / "properties.txt").read_text() == "7 missed\n7 met\n"
+
+
 def test_with_pytest_rerunfailures(pytester, run):
     if find_spec("pytest_rerunfailures") is None:  # imported here, it would warn there
         pytest.skip("pytest-rerunfailures is not installed here")
