@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import xml.etree.ElementTree as ET
 from importlib.util import find_spec
 
@@ -110,6 +111,32 @@ def test_unittest_classes(run):
             "SKIPPED*not today",
         ]
     )
+
+
+def test_a_unittest_method_that_ends_before_it_measures_keeps_its_own_outcome(run, pytester):
+    result = run(
+        """
+        import unittest
+        import pytest
+
+        @pytest.mark.speedup(min=2.0)
+        class TestSuite(unittest.TestCase):
+            @unittest.skip("never here")
+            def test_marked(self): pass
+
+            def test_skips(self):
+                self.skipTest("not today")
+
+            def test_fails(self):
+                self.fail("boom")
+        """,
+        "--pipeline-json=out.json",
+    )
+    result.assert_outcomes(failed=1, skipped=2)
+    (test,) = json.loads((pytester.path / "out.json").read_text())["tests"]
+    assert test["nodeid"] == "test_it.py::TestSuite::test_fails"
+    assert test["error"] == "AssertionError: boom"
+    result.stdout.no_fnmatch_line("*measured nothing*")
 
 
 def test_class_marks_and_parametrize_marks(run):
