@@ -24,7 +24,10 @@ def pytest_pipeline_executors(
 
 @pytest.hookspec
 def pytest_pipeline_finding(config: pytest.Config, finding: Finding) -> None:
-    """Hear every finding, in the process that ran the test, right after the test's body."""
+    """Hear every finding, in the process that ran the test, right after the test's body, however that ended.
+
+    What an implementation raises is a warning at the test's line and changes no verdict.
+    """
 
 
 @pytest.hookspec

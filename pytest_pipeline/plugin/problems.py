@@ -18,7 +18,7 @@ WARNED = pytest.StashKey[set[str]]()
 
 
 class PipelineWarning(pytest.PytestWarning):
-    """Something about a marker, or a study's budget, that is probably not what its author meant."""
+    """Something about a marker, an option, a hook or a study's budget that is probably not what its author meant."""
 
 
 def check_collected(collector: pytest.Collector, report: pytest.CollectReport) -> None:
@@ -99,10 +99,15 @@ def _warn_near_name(item: pytest.Item, name: str) -> None:
         )
 
 
+def warn_at(item: pytest.Item, text: str) -> None:
+    """Warn at the test's own line; raises `PipelineWarning` where warnings are errors."""
+    path, line, _ = item.reportinfo()
+    warnings.warn_explicit(PipelineWarning(text), None, str(path), (line or 0) + 1)
+
+
 def _warn_once(item: pytest.Item, name: str, text: str) -> None:
     warned = item.config.stash.setdefault(WARNED, set())
     if name in warned:
         return
     warned.add(name)
-    path, line, _ = item.reportinfo()
-    warnings.warn_explicit(PipelineWarning(text), None, str(path), (line or 0) + 1)
+    warn_at(item, text)

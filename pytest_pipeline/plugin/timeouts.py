@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-import warnings
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -83,14 +82,13 @@ def study_budget(item: pytest.Item, budget_s: float) -> float:
     timeout_s = timeout_of(item)
     if timeout_s is None or (left_s := _left_s(item, timeout_s)) >= budget_s:
         return budget_s
-    from pytest_pipeline.plugin.problems import PipelineWarning
+    from pytest_pipeline.plugin.problems import warn_at
 
     text = (
         f"the budget of this study was cut from {budget_s:.3g} s to {left_s:.3g} s, so that it stays within "
         f"{SHARE:g} of this test's timeout of {timeout_s:g} s: raise the timeout, or name a smaller budget"
     )
-    path, line, _ = item.reportinfo()
-    warnings.warn_explicit(PipelineWarning(text), None, str(path), (line or 0) + 1)
+    warn_at(item, text)
     return left_s
 
 

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
+
 import pytest
 
 from pytest_pipeline.errors import PipelineRegression
 from pytest_pipeline.model.finding import Finding, Verdict
 from pytest_pipeline.plugin.ownership import foreign_pipeline
+from pytest_pipeline.plugin.problems import PipelineWarning
 from pytest_pipeline.plugin.session import keep_interrupted, properties_of
 from pytest_pipeline.plugin.settings import Policy, Settings, settings_of
+from pytest_pipeline.plugin.sinks import tell_sinks
 from pytest_pipeline.plugin.state import (
     ItemState,
     Run,
@@ -30,10 +34,28 @@ def check_gates(item: pytest.Item) -> None:
     __tracebackhide__ = True
     state = state_of(item)
     state.has_ended = True
-    settings = settings_of(item.config)
+    try:
+        _decide(item, state)
+    except BaseException:
+        with contextlib.suppress(PipelineWarning):  # where warnings are errors the verdict comes first
+            tell_sinks(item, state)
+        raise
+    tell_sinks(item, state)
+
+
+def after_error(item: pytest.Item, error: BaseException) -> None:
+    """Do what remains when the body of `item` raised `error`."""
+    state = state_of(item)
+    state.has_ended = True
+    keep_interrupted(item, error)
+    with contextlib.suppress(PipelineWarning):  # the same
+        tell_sinks(item, state)
+
+
+def _decide(item: pytest.Item, state: ItemState) -> None:
+    __tracebackhide__ = True
     with bad_markers_fail():
         declared_now(item)
-    _tell_hooks(item, state)
     if state.runs:
         state.properties = properties_of(state)
         item.user_properties.extend(state.properties)
@@ -43,18 +65,13 @@ def check_gates(item: pytest.Item) -> None:
     if unmeasured:
         state.error = unmeasured
         raise PipelineRegression(unmeasured)
+    settings = settings_of(item.config)
     failure = failure_of(state, settings)
     if failure:
         raise PipelineRegression(failure)
     reason = skip_reason(state, settings)
     if reason:
         raise pytest.skip.Exception(reason, _use_item_location=True)
-
-
-def after_error(item: pytest.Item, error: BaseException) -> None:
-    """Do what remains when the body of `item` raised `error`."""
-    state_of(item).has_ended = True
-    keep_interrupted(item, error)
 
 
 def failure_of(state: ItemState, settings: Settings) -> str:
@@ -117,8 +134,3 @@ def _measured_nothing(item: pytest.Item, state: ItemState) -> str:
             f"({foreign}); ask for `parallel_pipeline`, which is ours under another name"
         )
     return f"has {marks} but measured nothing: call pipeline.run(stages, items) in the test"
-
-
-def _tell_hooks(item: pytest.Item, state: ItemState) -> None:
-    for finding in state.findings:
-        item.ihook.pytest_pipeline_finding(config=item.config, finding=finding)

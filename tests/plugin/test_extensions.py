@@ -1,10 +1,9 @@
-"""The extension points: a user's own executor as an arm, by hook and by entry point; a finding sink; report sections."""
+"""The extension points: a user's own executor as an arm, by hook and by entry point; report sections."""
 
 from __future__ import annotations
 
 import json
 import os
-from pathlib import Path
 
 import pytest
 from xdist_suite import COMMAND
@@ -112,38 +111,6 @@ def test_two_folders_with_an_executor_of_one_name_measure_each_on_its_own(run, p
         (made / "conftest.py").write_text(POOL_OF_FOLDER.format(folder=folder))
         (made / f"test_{folder}.py").write_text(USES_POOL.format(folder=folder))
     run("").assert_outcomes(passed=2)
-
-
-SINK = """
-import json
-from pathlib import Path
-from scripted import pytest_configure
-
-def pytest_pipeline_finding(config, finding):
-    line = {"verdict": finding.verdict, "executor": finding.executor, "line": finding.headline}
-    with Path("findings.jsonl").open("a") as file:
-        file.write(json.dumps(line) + "\\n")
-"""
-
-
-@pytest.mark.parametrize("options", [(), ("-n2",)])
-def test_a_sink_hears_every_finding_once(pytester, options):
-    pytester.makeconftest(SINK)
-    pytester.makepyfile("""
-        import pytest
-
-        @pytest.mark.speedup(min=2.0)
-        @pytest.mark.parametrize("script", ["met", "missed", "near"])
-        def test_gate(pipeline, script):
-            pipeline.run([script], [])
-        """)
-    pytester.run(*COMMAND, *options, timeout=60)
-    lines = Path(pytester.path / "findings.jsonl").read_text().splitlines()
-    assert sorted(json.loads(line)["verdict"] for line in lines) == [
-        "inconclusive",
-        "met",
-        "missed",
-    ]
 
 
 GATES = """
