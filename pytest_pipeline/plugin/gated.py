@@ -1,18 +1,23 @@
-"""The comparison a test gets: tied to its run, and honest when measuring is switched off.
+"""The comparison a test gets: tied to its run, and honest about what was not measured.
 
 Imported only while measuring: the records it extends need numpy.
 """
 
 from __future__ import annotations
 
+import copy
 import dataclasses
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from pytest_pipeline.errors import PipelineRegression
-from pytest_pipeline.model.comparison import Arm, Comparison
+from pytest_pipeline.model.comparison import Arm, Comparison, failure_text
+from pytest_pipeline.model.finding import Verdict
 from pytest_pipeline.plugin.state import Run
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 _MEASURED = frozenset(
     {
@@ -41,15 +46,9 @@ class GatedComparison(Comparison):
     was expected. The same findings do not fail the test a second time after the body.
     """
 
-    __slots__ = ("_is_off", "_run")
+    __slots__ = ("_run",)
 
     _run: Run
-    _is_off: bool
-
-    def __getitem__(self, executor: str) -> Arm:
-        """Return the arm of `executor`; with `--pipeline-off` reading an estimate of it skips."""
-        arm = super().__getitem__(executor)
-        return SwitchedOffArm.over(arm) if self._is_off else arm
 
     def assert_met(self) -> None:
         """Raise `PipelineRegression` here when a gate was missed or the run was invalid."""
@@ -60,29 +59,81 @@ class GatedComparison(Comparison):
             self._run.is_raised = True
             raise
 
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain JSON types, None for what was not measured."""
+        return self._run.comparison.to_dict()
 
-class SwitchedOffArm(Arm):
-    """An arm that ran but was not measured: a test that reads a time has nothing to check."""
+    def to_frame(self) -> pd.DataFrame:
+        """Return a pandas frame with a row per arm; the speedups count as read."""
+        __tracebackhide__ = True
+        for arm in self.arms.values():
+            if not arm.is_baseline:
+                _ = arm.speedup
+        return self._run.comparison.to_frame()
 
-    __slots__ = ()
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Make copies and pickles plain comparisons: they leave the test, and its run stays."""
+        return copy.copy, (self._run.comparison,)
 
-    @classmethod
-    def over(cls, arm: Arm) -> SwitchedOffArm:
-        """Return `arm` as one of this class."""
-        return cls(**{each.name: getattr(arm, each.name) for each in dataclasses.fields(arm)})
+
+class GatedArm(Arm):
+    """An arm of such a comparison: reading a value that was not measured says why, where it can."""
+
+    _run: Run | None = None
+    _is_off: bool = False
 
     def __getattribute__(self, name: str) -> Any:
         __tracebackhide__ = True
         value = super().__getattribute__(name)
         if value is None and name in _MEASURED:
-            pytest.skip(f"{name} was not measured: measuring is switched off (--pipeline-off)")
+            _say_why(name, self._run, is_off=self._is_off)
         return value
+
+    def __repr__(self) -> str:
+        """Return that of a plain arm: who shows it reads nothing of it."""
+        return repr(_plain(self))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Make copies and pickles plain arms."""
+        return copy.copy, (_plain(self),)
+
+
+def _say_why(name: str, run: Run | None, *, is_off: bool) -> None:
+    """Skip or fail where `name` is missing for good; elsewhere its reader may ask whether it is there."""
+    __tracebackhide__ = True
+    if is_off:
+        pytest.skip(f"{name} was not measured: measuring is switched off (--pipeline-off)")
+    if run is None or run.is_raised:
+        return
+    run.has_read_nothing = True
+    failing = [each for each in run.comparison.findings if each.verdict.fails]
+    failing.sort(key=lambda finding: finding.verdict is not Verdict.INVALID)
+    if failing and failing[0].verdict is Verdict.INVALID:
+        run.is_raised = True
+        raise PipelineRegression(failure_text(failing))
 
 
 def gated(comparison: Comparison, run: Run, *, is_off: bool = False) -> GatedComparison:
-    """Return a copy of `comparison` that is tied to `run`."""
-    values = {each.name: getattr(comparison, each.name) for each in dataclasses.fields(comparison)}
-    made = GatedComparison(**values)
+    """Return a copy of `comparison`, and of its arms, that is tied to `run`."""
+    arms = {name: _gated_arm(arm, run, is_off=is_off) for name, arm in comparison.arms.items()}
+    made = GatedComparison(**{**_values(comparison), "arms": arms})
     object.__setattr__(made, "_run", run)  # frozen: set once, here
+    return made
+
+
+def _gated_arm(arm: Arm, run: Run, *, is_off: bool) -> GatedArm:
+    made = GatedArm(**_values(arm))
+    object.__setattr__(made, "_run", run)
     object.__setattr__(made, "_is_off", is_off)
     return made
+
+
+def _plain(arm: Arm) -> Arm:
+    return Arm(**_values(arm))
+
+
+def _values(record: Arm | Comparison) -> dict[str, Any]:
+    """Return the fields as they are: a gated arm is not asked."""
+    return {
+        each.name: object.__getattribute__(record, each.name) for each in dataclasses.fields(record)
+    }

@@ -32,6 +32,8 @@ class Run:
     is_raised: bool = False
     """True once the failure was raised inside the body, by `assert_met()` or by `run` itself: uncaught it
     fails the test there, caught it was expected; either way not a second time after the body."""
+    has_read_nothing: bool = False
+    """True once the body has read a value of it that was not measured."""
 
 
 @dataclass(slots=True)

@@ -20,9 +20,12 @@ from pytest_pipeline.plugin.state import (
     declared_now,
     state_of,
 )
-
-_SKIPPING = (Verdict.INCONCLUSIVE, Verdict.UNAVAILABLE)
-"""In order of precedence."""
+from pytest_pipeline.plugin.unmeasured import (
+    SKIPPING,
+    has_died_of_it,
+    open_gates,
+    why_unmeasured,
+)
 
 
 def check_gates(item: pytest.Item) -> None:
@@ -37,19 +40,37 @@ def check_gates(item: pytest.Item) -> None:
     try:
         _decide(item, state)
     except BaseException:
-        with contextlib.suppress(PipelineWarning):  # where warnings are errors the verdict comes first
+        with contextlib.suppress(
+            PipelineWarning
+        ):  # where warnings are errors the verdict comes first
             tell_sinks(item, state)
         raise
     tell_sinks(item, state)
 
 
 def after_error(item: pytest.Item, error: BaseException) -> None:
-    """Do what remains when the body of `item` raised `error`."""
+    """Do what remains when the body of `item` raised `error`.
+
+    Raises the verdict in its place when the body died of a value that was not measured.
+    """
+    __tracebackhide__ = True
     state = state_of(item)
     state.has_ended = True
     keep_interrupted(item, error)
     with contextlib.suppress(PipelineWarning):  # the same
         tell_sinks(item, state)
+    if has_died_of_it(state, error):
+        _raise_why(state, settings_of(item.config), error)
+
+
+def _raise_why(state: ItemState, settings: Settings, error: BaseException) -> None:
+    __tracebackhide__ = True
+    failure = failure_of(state, settings)
+    if failure:
+        raise PipelineRegression(failure) from error
+    reason = why_unmeasured(state)
+    if reason:
+        raise pytest.skip.Exception(reason, _use_item_location=True) from error
 
 
 def _decide(item: pytest.Item, state: ItemState) -> None:
@@ -93,12 +114,12 @@ def failure_of(state: ItemState, settings: Settings) -> str:
 
 def skip_reason(state: ItemState, settings: Settings) -> str:
     """Return why the test is skipped, or nothing when every gate is met (or policy lets it pass)."""
-    for verdict in _SKIPPING:
+    for verdict in SKIPPING:
         if verdict is Verdict.INCONCLUSIVE and settings.inconclusive is not Policy.SKIP:
             continue
-        open_ones = [each.headline for each in state.findings if each.verdict is verdict]
-        if open_ones:
-            return f"{verdict.value}: {'; '.join(dict.fromkeys(open_ones))}"
+        reason = open_gates(state, verdict)
+        if reason:
+            return reason
     return ""
 
 
