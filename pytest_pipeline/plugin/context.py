@@ -35,11 +35,19 @@ def without_home(value: Any, home: str | None = None) -> Any:
 
     `home` is that directory, by default this user's; one as short as `/` is left alone.
     """
-    home = str(Path.home()) if home is None else home
+    home = _home() if home is None else home
     if len(home) < _SHORTEST_HOME:
         return value
     # Whole names only: /root is no part of tests/root_cause, nor /home/al of /home/alice.
     return _rewritten(value, re.compile(rf"(?<![\w.~-]){re.escape(home)}(?![\w-]|\.\w)"))
+
+
+def _home() -> str:
+    """Return this user's home, or nothing: in a container neither HOME nor the password file may know one."""
+    try:
+        return str(Path.home())
+    except RuntimeError:
+        return ""
 
 
 def _rewritten(value: Any, home: re.Pattern[str]) -> Any:

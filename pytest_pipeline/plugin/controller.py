@@ -66,18 +66,24 @@ class Controller:
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         """Write the report, also after `-x`, Ctrl-C or an internal error."""
-        self._take_what_workers_lost()
-        if self._has_something_to_say():
-            from pytest_pipeline.plugin.finish import finish
+        try:
+            self._take_what_workers_lost()
+            if self._has_something_to_say():
+                from pytest_pipeline.plugin.finish import finish
 
-            finish(session)
+                finish(session)
+        except Exception as problem:  # it would take pytest's own summary with it
+            self._admit(session, problem)
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """Print the results."""
         if self._has_something_to_say():
             from pytest_pipeline.plugin.finish import print_summary
 
-            print_summary(terminalreporter, self._config)
+            try:
+                print_summary(terminalreporter, self._config)
+            except Exception as problem:  # the same
+                terminalreporter.line(f"pipeline: {_said(problem)}", yellow=True)
 
     def _take_what_workers_lost(self) -> None:
         """Add the results whose report never came: their worker died, or Ctrl-C ended it."""
@@ -85,8 +91,12 @@ class Controller:
             return
         import os
 
+        try:
+            names = os.listdir(self._folder)  # noqa: PTH208 - asked in every xdist session: pathlib costs more
+        except OSError:  # a test has emptied the temporary directory
+            return
         # Cheap: asked in every xdist session. The lock file and its bell lie there, too.
-        if all(name.startswith("lock") for name in os.listdir(self._folder)):  # noqa: PTH208
+        if all(name.startswith("lock") for name in names):
             return
         from pytest_pipeline.plugin.session import results_of
         from pytest_pipeline.plugin.spool import spooled
@@ -95,3 +105,23 @@ class Controller:
 
     def _has_something_to_say(self) -> bool:
         return RESULTS in self._config.stash or is_any_given(self._config)
+
+    def _admit(self, session: pytest.Session, problem: Exception) -> None:
+        """Say it in the summary; a share of decided gates that nobody could count is not reached."""
+        from pytest_pipeline.plugin.session import results_of
+        from pytest_pipeline.plugin.settings import settings_of
+
+        results_of(self._config).notices.append(_said(problem))
+        if settings_of(self._config).min_decided and session.exitstatus == pytest.ExitCode.OK:
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def _said(problem: Exception) -> str:
+    """Return one line about an error of our own, with the place that a report of it should name."""
+    import traceback
+    from pathlib import PurePath
+
+    last = traceback.extract_tb(problem.__traceback__)[-1]
+    where = f"{PurePath(last.filename).name}:{last.lineno}"
+    seen = f"{type(problem).__name__}: {problem}"
+    return f"the results could not be written ({seen}, {where}); the outcomes of the tests stand"
