@@ -10,6 +10,7 @@ import pytest
 
 from pytest_pipeline.errors import UsageError, original
 from pytest_pipeline.plugin.exclusive import measuring
+from pytest_pipeline.plugin.ini_names import check_ini_names
 from pytest_pipeline.plugin.keeping import keep, keep_partial
 from pytest_pipeline.plugin.names import DEFAULT_EXECUTORS, third_party_executors
 from pytest_pipeline.plugin.request import Wanted, arms_wanted, split_requirements
@@ -171,6 +172,7 @@ class PipelineFixture:
         declared = declared_now(self._item)
         settings = settings_of(self._config)
         arms, is_forced = arms_wanted(settings, executors, declared.executors)
+        check_ini_names(self._item, settings, arms)
         demanded = declared.requirements if is_gated else ()
         binding, dropped = split_requirements(demanded, arms, baseline, is_forced=is_forced)
         return Wanted(arms, binding, dropped, settings.budget_s.over(declared.budget_s))

@@ -14,7 +14,7 @@ from pytest_pipeline.plugin.names import MARKERS, PROBLEM, concerns_us
 from pytest_pipeline.plugin.ownership import uses_our_fixtures
 
 WARNED = pytest.StashKey[set[str]]()
-"""Marker names this session has warned about already."""
+"""Names of markers and executors that this session has warned about already."""
 
 
 class PipelineWarning(pytest.PytestWarning):
@@ -67,7 +67,7 @@ def _crash(collector: pytest.Collector, problems: list[str]) -> list[Any]:
 
 def _warn_labels(item: pytest.Item, declared: Declared) -> None:
     for name in declared.labels:
-        _warn_once(
+        warn_once(
             item,
             name,
             f"@pytest.mark.{name} has no arguments and the test does not use the pipeline fixture: taken for a label of this project and ignored by pytest-pipeline-speedup",
@@ -92,7 +92,7 @@ def _warn_near_name(item: pytest.Item, name: str) -> None:
 
     close = difflib.get_close_matches(name, MARKERS, n=1, cutoff=0.75)
     if close:
-        _warn_once(
+        warn_once(
             item,
             name,
             f"@pytest.mark.{name} is not a marker of pytest-pipeline-speedup and gates nothing: did you mean @pytest.mark.{close[0]}?",
@@ -105,7 +105,8 @@ def warn_at(item: pytest.Item, text: str) -> None:
     warnings.warn_explicit(PipelineWarning(text), None, str(path), (line or 0) + 1)
 
 
-def _warn_once(item: pytest.Item, name: str, text: str) -> None:
+def warn_once(item: pytest.Item, name: str, text: str) -> None:
+    """Warn at the line of the first test that `name` is wrong in."""
     warned = item.config.stash.setdefault(WARNED, set())
     if name in warned:
         return

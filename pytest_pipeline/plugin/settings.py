@@ -15,13 +15,16 @@ import pytest
 
 from pytest_pipeline.errors import UsageError
 from pytest_pipeline.model.units import parse_seconds
-from pytest_pipeline.plugin.names import check_executor_name
+from pytest_pipeline.plugin.names import PROVISIONAL_EXECUTORS, check_executor_name
 from pytest_pipeline.plugin.options import OPTIONS, Option, find
 
 T = TypeVar("T")
 
 OFF = "off"
 """Path value that means: write nothing."""
+
+_NOT_LOADED = " (or its conftest.py is not loaded yet: put the hook in the root conftest.py)"
+"""The other cause of an unknown executor on the command line."""
 
 
 class Policy(StrEnum):
@@ -112,7 +115,7 @@ def read_settings(config: pytest.Config) -> Settings:
     """Return the validated settings; raises `pytest.UsageError` naming option, value and choices."""
     found = {option.name: _Found(option, *find(config, option)) for option in OPTIONS}
     report, is_report_off = _path(config, found["report"])
-    executors = found["executors"].read(lambda raw: _names(config, raw))
+    executors = _executors(config, found["executors"])
     return Settings(
         report=report,
         is_report_off=is_report_off,
@@ -124,7 +127,7 @@ def read_settings(config: pytest.Config) -> Settings:
         executors=Choice(executors or None, is_forced=found["executors"].is_forced),
         inconclusive=found["inconclusive"].read(lambda raw: _member(Policy, raw)) or Policy.SKIP,
         min_decided=found["min-decided"].read(_share) or 0.0,
-        require=found["require"].read(lambda raw: _names(config, raw)) or (),
+        require=_executors(config, found["require"]),
         budget_s=Choice(found["budget"].read(_seconds), is_forced=found["budget"].is_forced),
         lock=found["lock"].read(lambda raw: _member(Lock, raw)) or Lock.RUN,
         is_off=found["off"].raw in {"true", True},
@@ -157,14 +160,26 @@ def _path(config: pytest.Config, found: _Found) -> tuple[Path | None, bool]:
     return base / Path(found.raw).expanduser(), False
 
 
-def _names(config: pytest.Config, raw: str | Iterable[str]) -> tuple[str, ...]:
+def _executors(config: pytest.Config, found: _Found) -> tuple[str, ...]:
+    """Return names; unknown ones of the ini file too, for sessions that do not load the conftest.py with their hook."""
+
+    def convert(raw: str | Iterable[str]) -> tuple[str, ...]:
+        names = _names(raw)
+        for name in names:
+            if found.is_forced or name in PROVISIONAL_EXECUTORS:
+                check_executor_name(config, name, hint=_NOT_LOADED)
+        return names
+
+    return found.read(convert) or ()
+
+
+def _names(raw: str | Iterable[str]) -> tuple[str, ...]:
+    """Return the names in the order in which they are given."""
     parts = [raw] if isinstance(raw, str) else raw
     names = [name.strip() for part in parts for name in part.split(",")]
     kept = tuple(dict.fromkeys(name for name in names if name))
     if not kept:
         raise UsageError("expected executor names separated by commas, found none")
-    for name in kept:
-        check_executor_name(config, name)
     return kept
 
 
