@@ -108,8 +108,17 @@ def find(config: pytest.Config, option: Option) -> tuple[Any, bool]:
     given = config.getoption(option.key, default=None)
     if given is not None:
         return given, True
-    ini = config.getini(option.key)
+    ini = _ini_value(config, option)
     return (None if ini in ("", []) else ini), False
+
+
+def _ini_value(config: pytest.Config, option: Option) -> Any:
+    """Return what pytest makes of the ini file; its own message may name neither the option nor what it takes."""
+    try:
+        return config.getini(option.key)
+    except (ValueError, TypeError, pytest.UsageError) as problem:
+        accepted = "; write true or false" if option.kind == "bool" else ""
+        raise pytest.UsageError(f"ini option {option.key}: {problem}{accepted}") from None
 
 
 def is_any_given(config: pytest.Config) -> bool:

@@ -40,6 +40,14 @@ def test_a_bad_value_in_the_ini_file_is_a_usage_error(run, pytester, name, value
     result.stderr.fnmatch_lines([f"ERROR: ini option {key}: {message}"])
 
 
+def test_a_switch_in_the_ini_file_that_is_neither_on_nor_off_is_a_usage_error(run, pytester):
+    pytester.makeini("[pytest]\npipeline_off = maybe")
+    result = run("def test_one(): pass")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(["ERROR: ini option pipeline_off: *'maybe'; write true or false"])
+    assert "INTERNALERROR" not in result.stdout.str() + result.stderr.str()
+
+
 def test_a_bad_value_stops_xdist_with_one_message(pytester):
     pytester.makepyfile("def test_one(): pass")
     options = ("-p", "pytest_pipeline.plugin", "-p", "xdist.plugin", "-n2")
