@@ -30,12 +30,13 @@ def to_text(document: Json) -> str:
 def read(path: str | Path) -> dict[str, Any]:
     """Return the document in `path`.
 
-    Raises `OSError` when it cannot be read and `ValueError` naming the file when it is cut off or
-    of another schema.
+    Raises `OSError` when it cannot be read and `ValueError` naming the file when it is no text, cut
+    off or of another schema.
     """
-    text = Path(path).read_text(encoding="utf-8")
     try:
-        document = json.loads(text)
+        document = json.loads(Path(path).read_text(encoding="utf-8"))
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{path} is no text: an archive to unpack first? ({error})") from error
     except ValueError as error:
         raise ValueError(f"{path} is not complete JSON: {error}") from error
     if not isinstance(document, dict) or document.get("schema") != "pytest-pipeline/1":

@@ -85,3 +85,9 @@ def test_tests_of_one_file_only_and_other_machines_are_named(two, tmp_path, caps
 def test_a_file_that_cannot_be_read_is_named(two, capsys):
     assert main(["compare", two[0], "absent.json"]) == 2
     assert "absent.json" in capsys.readouterr().err
+
+
+def test_a_file_that_is_no_text_is_named(two, tmp_path, capsys):
+    (tmp_path / "results.zip").write_bytes(b"PK\x03\x04\xff")
+    assert main(["compare", two[0], str(tmp_path / "results.zip")]) == 2
+    assert "results.zip is no text: an archive to unpack first?" in capsys.readouterr().err
