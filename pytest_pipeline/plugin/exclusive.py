@@ -41,10 +41,10 @@ class Exclusive:
         """Hold the place of this test from before its set-up until after its teardown."""
         exclusivity = self._exclusivity
         try:
-            if _OURS.isdisjoint(getattr(item, "fixturenames", ())) or not uses_our_fixtures(item):
-                exclusivity.share()
-            else:
+            if _will_measure(item):
                 exclusivity.be_alone()
+            else:
+                exclusivity.share()
             return (yield)
         finally:
             exclusivity.leave()
@@ -56,6 +56,22 @@ class Exclusive:
     def measuring(self) -> AbstractContextManager[str]:
         """Measure here; gives the reason why others may run at the same time, or an empty text."""
         return self._exclusivity.measuring()
+
+
+def _will_measure(item: pytest.Item) -> bool:
+    if _OURS.isdisjoint(getattr(item, "fixturenames", ())) or not uses_our_fixtures(item):
+        return False
+    return not _is_skipped(item)
+
+
+def _is_skipped(item: pytest.Item) -> bool:
+    """Return whether a marker skips `item`: nobody has to wait for that."""
+    try:
+        from _pytest.skipping import evaluate_skip_marks
+
+        return evaluate_skip_marks(item) is not None
+    except (Exception, pytest.fail.Exception):
+        return False  # a name of pytest's own that has gone, or a bad condition, which fails the set-up
 
 
 class Beside:

@@ -142,6 +142,39 @@ def test_only_tests_that_get_our_fixtures_are_alone(pytester, name, source, is_m
     result.assert_outcomes(passed=1)
 
 
+@pytest.mark.parametrize(
+    ("condition", "called"),
+    [("True", ["share"]), ("False", ["be_alone"]), ("'1 / 0'", ["be_alone"])],
+)
+def test_nobody_waits_for_a_measuring_test_that_a_marker_skips(pytester, condition, called):
+    pytester.makeconftest("")
+    pytester.makepyfile(f"""
+        import pathlib
+        import pytest
+        from pytest_pipeline.plugin.lock import Exclusivity
+
+        CALLS = pathlib.Path(__file__).with_name("calls")
+
+        def spy_on(name, kept):
+            def spy(self):
+                with CALLS.open("a") as file:
+                    print(name, file=file)
+                kept(self)
+            setattr(Exclusivity, name, spy)
+
+        for name in ("share", "be_alone"):
+            spy_on(name, getattr(Exclusivity, name))
+
+        @pytest.mark.skipif({condition}, reason="not here")
+        def test_it(pipeline): pass
+        """)
+    plugins = ("-p", "pytest_pipeline.plugin", "-p", "xdist.plugin")
+    result = pytester.run(sys.executable, "-m", "pytest", *plugins, "-n2", timeout=60)
+    assert sum(result.parseoutcomes().get(each, 0) for each in ("skipped", "passed", "errors")) == 1
+    assert "INTERNALERROR" not in result.stdout.str()
+    assert (pytester.path / "calls").read_text().split() == called
+
+
 def test_a_fixture_asked_for_late_measures_alone(run_mixed):
     source = MIXED.replace("(pipeline, log, number)", "(request, log, number)").replace(
         'log("measuring")\n    pipeline.run(["met"], [])',
