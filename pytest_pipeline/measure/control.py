@@ -15,7 +15,7 @@ from typing import Protocol
 
 from pytest_pipeline.executors.protocol import Executor, Running
 from pytest_pipeline.measure.load import Load
-from pytest_pipeline.model.plan import Plan, Source, Stage, make_plan
+from pytest_pipeline.model.plan import ON_HOST, Plan, Source, Stage, make_plan
 from pytest_pipeline.model.rounds import KERNEL_S, Reference
 from pytest_pipeline.model.trace import Trace
 from pytest_pipeline.stats.quantiles import quantile
@@ -192,7 +192,8 @@ def control_workers(executor: Executor, width: int) -> int:
 
 
 def _plan(width: int) -> Plan:
-    return make_plan([Stage(kernel, name="control", workers=width)])
+    # On the host under an executor with devices too, on as many threads as others have: the kernel asks for cores.
+    return make_plan([Stage(kernel, name="control", workers=width, device=ON_HOST)])
 
 
 def _open(executor: Executor, width: int) -> Running:

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
 
 def all_devices(plan: Plan, sections: Sequence[Section], devices: Sequence[str]) -> tuple[str, ...]:
-    """Return every device that the plan may touch."""
-    found = list(devices)
+    """Return every device that the plan may touch: none when all its stages stay on the host."""
+    found = list(devices) if any(section.is_on_device for section in sections) else []
     for section in sections:
         if section.is_on_device:
             stages = [(k, plan.stages[k]) for k in section.stages]

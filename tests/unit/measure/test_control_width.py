@@ -1,12 +1,15 @@
 """The control kernel shows what the host gives, also where the arm has too few workers to show it."""
 
+import threading
+
 import pytest
 from unit.virtual import Lab, speedup
 
+from pytest_pipeline.executors.cuda import Cuda
 from pytest_pipeline.executors.processes import Processes
 from pytest_pipeline.executors.serial import Serial
 from pytest_pipeline.executors.threads import Threads
-from pytest_pipeline.measure.control import ExecutorControl
+from pytest_pipeline.measure.control import ExecutorControl, control_workers
 from pytest_pipeline.measure.machine import RealMachine
 from pytest_pipeline.testing import VirtualExecutor
 
@@ -52,3 +55,18 @@ def test_an_executor_that_hands_over_chunks_spreads_the_control_over_its_workers
     finally:
         control.close()
     assert sorted(trace.visits.item.tolist()) == [0, 1]
+
+
+def test_beside_a_cuda_arm_the_control_computes_on_several_host_threads_at_once(monkeypatch):
+    pytest.importorskip("torch")
+    both = threading.Barrier(2, timeout=10)
+    monkeypatch.setattr("pytest_pipeline.measure.control.kernel", lambda loops: both.wait())
+    executor = Cuda(devices=["cpu:0"])
+    assert control_workers(executor, 2) == 2
+    control = ExecutorControl(executor, Serial(), 2, loops=1)
+    try:
+        trace = control.parallel_trace()
+    finally:
+        control.close()
+    assert sorted(trace.outputs) == [0, 1]
+    assert trace.devices == ()
