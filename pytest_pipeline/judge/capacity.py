@@ -38,15 +38,21 @@ class Capacity:
     limit: float
     """Largest speedup that a gate asks for: the effective limit of a speedup, the arm's workers for an
     absolute quantity, which may rest on all of them; 1 when neither is gated."""
+    hosted_share: float | None = None
+    """The part of `cpu_share` that an arm with devices leaves to the host's cores, 0-1; None for an arm without
+    devices, which leaves all of it there."""
 
     @property
     def needed(self) -> float:
         """Parallel CPU capacity (in cores) that reaching the limit needs: limit x CPU share."""
-        return self.limit * min(1.0, self.cpu_share)
+        return self.limit * self._share_of_the_cores
 
     @property
     def is_waiting_plan(self) -> bool:
-        """Whether the plan mostly waits, so that a CPU neighbour hardly hurts it, however little is asked of it."""
+        """Whether the plan mostly waits, so that a CPU neighbour hardly hurts it, however little is asked of it.
+
+        Whatever devices take over: the baseline computes on the cores, and a neighbour that slows it changes the ratio.
+        """
         return max(1.0, self.limit) * min(1.0, self.cpu_share) < WAITING_DEMAND
 
     @property
@@ -62,7 +68,7 @@ class Capacity:
     @property
     def host_ceiling(self) -> float:
         """Largest speedup that this host's CPU capacity allows for the plan."""
-        return self.reference.speedup / max(1e-9, min(1.0, self.cpu_share))
+        return self.reference.speedup / max(1e-9, self._share_of_the_cores)
 
     @property
     def is_beyond_the_cores(self) -> bool:
@@ -83,11 +89,16 @@ class Capacity:
             return self.mistrust
         reference = self.reference
         if self.is_beyond_the_cores or reference.speedup < HEADROOM * self.needed:
+            who = "the plan" if self.hosted_share is None else "what stays on the host"
             return (
-                f"this host can give at most {self.host_ceiling:.2f}x here: the plan computes "
-                f"{show_share(min(1.0, self.cpu_share))} of the time and the control kernel reaches {reference.speedup:.2f}x"
+                f"this host can give at most {self.host_ceiling:.2f}x here: {who} computes "
+                f"{show_share(self._share_of_the_cores)} of the time and the control kernel reaches {reference.speedup:.2f}x"
             )
         return ""
+
+    @property
+    def _share_of_the_cores(self) -> float:
+        return min(1.0, self.cpu_share if self.hosted_share is None else self.hosted_share)
 
 
 def largest_effective_limit(reference: Reference, cpu_share: float) -> float:

@@ -9,6 +9,7 @@ from pytest_pipeline.judge.ladder import LadderGate
 from pytest_pipeline.measure.control import ControlMonitor
 from pytest_pipeline.measure.quiet import wait_until
 from pytest_pipeline.measure.trial import Measured, Trial, largest_speedup
+from pytest_pipeline.model.plan import ON_HOST, SOURCE_STAGE
 
 
 class Supply:
@@ -49,5 +50,27 @@ class Supply:
                 measured.shortfalls[id(gate)] = capacity.shortfall
 
     def _capacity(self, gate: LadderGate) -> Capacity:
-        limit = largest_speedup(gate, self._trial)
-        return Capacity(self._monitor.reference, self._measured.cpu_share or 0.0, limit)
+        return Capacity(
+            self._monitor.reference,
+            self._measured.cpu_share or 0.0,
+            largest_speedup(gate, self._trial),
+            hosted_share(self._trial, gate.executor),
+        )
+
+
+def hosted_share(trial: Trial, executor: str) -> float | None:
+    """Return CPU time / makespan of what an arm with devices leaves to the host; None for an arm without devices.
+
+    As the baseline does it: source and stages on the host are the same work in every arm. The arm's own CPU time
+    would excuse a stage that has lost its device and computes on the host as a host with too few cores.
+    """
+    arm, baseline = trial.lane(executor).profile, trial.baseline.profile
+    if arm is None or baseline is None or not arm.devices:
+        return None
+    plan = trial.plan
+    names = [
+        name for name, each in zip(plan.names, plan.stages, strict=True) if each.device == ON_HOST
+    ]
+    rows = [row for row in baseline.ledger.rows if row.name in (SOURCE_STAGE, *names)]
+    # No CPU time is an unread one: such a stage counts as one that computes.
+    return sum(row.cpu_s or row.service_s for row in rows) / max(1e-9, baseline.makespan_s)

@@ -5,17 +5,26 @@ from dataclasses import replace
 import pytest
 from unit.virtual import Lab, speedup
 
-from pytest_pipeline.model.device import DeviceDiagnosis, DevicePart, DeviceRun, HostMemory
+from pytest_pipeline.model.device import (
+    DeviceDiagnosis,
+    DevicePart,
+    DeviceReadings,
+    DeviceRun,
+    HostMemory,
+)
+from pytest_pipeline.model.finding import Reason, Verdict
 from pytest_pipeline.testing import VirtualExecutor
 
 PART = DevicePart("kernels", 0.04, 0.001, 0.001, 0.001)
+SILENT = DeviceReadings()
 
 
 class OnDevice:
     """A virtual executor that says it has a device."""
 
-    def __init__(self, lab):
-        self.inner = VirtualExecutor("cuda", lab.machine)
+    def __init__(self, lab, *, gain=1.0, readings=SILENT):
+        self.inner = VirtualExecutor("cuda", lab.machine, slowdown=lambda _: 1 / gain)
+        self.readings = readings
         self.name = "cuda"
         self.diagnosed = []
         self.timed = 0
@@ -39,7 +48,7 @@ class OnDeviceRunning:
         self.executor.timed += 1
         trace = self.inner.run(source)
         run = DeviceRun("cuda:0", "a GPU", HostMemory.PINNED, 3, 40, trace.makespan_s, (), None)
-        return replace(trace, devices=(run,))
+        return replace(trace, devices=(replace(run, readings=self.executor.readings),))
 
     def diagnose(self, source):
         self.executor.diagnosed.append((self.executor.timed, len(list(source.factory()))))
@@ -107,3 +116,35 @@ def test_the_host_model_knows_no_ceiling_of_a_device(lab):
     result = lab.compare(candidates=[OnDevice(lab)], requirements=wanted)
     assert result.notes["ceilings"] == []
     assert result["cuda"].bottleneck.ceiling is None
+
+
+def decided(lab, arm, gate, **options):
+    result = lab.compare(candidates=[arm], requirements=[gate], **options)
+    return result, *result.findings
+
+
+def test_a_device_may_be_faster_than_all_the_cores_together():
+    lab = Lab(cpu_share=1.0)
+    _, finding = decided(lab, OnDevice(lab, gain=20), speedup(20))
+    assert finding.verdict is Verdict.MET
+
+
+def test_a_device_that_gains_nothing_is_a_miss_and_no_lack_of_cores():
+    lab = Lab(cpu_share=1.0)
+    _, finding = decided(lab, OnDevice(lab), speedup(20))
+    assert finding.verdict is Verdict.MISSED
+
+
+def test_stages_that_stay_on_the_host_need_its_cores_beside_a_device_too():
+    lab = Lab(cpu_share=1.0)
+    stages = [lab.stage("decode", 0.002, device="cpu"), lab.stage("model", 0.002)]
+    _, finding = decided(lab, OnDevice(lab, gain=20), speedup(20), stages=stages)
+    assert finding.reason is Reason.CAPACITY
+    assert "at most 4.00x here: what stays on the host computes 50 % of the time" in finding.text
+
+
+def test_a_crowded_host_is_not_trusted_with_a_baseline_that_computes_whatever_the_device_does():
+    lab = Lab(cpu_share=1.0, crowd=lambda _: 2.0)
+    _, finding = decided(lab, OnDevice(lab, gain=20), speedup(20))
+    assert finding.reason is Reason.CAPACITY
+    assert "every core is shared or busy" in finding.text
