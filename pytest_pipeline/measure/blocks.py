@@ -15,7 +15,7 @@ from pytest_pipeline.measure.instruments import no_garbage_collection
 from pytest_pipeline.measure.items import schedule_ns
 from pytest_pipeline.measure.lane import Lane
 from pytest_pipeline.measure.machine import Machine
-from pytest_pipeline.measure.rounds import RECHECK_EVERY
+from pytest_pipeline.measure.rounds import RECHECK_EVERY, slowed_devices
 from pytest_pipeline.measure.usage import UsageWatch
 from pytest_pipeline.model.plan import Arrivals, Source
 from pytest_pipeline.model.requirement import Requirement
@@ -119,6 +119,7 @@ class BlockRunner:
         excusing_lag = lag if others_explain(sum(lags), foreign_s) else 0.0
         disturbance = (
             self._untrusted(was_throttled=watch.was_throttled)
+            or next(slowed_devices(traces), "")
             or self._disturbance(controls, excusing_lag, len(excused) / len(latencies))
             if latencies
             else "every item failed"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import pairwise
 
 from pytest_pipeline.judge.capacity import Capacity
@@ -16,6 +16,7 @@ from pytest_pipeline.measure.taken import Taken
 from pytest_pipeline.measure.usage import UsageWatch
 from pytest_pipeline.model.plan import Source
 from pytest_pipeline.model.rounds import Phase, Round
+from pytest_pipeline.model.trace import Trace
 
 QUOTA_TICKS_S = 0.02
 """CPU seconds beyond the quota that the counters' ticks of 10 ms may explain."""
@@ -25,6 +26,9 @@ RECHECK_EVERY = 20
 
 QUOTA = "quota"
 """What the disturbance begins with when an arm used more than the quota sustains."""
+
+DEVICE = "device slowed down"
+"""What it begins with when heat or the power supply held a device's clocks down."""
 
 
 class RoundRunner:
@@ -82,7 +86,7 @@ class RoundRunner:
             controls_s=tuple(controls),
             is_clean=is_clean,
             disturbance=disturbance,
-            was_alone=watch.was_alone and self._capacity.is_computing_plan,
+            was_alone=watch.was_alone and self._is_all_on_cores,
             evidence=watch.evidence,
         )
         self.rounds.append(each)
@@ -129,21 +133,32 @@ class RoundRunner:
             if position and self._shape.has_long_arms:
                 controls.append(self._monitor.sample_s())
             watch = UsageWatch(self._machine) if self._shape.has_long_arms else None
-            self._sample(lane, taken[lane.name])
+            foreign += self._sample(lane, taken[lane.name])
             if watch is not None:
                 watch.stop()
                 foreign += [self._over_quota(watch), watch.intrusion]
         for each in taken.values():
             each.end_pair()
 
-    def _sample(self, lane: Lane, taken: Taken) -> None:
+    def _sample(self, lane: Lane, taken: Taken) -> list[str]:
+        """Take one sample of an arm; return what slowed its devices down meanwhile."""
+        slowed: list[str] = []
         for _ in range(self._shape.repeats):
             trace = lane.timed_execution(self._source)
             taken.add(trace)
+            slowed += slowed_devices([trace])
         # Predictions start from the baseline's service times: they must not hold a neighbour's.
         keep = lane.keep_fastest if lane is self._lanes[0] else lane.keep_profile
         keep(trace)
         taken.end_sample(trace)
+        return slowed
+
+    @property
+    def _is_all_on_cores(self) -> bool:
+        """Whether nobody disturbs the arms without using a core: a device has neighbours that no counter of ours shows."""
+        profiles = [lane.profile for lane in self._lanes]
+        has_devices = any(profile is not None and profile.devices for profile in profiles)
+        return self._capacity.is_computing_plan and not has_devices
 
     def _over_quota(self, watch: UsageWatch) -> str:
         if self._quota is None or watch.own_cpu_s <= self._quota * watch.seconds + QUOTA_TICKS_S:
@@ -175,10 +190,10 @@ class RoundRunner:
     ) -> str:
         if watch.was_throttled:
             return "throttled: the CPU quota throttled this container during the round"
-        over_quota = next((text for text in foreign if text.startswith(QUOTA)), "")
+        certain = next((text for text in foreign if text.startswith((QUOTA, DEVICE))), "")
         slowest = max(controls[:2]) / self._monitor.reference.parallel_s if self._cold else 0.0
-        if over_quota or slowest <= self.clean_factor:
-            return over_quota
+        if certain or slowest <= self.clean_factor:
+            return certain
         return f"control kernel slow beside the start-up: {slowest:.2f}x its reference time"
 
     def _slowness(self, controls: Sequence[float]) -> str:
@@ -194,3 +209,10 @@ class RoundRunner:
             return max(controls) <= limit
         # One sub-pair between two clean controls is the clean window that the minimum needs.
         return any(max(pair) <= limit for pair in pairwise(controls))
+
+
+def slowed_devices(traces: Iterable[Trace]) -> Iterator[str]:
+    """Yield which devices these executions left with clocks held down, and by what; no power cap is told."""
+    for run in (run for trace in traces for run in trace.devices):
+        if run.readings.slowdowns:
+            yield f"{DEVICE}: {run.device}, {' and '.join(run.readings.slowdowns)}"

@@ -48,6 +48,17 @@ class Clocks:
     """Of the memory, hertz."""
 
 
+SLOWDOWNS = frozenset(
+    {
+        "hardware slowdown",
+        "hardware thermal slowdown",
+        "software thermal slowdown",
+        "hardware power brake",
+    }
+)
+"""Heat, and a power supply that calls for less: what a device gives then says nothing about the code."""
+
+
 @dataclass(frozen=True, slots=True)
 class DeviceReadings:
     """What the driver's management library tells about a device; fields it would not tell are None."""
@@ -68,6 +79,11 @@ class DeviceReadings:
     """Right after the execution, degrees Celsius."""
     missing: tuple[str, ...] = ()
     """Why readings are missing, one sentence each."""
+
+    @property
+    def slowdowns(self) -> tuple[str, ...]:
+        """Return those of `throttle_reasons` that take from a device what it gives otherwise: no power cap, which any load may meet."""
+        return tuple(each for each in self.throttle_reasons or () if each in SLOWDOWNS)
 
 
 @dataclass(frozen=True, slots=True)

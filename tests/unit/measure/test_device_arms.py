@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 import pytest
-from unit.virtual import Lab, speedup
+from unit.virtual import Lab, p99, speedup, used
 
 from pytest_pipeline.model.device import (
     DeviceDiagnosis,
@@ -148,3 +148,39 @@ def test_a_crowded_host_is_not_trusted_with_a_baseline_that_computes_whatever_th
     _, finding = decided(lab, OnDevice(lab, gain=20), speedup(20))
     assert finding.reason is Reason.CAPACITY
     assert "every core is shared or busy" in finding.text
+
+
+HOT = DeviceReadings(throttle_reasons=("software power cap", "hardware thermal slowdown"))
+
+
+@pytest.mark.parametrize("cpu_share", [0.0, 1.0], ids=["waits", "computes"])
+def test_rounds_in_which_heat_held_the_device_down_are_disturbed_and_say_so(cpu_share):
+    lab = Lab(cpu_share=cpu_share)
+    result, finding = decided(lab, OnDevice(lab, readings=HOT), speedup(1.5))
+    assert {(each.is_clean, each.disturbance) for each in result.rounds} == {
+        (False, "device slowed down: cuda:0, hardware thermal slowdown")
+    }
+    assert finding.reason is Reason.BUSY
+    assert "device slowed down" in finding.text
+
+
+def test_a_power_cap_which_any_load_may_meet_disturbs_nothing():
+    lab = Lab()
+    capped = DeviceReadings(throttle_reasons=("software power cap",))
+    _, finding = decided(lab, OnDevice(lab, readings=capped), speedup(1.5))
+    assert finding.verdict is Verdict.MET
+
+
+def test_late_items_of_a_device_that_heat_held_down_do_not_count_against_the_service():
+    lab = Lab()
+    result, finding = decided(lab, OnDevice(lab, readings=HOT), p99(0.001))
+    assert finding.verdict is Verdict.INCONCLUSIVE
+    assert not any(each.is_clean for each in result.blocks)
+
+
+def test_nobody_knows_that_a_device_had_no_neighbour():
+    alone = {"usage": used(lambda _: 0.0), "cpu_share": 1.0}
+    for arm, was_alone in ((OnDevice, False), (lambda lab: lab.threads, True)):
+        lab = Lab(**alone)
+        result, _ = decided(lab, arm(lab), speedup(1.5))
+        assert {each.was_alone for each in result.rounds} == {was_alone}
