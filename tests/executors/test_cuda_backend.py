@@ -1,7 +1,9 @@
 """What the CUDA backend asks of torch, with a torch that writes it down."""
 
+import collections
 import contextlib
 import inspect
+import itertools
 import operator
 import types
 
@@ -18,8 +20,10 @@ class FakeCuda:
         self.current = None
         self.log = []
         self.cannot_end = False
-        """A recording cannot be ended, and torch stays on its stream (`torch.cuda.graph.__exit__`)."""
-        self._devices = devices
+        """A recording cannot be ended: torch stays on its stream (`torch.cuda.graph.__exit__`) and in its pool."""
+        self.underway, self.pools = set(), collections.Counter()
+        self._devices, self._on = devices, 0
+        self._handles = itertools.count(1)
 
     def device_count(self):
         return self._devices
@@ -38,23 +42,46 @@ class FakeCuda:
         )
 
     def CUDAGraph(self):  # noqa: N802 - torch's name
-        return types.SimpleNamespace(replay=lambda: self.log.append(("replay", self.current)))
+        return types.SimpleNamespace(
+            replay=lambda: self.log.append(("replay", self.current)),
+            reset=lambda: self.log.append(("reset", None)),
+        )
+
+    def graph_pool_handle(self):
+        return 0, next(self._handles)
+
+    def empty_cache(self):
+        if self.underway:
+            raise RuntimeError("captures_underway.empty() INTERNAL ASSERT FAILED")
+
+    def end_allocate(self, index, pool):
+        if (index, pool) not in self.underway:
+            raise RuntimeError("endAllocatePool: not currently recording to mempool_id")
+        self.underway.remove((index, pool))
+
+    def release(self, index, pool):
+        self.pools[index, pool] -= 1
 
     @contextlib.contextmanager
     def device(self, device):
         self.log.append(("device", device))
+        self._on = int(device.partition(":")[2])
         yield
 
     @contextlib.contextmanager
-    def graph(self, graph, *, stream, capture_error_mode):
+    def graph(self, graph, *, pool, stream, capture_error_mode):
+        self.empty_cache()
         self.log.append(("begin", capture_error_mode))
         before, self.current = self.current, stream
+        self.underway.add((self._on, pool))
+        self.pools[self._on, pool] += 1
         try:
             yield
         finally:
             self.log.append(("end", graph))
             if self.cannot_end:
                 raise RuntimeError("operation failed due to a previous error during capture")
+            self.end_allocate(self._on, pool)
             self.current = before
 
     def current_stream(self, device):
@@ -83,6 +110,9 @@ def backend():
     backend = CudaBackend.__new__(CudaBackend)
     backend.torch = torch = types.SimpleNamespace(
         cuda=FakeCuda(), no_grad=contextlib.nullcontext, is_caching=True
+    )
+    torch._C = types.SimpleNamespace(
+        _cuda_endAllocateToPool=torch.cuda.end_allocate, _cuda_releasePool=torch.cuda.release
     )
     torch.is_autocast_cache_enabled = lambda: torch.is_caching
     torch.set_autocast_cache_enabled = lambda flag: setattr(torch, "is_caching", flag)
@@ -151,6 +181,37 @@ def test_a_recording_that_cannot_be_ended_leaves_the_thread_on_its_own_stream(ba
     assert backend.torch.cuda.current is None
 
 
+@pytest.mark.parametrize(
+    "name", ["_cuda_endAllocateToPool", "_cuda_endAllocateCurrentStreamToPool"]
+)
+def test_a_recording_that_cannot_be_ended_leaves_the_allocator_to_all_who_come_later(backend, name):
+    cuda, stream = backend.torch.cuda, backend.stream("cuda:1")
+    setattr(backend.torch._C, name, backend.torch._C.__dict__.pop("_cuda_endAllocateToPool"))
+    cuda.cannot_end = True
+    with pytest.raises(RuntimeError, match="during capture"):
+        backend.capture(stream, lambda value: value, 1)
+    backend.empty_cache()
+    assert set(cuda.pools.values()) == {0}
+    assert cuda.log[-1] == ("reset", None)
+    cuda.cannot_end = False
+    assert backend.capture(stream, lambda value: value + 1, 1).output == 2
+
+
+def test_what_was_recorded_keeps_its_memory_when_the_next_recording_fails(backend):
+    cuda, stream = backend.torch.cuda, backend.stream("cuda:0")
+    backend.capture(stream, lambda value: value, 1)
+    with pytest.raises(ZeroDivisionError):
+        backend.capture(stream, lambda value: value / 0, 1)
+    assert list(cuda.pools.values()) == [1, 1]  # the second graph's own end lets go of its pool
+
+
+def test_a_torch_without_these_names_fails_as_it_did(backend):
+    del backend.torch._C
+    backend.torch.cuda.cannot_end = True
+    with pytest.raises(RuntimeError, match="during capture"):
+        backend.capture(backend.stream("cuda:0"), lambda value: value, 1)
+
+
 def test_a_recording_casts_weights_itself_instead_of_reading_casts_that_autocast_will_free(backend):
     def is_caching(value):
         return backend.torch.is_caching
@@ -172,7 +233,9 @@ def test_the_way_between_two_devices_is_asked_of_the_driver(backend):
         ("Stream.__new__", ["device"]),
         ("Event.__new__", ["enable_timing", "blocking"]),
         ("CUDAGraph.replay", []),
-        ("graph.__init__", ["cuda_graph", "stream", "capture_error_mode"]),
+        ("graph.__init__", ["cuda_graph", "pool", "stream", "capture_error_mode"]),
+        ("graph_pool_handle", []),
+        ("CUDAGraph.reset", []),
         ("current_stream", ["device"]),
         ("set_stream", ["stream"]),
         ("can_device_access_peer", ["device", "peer_device"]),
@@ -190,6 +253,11 @@ def test_the_way_between_two_devices_is_asked_of_the_driver(backend):
 def test_what_is_asked_of_torch_is_there_under_the_same_names(name, parameters):
     found = operator.attrgetter(name)(pytest.importorskip("torch").cuda)
     assert set(parameters) <= set(inspect.signature(found).parameters)
+
+
+@pytest.mark.parametrize("name", ["_cuda_endAllocateToPool", "_cuda_releasePool"])
+def test_a_recording_that_failed_can_be_struck_off_in_this_torch(name):
+    assert hasattr(pytest.importorskip("torch")._C, name)
 
 
 def test_the_autocast_cache_can_be_read_and_set_in_this_torch():

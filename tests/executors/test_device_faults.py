@@ -133,6 +133,16 @@ def test_out_of_memory_lets_go_of_slots_tensors_in_frames_and_the_cache(torch):
     assert torch.emptied == 1
 
 
+def test_a_cache_that_cannot_be_emptied_does_not_replace_the_error(torch):
+    def fail():
+        raise RuntimeError("captures_underway.empty() INTERNAL ASSERT FAILED")
+
+    torch.cuda.empty_cache = fail
+    error = OutOfMemoryError("CUDA out of memory.")
+    explain(error, DEMAND, drop=list)
+    assert "Cuda(slots=2)" in error.__notes__[-1]
+
+
 def test_an_error_of_the_user_comes_back_as_it_is_and_nothing_is_dropped(torch):
     error = RuntimeError("bad row")
     ring = [1]

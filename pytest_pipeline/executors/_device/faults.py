@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import sys
 from collections.abc import Callable, Iterator
@@ -136,7 +137,9 @@ def leave_clean(error: BaseException, drop: Callable[[], None]) -> None:
     gc.collect()
     cuda = getattr(sys.modules.get("torch"), "cuda", None)
     if cuda is not None and cuda.is_initialized():
-        cuda.empty_cache()
+        # The error on its way says more than whatever the allocator has against it.
+        with contextlib.suppress(Exception):
+            cuda.empty_cache()
 
 
 def _clear_frames(trace: TracebackType | None) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, ClassVar
 
 from pytest_pipeline.errors import UsageError
 from pytest_pipeline.executors._device.on_torch import TorchTensors
@@ -48,28 +48,61 @@ class CudaGraph:
 
     _one_at_a_time = threading.Lock()
     """Replicas record in threads of their own; torch begins one recording at a time."""
+    _never_ended: ClassVar[list[Any]] = []
+    """Graphs that torch's allocator of page-locked memory goes on asking which streams they record, alive or not."""
 
     def __init__(
         self, torch: Any, stream: CudaStream, fn: Callable[[Any], Any], value: Any
     ) -> None:
         self._torch = torch
         self._graph = torch.cuda.CUDAGraph()
-        # Of this thread only: the drainer waits for events meanwhile.
-        recording = torch.cuda.graph(
-            self._graph, stream=stream.stream, capture_error_mode="thread_local"
-        )
-        with (
-            self._one_at_a_time,
-            torch.cuda.device(stream.device),
-            _apart(torch, stream),
-            recording,
-        ):
-            self.output = fn(value)
+        with self._one_at_a_time, torch.cuda.device(stream.device), _apart(torch, stream):
+            # Named, so that a recording that cannot be ended can be found in the allocator.
+            pool = torch.cuda.graph_pool_handle()
+            try:
+                # Of this thread only: the drainer waits for events meanwhile.
+                with torch.cuda.graph(
+                    self._graph, pool=pool, stream=stream.stream, capture_error_mode="thread_local"
+                ):
+                    self.output = fn(value)
+            except BaseException:
+                self._give_up(stream.device, pool)
+                raise
 
     def replay(self, stream: CudaStream) -> None:
         """Issue everything at once."""
         with self._torch.cuda.stream(stream.stream):
             self._graph.replay()
+
+    def _give_up(self, device: str, pool: Any) -> None:
+        """Leave no trace of a recording that failed: the stage is launched plainly, and others are recorded."""
+        if _strike_off(self._torch, device, pool):
+            self._never_ended.append(self._graph)
+            with contextlib.suppress(Exception):
+                self._graph.reset()  # from torch's lists of graphs and generators
+
+
+def _strike_off(torch: Any, device: str, pool: Any) -> bool:
+    """End what the allocator still takes for a recording; return whether there was one, or nobody can tell.
+
+    `CUDAGraph::capture_end` (torch 2.13) raises before it does so where the recording is invalid: a stage that waits
+    for the device is enough. From then on `empty_cache` would fail in this process, and with it any later recording.
+    """
+    # The second name is that of torch before 2.8.
+    names = ("_cuda_endAllocateToPool", "_cuda_endAllocateCurrentStreamToPool")
+    core = getattr(torch, "_C", None)
+    end = next((each for name in names if (each := getattr(core, name, None))), None)
+    release = getattr(core, "_cuda_releasePool", None)
+    if end is None or release is None:
+        return True
+    index = int(device.partition(":")[2])
+    try:
+        end(index, pool)
+    except Exception:
+        return False  # it has been ended; the graph itself lets go of the pool
+    with contextlib.suppress(Exception):  # the error of the recording counts
+        release(index, pool)
+    return True
 
 
 @contextlib.contextmanager
