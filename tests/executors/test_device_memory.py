@@ -105,3 +105,22 @@ def test_the_old_buffer_is_gone_before_a_larger_one_is_asked_for():
         assert packing.span.numel() == 4 * size
         del view
     assert len(made) == 3
+
+
+def test_an_item_that_there_was_no_memory_for_spoils_the_slot_for_nobody_else():
+    backend = CpuBackend()
+    asked = []
+
+    def allocate(nbytes):
+        asked.append(nbytes)
+        if len(asked) == 2:
+            raise MemoryError
+        return backend.host_buffer(nbytes)
+
+    packing = Packing(backend, allocate)
+    packing.views([torch.ones(4)])
+    with pytest.raises(MemoryError):
+        packing.views([torch.ones(100)])
+    (view,) = packing.views([torch.ones(4)])
+    assert view.shape == (4,)
+    assert packing.span.numel() == 16

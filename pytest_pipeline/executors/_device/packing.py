@@ -52,8 +52,9 @@ class Packing:
             offsets.append(-(-total // _ALIGNMENT) * _ALIGNMENT)
             total = offsets[-1] + nbytes
         if self._buffer is None or total > self._capacity:
-            # Before the new one is there: the peak is one buffer, not two. Its views hold it too.
-            self._buffer = self._span = None
+            # Before the new one is there: the peak is one buffer, not two. Its views hold it too, and where the new
+            # one cannot be had, nothing is left of the old shapes.
+            self._buffer = self._span = self._specs = None
             self._views = []
             self._buffer, self._capacity = self._allocate(total), total
         self._views = [
