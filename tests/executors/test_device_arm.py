@@ -1,5 +1,8 @@
 """The cuda executor on its CPU stand-in: what its trace says of its devices, and what its errors say."""
 
+import gc
+import weakref
+
 import pytest
 
 from pytest_pipeline.errors import UnavailableError
@@ -95,3 +98,38 @@ def test_after_a_lost_device_cuda_is_unavailable_with_stage_item_and_cause(opene
     assert cause in Cuda().unavailable()
     with pytest.raises(UnavailableError, match="CUDA is unusable in this process"):
         Cuda().open(make_plan([double]))
+
+
+def test_a_lost_device_keeps_the_users_items_whose_end_would_be_that_of_the_process(opened):
+    def asserts(x):
+        if x[0] == 5:
+            raise torch.AcceleratorError("CUDA error: device-side assert triggered")
+        return x
+
+    mine = [torch.full((3,), float(k)) for k in range(8)]
+    drained = weakref.ref(mine[0])
+    with pytest.raises(torch.AcceleratorError):
+        opened([asserts]).run(Source(lambda: iter(mine)))
+    mine.clear()
+    gc.collect()
+    assert drained() is not None
+
+
+def test_a_lost_device_keeps_the_items_of_a_callable_that_were_under_way(opened):
+    under_way = []
+
+    def items():
+        for k in range(8):
+            under_way.append(weakref.ref(item := torch.full((3,), float(k))))
+            yield item
+            del item
+
+    def asserts(x):
+        if x[0] == 5:
+            raise torch.AcceleratorError("CUDA error: device-side assert triggered")
+        return x
+
+    with pytest.raises(torch.AcceleratorError):
+        opened([asserts]).run(Source(items, is_timed=True))
+    gc.collect()
+    assert under_way[5]() is not None

@@ -6,6 +6,7 @@ fails, clean-up included. So later tests are told at once, with the cause.
 
 from __future__ import annotations
 
+import ctypes
 import threading
 from dataclasses import dataclass, replace
 
@@ -51,3 +52,12 @@ def blame(test: str) -> None:
 def poisoned() -> Poison | None:
     """Return what made CUDA unusable in this process, or None."""
     return _poison
+
+
+def keep_for_ever(held: object) -> None:
+    """Let nothing free `held` in this process, not even the end of the interpreter.
+
+    On a lost device an event that cannot be recorded in the destructor of page-locked memory ends the
+    process (pytorch#178154).
+    """
+    ctypes.pythonapi.Py_IncRef(ctypes.py_object(held))

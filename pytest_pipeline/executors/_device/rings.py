@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import gc
 from typing import TYPE_CHECKING
 
 from pytest_pipeline.executors._device.faults import Demand
 from pytest_pipeline.executors._device.lane import Lane
-from pytest_pipeline.executors._device.poison import poisoned
+from pytest_pipeline.executors._device.poison import keep_for_ever, poisoned
 from pytest_pipeline.executors._device.steps import make_steps
 
 if TYPE_CHECKING:
@@ -93,7 +92,7 @@ class Rings:
         """
         lanes, self.by_section = self.by_section, []
         if poisoned() is not None:
-            _keep_for_ever(lanes)
+            keep_for_ever(lanes)
 
     def drop(self, *, is_busy: bool) -> None:
         """Free every buffer: after a failure nobody knows what still refers to them.
@@ -125,8 +124,3 @@ class Rings:
             )
             for device in self._devices
         ]
-
-
-def _keep_for_ever(lanes: list[list[Lane]]) -> None:
-    """Count one reference too many, so that not even the end of the interpreter runs a destructor."""
-    ctypes.pythonapi.Py_IncRef(ctypes.py_object(lanes))

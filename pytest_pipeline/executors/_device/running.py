@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pytest_pipeline.executors._accounts import SOURCE, Account, share_limit
 from pytest_pipeline.executors._assemble import assemble_floor, stage_names
@@ -20,6 +21,7 @@ from pytest_pipeline.executors._device.looking import (
 )
 from pytest_pipeline.executors._device.named import all_devices, thread_names
 from pytest_pipeline.executors._device.observed import DeviceWatch
+from pytest_pipeline.executors._device.poison import keep_for_ever, poisoned
 from pytest_pipeline.executors._device.rings import Rings
 from pytest_pipeline.executors._device.steps import devices_of, make_steps
 from pytest_pipeline.executors._device.used import use_of
@@ -117,6 +119,8 @@ class RunningOnDevices(RunningOnThreads):
             return replace(trace, devices=self._watch.after(use))
         except BaseException as error:
             self._explain(error)
+            if poisoned() is not None:
+                keep_for_ever((error, _items_of(source)))
             self._drop()
             raise
 
@@ -184,3 +188,14 @@ class RunningOnDevices(RunningOnThreads):
 
     def _drop(self) -> None:
         self._rings.drop(is_busy=bool(self.abandoned))
+
+
+def _items_of(source: Source) -> list[Any]:
+    """Return the items, where they lie in memory: page-locked ones that a lost device has copied must not be freed.
+
+    Those of a callable are held by the frames of the error, as far as they were under way.
+    """
+    if not (source.is_timed or source.is_lazy):
+        with contextlib.suppress(Exception):
+            return list(source.factory())
+    return []
