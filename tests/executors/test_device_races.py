@@ -238,6 +238,30 @@ def test_what_lies_on_a_lost_device_is_never_freed_which_would_end_the_process(n
     assert sim.counts["empty_cache"] == 0
 
 
+@pytest.mark.parametrize("plan", ["one device", "across"])
+def test_closing_gives_back_the_memory_of_streams_that_nobody_will_use_again(plan):
+    sim = simulated()
+    running = Cuda(devices=["sim:0"], backend=sim).open(make_plan(PLANS[plan]))
+    running.run(Source(lambda: iter([sim.tensor(k, 8) for k in range(10)])))
+    lane = weakref.ref(running._rings.lanes[0])
+    were_free = []
+    sim.empty_cache = lambda: were_free.append(lane() is None)
+    gc.disable()  # what only the collector frees comes too late
+    try:
+        running.close()
+    finally:
+        gc.enable()
+    running.close()
+    assert were_free == [True]
+
+
+@pytest.mark.parametrize("count", [0, 5])
+def test_closing_leaves_the_cache_alone_where_no_stage_was_on_a_device(count):
+    sim = simulated()
+    run(sim, [Stage(lambda item: item, device="cpu")], count)
+    assert sim.counts["empty_cache"] == 0
+
+
 def test_a_stage_that_never_ends_does_not_take_the_calling_thread_along():
     sim = simulated()
     gate = threading.Event()

@@ -84,28 +84,34 @@ class Rings:
             max((each.peak_reserved_bytes for each in known), default=None),
         )
 
-    def close(self) -> None:
-        """Let go of the lanes.
-
-        On a lost device nothing is freed: an event that cannot be recorded in the destructor of
-        page-locked memory ends the process (pytorch#178154).
-        """
-        lanes, self.by_section = self.by_section, []
-        if poisoned() is not None:
-            keep_for_ever(lanes)
-
-    def drop(self, *, is_busy: bool) -> None:
-        """Free every buffer: after a failure nobody knows what still refers to them.
+    def close(self, *, is_busy: bool) -> None:
+        """Let go of the lanes, and give back what their streams leave in the cache: nobody allocates on them again.
 
         `is_busy` says that a thread was given up on: to give cached memory back would wait for a
         kernel that may never end.
         """
-        self.close()
+        has_lanes = bool(self.lanes)
+        self._let_go()
+        if has_lanes and not is_busy:
+            self._empty_cache()
+
+    def drop(self, *, is_busy: bool) -> None:
+        """Free every buffer: after a failure nobody knows what still refers to them. `is_busy` as for `close`."""
+        self._let_go()
         if poisoned() is not None:
             return
         gc.collect()
         if not is_busy:
-            # A device that is gone cannot be cleaned, and its own error is on its way.
+            self._empty_cache()
+
+    def _let_go(self) -> None:
+        lanes, self.by_section = self.by_section, []
+        if poisoned() is not None:
+            keep_for_ever(lanes)
+
+    def _empty_cache(self) -> None:
+        # A device that is gone cannot be cleaned, and its own error is on its way.
+        if poisoned() is None:
             with contextlib.suppress(Exception):
                 self._backend.empty_cache()
 

@@ -84,7 +84,7 @@ class RunningOnDevices(RunningOnThreads):
     def close(self) -> None:
         """End the threads and free the buffers."""
         super().close()
-        self._rings.close()
+        self._rings.close(is_busy=bool(self.abandoned))
         self._watch.close()
 
     def diagnose(self, source: Source) -> tuple[DeviceDiagnosis, ...]:

@@ -50,11 +50,10 @@ class Slot:
     def crossing(self, key: str, source: str, target: str) -> tuple[Packing, Event, Event]:
         """Return the buffer on `target` and the events `left` and `arrived` of one copy between devices."""
         if key not in self._crossings:
-            stream = self._rails[source].peer
-            buffer = Packing(
-                self._backend, lambda size: self._backend.device_buffer(target, size, stream)
-            )
-            left, arrived = self._backend.event(source), self._backend.event(source)
+            # Not through `self`: a buffer that knows its slot lives until the garbage collector comes.
+            backend, stream = self._backend, self._rails[source].peer
+            buffer = Packing(backend, lambda size: backend.device_buffer(target, size, stream))
+            left, arrived = backend.event(source), backend.event(source)
             self._crossings[key] = buffer, left, arrived
         return self._crossings[key]
 
