@@ -2,11 +2,13 @@
 
 import gc
 import weakref
+from dataclasses import replace
 
 import pytest
 
 from pytest_pipeline.errors import UnavailableError
 from pytest_pipeline.executors._device import poison
+from pytest_pipeline.executors._device.on_cpu import CpuBackend
 from pytest_pipeline.executors.cuda import Cuda
 from pytest_pipeline.executors.protocol import Diagnosable
 from pytest_pipeline.model.device import HostMemory
@@ -133,3 +135,36 @@ def test_a_lost_device_keeps_the_items_of_a_callable_that_were_under_way(opened)
         opened([asserts]).run(Source(items, is_timed=True))
     gc.collect()
     assert under_way[5]() is not None
+
+
+class LosesItself(CpuBackend):
+    """A device that is lost at the third launch: a library says so in words of its own, and whoever waits in torch's."""
+
+    def __init__(self):
+        super().__init__()
+        self.launched = 0
+
+    def launch(self, stream, fn, *values):
+        self.launched += 1
+        if self.launched > 2:
+            raise RuntimeError("CUBLAS_STATUS_EXECUTION_FAILED")
+        return super().launch(stream, fn, *values)
+
+    def synchronize(self, device):
+        if self.launched > 2:
+            raise torch.AcceleratorError("CUDA error: device-side assert triggered")
+
+
+@pytest.mark.parametrize("collects_errors", [False, True])
+@pytest.mark.parametrize("options", [{}, {"batch_bytes": 1000}], ids=["alone", "in groups"])
+def test_a_device_that_a_library_loses_is_told_with_stage_and_item(
+    opened, options, collects_errors
+):
+    source = replace(items(), collects_errors=collects_errors)
+    with pytest.raises(torch.AcceleratorError) as caught:
+        opened([Stage(double, name="x")], backend=LosesItself(), **options).run(source)
+    assert "stage 'x', item" in caught.value.__notes__[0]
+    assert "CUBLAS" in str(caught.value.__cause__)
+    assert "stage 'x', item" in poison.poisoned().cause
+    if not options:
+        assert caught.value.__notes__[0] == "stage 'x', item 2"

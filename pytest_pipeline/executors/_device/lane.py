@@ -112,8 +112,8 @@ class Lane:
                 self._leave(use, self.stations.visit(use, values))
             except BaseException as error:
                 use.fail(error, feeding.stage)
-        if use.error is not None:
-            self.synchronize()  # whatever was issued before is done before its slot is used again
+        if use.error is not None or use.failed:
+            self._settle(use)
         return use
 
     def drain(self, use: Use) -> list[Any]:
@@ -146,6 +146,17 @@ class Lane:
             self.backend.take_over(mark)
             use.granted = perf_counter_ns()
         return is_going_on
+
+    def _settle(self, use: Use) -> None:
+        """Wait until what was issued is done: only then may the slot of a failed group be used again.
+
+        A device that is lost says so here. That error takes the place of the stage's own, which may be a plain
+        RuntimeError of a library that tripped over the same thing: it names the place, and this one the fault.
+        """
+        try:
+            self.synchronize()
+        except Exception as lost:
+            use.lose(lost)
 
     def _enter(self, use: Use, values: list[Any]) -> list[Any]:
         """Stage the tensors in and copy them to the device; return the values as the device has them."""

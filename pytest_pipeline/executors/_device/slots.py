@@ -84,6 +84,7 @@ class Use:
         "failed_at",
         "granted",
         "is_drained",
+        "is_lost",
         "is_numpy",
         "items",
         "kept",
@@ -113,10 +114,20 @@ class Use:
         """Ended all of them."""
         self.failed_at = 0
         """In which stage."""
+        self.is_lost = False
+        """True when the device did not become idle after the error: no later item can pass."""
 
     def fail(self, error: BaseException, stage: int) -> None:
         """End the whole group; what failed first in it is the cause."""
         self.error, self.failed_at = next(iter(self.failed.values()), (error, stage))
+
+    def lose(self, error: Exception) -> None:
+        """Say that the device was lost with the group; what failed in it becomes the cause of `error`."""
+        if self.error is None:
+            self.error, self.failed_at = next(iter(self.failed.values()))
+        if error is not self.error:
+            error.__cause__ = self.error
+        self.error, self.is_lost = error, True
 
     def ended_at(self, place: int) -> int | None:
         """Return the stage in which an item failed, or None."""

@@ -32,6 +32,7 @@ class Feeder:
         self._account = account
         self._intake = intake
         self._groups = Groups(lane.backend, lane.batch_bytes)
+        self._is_lost = False
         if lane.batch_bytes:
             intake.before_wait = self.flush
 
@@ -65,9 +66,10 @@ class Feeder:
         account.item = IDLE
         if use is None:
             return False
+        self._is_lost = use.is_lost
         # No reference stays here: the drainer lets go of the tensors, once the device is done with them.
         lane.done.put(use)
-        return True
+        return not self._is_lost
 
     def _wait_idle(self) -> None:
         try:
@@ -76,6 +78,8 @@ class Feeder:
             self._run.settled.put(None)
 
     def _settle(self) -> None:
+        if self._is_lost:
+            return  # the drainer has the error, and knows where it was
         # Here and not in the calling thread: a kernel that never ends must not take that one along.
         try:
             self._lane.synchronize()
@@ -136,7 +140,7 @@ class Drainer:
         self._account.item = IDLE
         self._record(use, spans, now)
         if use.error is not None:
-            return self._raised(use.items, use.error, use.failed_at, now)
+            return self._raised(use.items, use.error, use.failed_at, now, is_lost=use.is_lost)
         return all(
             self._raised([item], *use.failed[place], now)
             if place in use.failed
@@ -144,10 +148,18 @@ class Drainer:
             for place, (item, value) in enumerate(zip(use.items, values, strict=True))
         )
 
-    def _raised(self, items: Sequence[int], error: BaseException, stage: int, now: int) -> bool:
-        """Drop the items that the error ended, or end the run."""
+    def _raised(
+        self,
+        items: Sequence[int],
+        error: BaseException,
+        stage: int,
+        now: int,
+        *,
+        is_lost: bool = False,
+    ) -> bool:
+        """Drop the items that the error ended, or end the run; no item can follow on a device that is lost."""
         name = self._names[stage]
-        if self._run.collects_errors and isinstance(error, Exception):
+        if self._run.collects_errors and isinstance(error, Exception) and not is_lost:
             for item in items:
                 self._sink.put((item, Dropped(name, item, summary(error)), now))
             return True
