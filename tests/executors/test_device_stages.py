@@ -412,7 +412,9 @@ def test_the_steady_state_allocates_nothing(device):
     items = [torch.ones(1 << 18).pin_memory() for _ in range(20)]
     running = Cuda().open(make_plan([lambda x: x * 2]))
     try:
-        running.run(Source(lambda: iter(items)))
+        # How many results are alive at once depends on who is quicker, and two of them share a segment of 2 MB.
+        for _ in range(3):
+            running.run(Source(lambda: iter(items)))
         before = torch.cuda.memory_stats(device)["num_device_alloc"]
         running.run(Source(lambda: iter(items)))
         assert torch.cuda.memory_stats(device)["num_device_alloc"] == before
