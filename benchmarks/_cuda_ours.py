@@ -7,7 +7,7 @@ from typing import Any
 
 from _cuda_shapes import CPU
 
-from pytest_pipeline.executors.cuda import Cuda
+from pytest_pipeline.executors.cuda import Cuda, CudaSerial
 from pytest_pipeline.executors.protocol import Diagnosable, Executor
 from pytest_pipeline.explain.device import with_bounds
 from pytest_pipeline.model.plan import Source, make_plan
@@ -19,24 +19,25 @@ def unavailable(device: str) -> str:
     return "" if device == CPU else Cuda().unavailable() or ""
 
 
-def executor(device: str, slots: int, *, graphs: bool = False) -> Executor:
-    """Return the arm's executor."""
-    return Cuda(devices=["cpu:0" if device == CPU else device], slots=slots, graphs=graphs)
+def ring(device: str, slots: int, *, graphs: bool = False) -> Executor:
+    """Return a ring of so many slots."""
+    return Cuda(devices=[_ours(device)], slots=slots, graphs=graphs)
+
+
+def one_at_a_time(device: str) -> Executor:
+    """Return the baseline that a cuda arm is compared with in tests."""
+    return CudaSerial(devices=[_ours(device)])
+
+
+def _ours(device: str) -> str:
+    return "cpu:0" if device == CPU else device
 
 
 class Ours:
     """One executor of ours, opened at its first run."""
 
-    def __init__(
-        self,
-        fn: Callable[[Any], Any],
-        items: Sequence[Any],
-        device: str,
-        slots: int,
-        *,
-        graphs: bool = False,
-    ) -> None:
-        self._executor = executor(device, slots, graphs=graphs)
+    def __init__(self, executor: Executor, fn: Callable[[Any], Any], items: Sequence[Any]) -> None:
+        self._executor = executor
         self._plan = make_plan([fn])
         self._source = Source(lambda: iter(items))
         self._running: Any = None

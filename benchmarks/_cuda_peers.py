@@ -48,19 +48,20 @@ def prefetching_loader(
         persistent_workers=workers > 0,
         pin_memory=device != "cpu",
     )
+    # One for all the runs: what is copied on another stream than before is allocated anew.
+    side = None if device == "cpu" else torch.cuda.Stream()
 
     def run() -> list[Any]:
-        return [fn(item).cpu() for item in _ahead(torch, loader, device)]
+        return [fn(item).cpu() for item in _ahead(torch, loader, side, device)]
 
     return run
 
 
-def _ahead(torch: Any, loader: Any, device: str) -> Iterator[Any]:
-    """Yield items on the device, one copy ahead."""
-    if device == "cpu":
+def _ahead(torch: Any, loader: Any, side: Any, device: str) -> Iterator[Any]:
+    """Yield items on the device, one copy ahead on the stream `side`."""
+    if side is None:
         yield from loader
         return
-    side = torch.cuda.Stream()
     ready = None
     for item in loader:
         with torch.cuda.stream(side):
