@@ -6,8 +6,8 @@ import types
 
 import pytest
 
-from pytest_pipeline.executors._device.nvml import Nvml
-from pytest_pipeline.model.device import Clocks, DeviceReadings
+from pytest_pipeline.executors._device.nvml import _REASONS, Nvml
+from pytest_pipeline.model.device import SLOWDOWNS, Clocks, DeviceReadings
 
 
 class Library(types.ModuleType):
@@ -179,3 +179,7 @@ def test_a_refusal_of_one_reading_is_not_carried_into_the_next(library):
     scripted.refused = ()
     assert nvml.before().missing == ()
     nvml.close()
+
+
+def test_what_disturbs_a_round_is_told_in_the_words_that_are_looked_for():
+    assert set(_REASONS.values()) >= SLOWDOWNS
