@@ -174,7 +174,7 @@ class Cuda:
 class CudaSerial(Cuda):
     """The baseline of a cuda arm: the same device, one item at a time, waited for before the next begins.
 
-    The same functions on the same device, so that outputs are bit-equal where the operations are
+    A plain loop in one thread: the same functions on the same device, so that outputs are bit-equal where the operations are
     deterministic, and what is compared is the overlap alone. A CPU baseline is another ratio.
     """
 

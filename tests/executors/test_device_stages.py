@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from pytest_pipeline.errors import UsageError
+from pytest_pipeline.executors._device.on_cpu import CpuBackend
 from pytest_pipeline.executors.cuda import Cuda, CudaSerial
 from pytest_pipeline.executors.serial import Serial
 from pytest_pipeline.executors.threads import Threads
@@ -270,6 +271,24 @@ def test_host_stages_overlap_with_the_device():
         Stage(lambda x: meets(x) if x < 3 else x, device="cpu"),
     ]
     assert run(Cuda(devices=["cpu:0"]), stages, [0, 1, 2, 3]).outputs == [0, 1, 2, 3]
+
+
+def test_the_baseline_is_a_plain_loop_that_hands_nothing_from_thread_to_thread():
+    threads = set()
+
+    class Noting(CpuBackend):
+        def launch(self, stream, fn, *values):
+            threads.add(threading.get_ident())
+            return super().launch(stream, fn, *values)
+
+        def taken_out(self, view):
+            threads.add(threading.get_ident())
+            return super().taken_out(view)
+
+    items = tensors(5, 3)
+    trace = run(CudaSerial(devices=["cpu:0"], backend=Noting()), [scale], items)
+    assert_equal(trace.outputs, [3 * x for x in items])
+    assert len(threads) == 1
 
 
 def test_a_stage_of_its_own_device_and_a_fan_over_two_give_what_serial_gives():

@@ -135,13 +135,15 @@ class DeviceFloor(Hall):
             self._run.on_stop(lane.stop)
             mine = slot_accounts(lane, place)
             feeding, draining = lane.stations.feeding, Account(indices[-1], 0)
-            self.jobs.append(Feeder(lane, self._execution, feeding, self._entry(number, feeding)))
             outlet = self._outlet(number + 1, draining)
-            self.jobs.append(
-                Drainer(
-                    lane, self._names, self._run, draining, mine, outlet=outlet, sink=self._sink
-                )
+            drainer = Drainer(
+                lane, self._names, self._run, draining, mine, outlet=outlet, sink=self._sink
             )
+            entry = self._entry(number, feeding)
+            if lane.is_ahead:
+                self.jobs += [Feeder(lane, self._execution, feeding, entry), drainer]
+            else:
+                self.jobs.append(Feeder(lane, self._execution, feeding, entry, drainer))
             slots += mine
             hosts += [feeding, draining]
         self.accounts += hosts

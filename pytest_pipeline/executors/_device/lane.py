@@ -44,7 +44,7 @@ Grant = tuple[bool, Any]
 
 
 class Lane:
-    """One replica. `feed` is for one host thread, `drain` for another; the queues between them order the two."""
+    """One replica. `feed` is for one host thread, `drain` for another (or the same); the queues between them order the two."""
 
     def __init__(
         self,
@@ -61,7 +61,8 @@ class Lane:
         self.backend = backend
         self.batch_bytes = batch_bytes
         """Largest group of small items that is copied at once; 0 = each alone."""
-        self._is_ahead = is_ahead
+        self.is_ahead = is_ahead
+        """Whether the next group may be on its way before this one is taken out; else one thread does both."""
         self._rails = {device: Rails(backend, device) for device in self.devices}
         self._first, self._last = self._rails[steps[0].device], self._rails[steps[-1].device]
         self.slots = [Slot(backend, k, self._rails, steps[-1].device) for k in range(slots)]
@@ -99,13 +100,13 @@ class Lane:
         self.fed += sum(value.count if type(value) is Chunk else 1 for _, value, _ in group)
         feeding = self.stations.feeding
         feeding.stage = self.steps[0].stage
-        if not self._is_ahead and not self._grant(use):
+        if not self.is_ahead and not self._grant(use):
             return None
         try:
             values = self._enter(use, [value for _, value, _ in group])
         except BaseException as error:
             use.fail(error, feeding.stage)
-        if self._is_ahead and not self._grant(use):
+        if self.is_ahead and not self._grant(use):
             return None
         if use.error is None:
             try:

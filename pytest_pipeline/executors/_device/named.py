@@ -24,17 +24,20 @@ def all_devices(plan: Plan, sections: Sequence[Section], devices: Sequence[str])
 
 
 def thread_names(
-    name: str, plan: Plan, sections: Sequence[Section], devices: Sequence[str]
+    name: str,
+    plan: Plan,
+    sections: Sequence[Section],
+    devices: Sequence[str],
+    *,
+    is_ahead: bool,
 ) -> list[str]:
     """Return the names of the host threads, in the order of the jobs."""
-    found = []
+    found, roles = [], ("feeder", "drainer") if is_ahead else ("feeder",)
     for section in sections:
         label, stage = plan.names[section.stages[0]], plan.stages[section.stages[0]]
         if section.is_on_device:
             found += [
-                f"pipeline-{name}-{label}-{device}-{what}"
-                for device in devices
-                for what in ("feeder", "drainer")
+                f"pipeline-{name}-{label}-{device}-{what}" for device in devices for what in roles
             ]
         else:
             found += [f"pipeline-{name}-{label}-{k}" for k in range(stage.workers)]

@@ -77,7 +77,8 @@ class RunningOnDevices(RunningOnThreads):
         touched = all_devices(plan, self._sections, devices)
         backend.check(touched)
         self._watch = DeviceWatch(backend, touched)
-        super().__init__(name, plan, thread_names(name, plan, self._sections, devices))
+        threads = thread_names(name, plan, self._sections, devices, is_ahead=is_ahead)
+        super().__init__(name, plan, threads)
         self._queue_sizes = sum(stage.queue_size for stage in plan.stages)
         self._workers = self._width(plan)
 

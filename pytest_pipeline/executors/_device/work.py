@@ -1,4 +1,4 @@
-"""The two host threads of a lane: one feeds the device, one drains it."""
+"""The two host threads of a lane: one feeds the device, one drains it; where no item runs ahead, one does both."""
 
 from __future__ import annotations
 
@@ -24,13 +24,24 @@ if TYPE_CHECKING:
 
 
 class Feeder:
-    """Takes items, stages them in and issues their copies and launches."""
+    """Takes items, stages them in and issues their copies and launches.
 
-    def __init__(self, lane: Lane, run: DeviceExecution, account: Account, intake: Intake) -> None:
+    With a `drainer` it takes each group out before the next one goes in, in one thread, as a plain loop does.
+    """
+
+    def __init__(
+        self,
+        lane: Lane,
+        run: DeviceExecution,
+        account: Account,
+        intake: Intake,
+        drainer: Drainer | None = None,
+    ) -> None:
         self._lane = lane
         self._run = run
         self._account = account
         self._intake = intake
+        self._drainer = drainer
         self._groups = Groups(lane.backend, lane.batch_bytes)
         self._is_lost = False
         if lane.batch_bytes:
@@ -39,12 +50,16 @@ class Feeder:
     def __call__(self) -> None:
         """Feed until the run is over; leave the devices idle."""
         self._account.enter()
+        if self._drainer is not None:
+            self._drainer.enter()
         try:
             self._wait_idle()
             self._feed()
         finally:
             self._account.item = IDLE
             self._settle()
+            if self._drainer is not None:
+                self._drainer.leave()
             self._account.leave()
 
     def _feed(self) -> None:
@@ -67,6 +82,8 @@ class Feeder:
         if use is None:
             return False
         self._is_lost = use.is_lost
+        if self._drainer is not None:
+            return self._drainer.take(use)
         # No reference stays here: the drainer lets go of the tensors, once the device is done with them.
         lane.done.put(use)
         return not self._is_lost
@@ -113,17 +130,30 @@ class Drainer:
     def __call__(self) -> None:
         """Drain until the run is over."""
         self._account.enter()
-        for slot in self._slots:
-            slot.enter()
+        self.enter()
         try:
             while (use := self._lane.done.get()) is not None and not self._run.failed:
-                if not self._drain(use):
+                if not self.take(use):
                     break
                 del use  # its tensors must not outlive it in a thread that waits
         finally:
-            self._leave()
+            self._account.leave()
+            self.leave()
 
-    def _drain(self, use: Use) -> bool:
+    def enter(self) -> None:
+        """Stamp the start of the slots' time."""
+        for slot in self._slots:
+            slot.enter()
+
+    def leave(self) -> None:
+        """Stamp its end."""
+        for slot, freed in zip(self._slots, self._freed_ns, strict=True):
+            slot.leave()
+            slot.cpu_ns = 0
+            slot.starved_ns += self._run.inside(freed, slot.left_ns)
+
+    def take(self, use: Use) -> bool:
+        """Wait for a group, take it out and hand it on; False when the run is over."""
         last = self._lane.steps[-1].stage
         self._account.stage, self._account.since_ns = last, perf_counter_ns()
         self._account.item = use.items[0]
@@ -199,13 +229,6 @@ class Drainer:
             at = min(now, at + max(0, span))
             ends.append(at)
         return [*ends, now]
-
-    def _leave(self) -> None:
-        self._account.leave()
-        for slot, freed in zip(self._slots, self._freed_ns, strict=True):
-            slot.leave()
-            slot.cpu_ns = 0
-            slot.starved_ns += self._run.inside(freed, slot.left_ns)
 
 
 def slot_accounts(lane: Lane, replica: int) -> list[Account]:
