@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from dataclasses import FrozenInstanceError
+import dataclasses
 
 
 def notes_of(error: BaseException) -> tuple[str, ...]:
@@ -30,7 +30,7 @@ def original(error: BaseException) -> BaseException:
 
     `contextlib` sets the `__traceback__` of whatever passes, which an exception that is a frozen dataclass refuses.
     """
-    while isinstance(error, FrozenInstanceError) and "'__traceback__'" in str(error):
+    while isinstance(error, dataclasses.FrozenInstanceError) and "'__traceback__'" in str(error):
         if error.__context__ is None:
             break
         error = error.__context__

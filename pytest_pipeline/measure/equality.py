@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from pytest_pipeline.errors import UsageError
+from pytest_pipeline.measure.sameness import Mismatch, is_equal
 from pytest_pipeline.measure.tolerance import ByDtype, for_array, for_tensor, usual
 from pytest_pipeline.model.plan import Close
 
@@ -16,10 +17,6 @@ _NUMERIC = "biufc"
 """Kinds of dtypes that have a tolerance; text, dates and objects are equal or not."""
 
 Check = str | Close | Callable[[Any, Any], None] | None
-
-
-class Mismatch(AssertionError):  # noqa: N818 - it is a finding, not an error
-    """Two values differ; the text says where and how, both values shortened."""
 
 
 def validate_check(check: Check) -> None:
@@ -84,7 +81,7 @@ def _compare(want: Any, got: Any, close: Close | None, path: str) -> None:
     elif dataclasses.is_dataclass(want) and not isinstance(want, type):
         for name in (each.name for each in dataclasses.fields(want) if each.compare):
             _compare(getattr(want, name), getattr(got, name), close, f"{path}.{name}")
-    elif not _equal(want, got):
+    elif not is_equal(want, got):
         raise Mismatch(f"{_at(path)}expected {_short(want)}, got {_short(got)}")
 
 
@@ -220,29 +217,6 @@ def _same_class(want: Any, got: Any) -> bool:
     # A class of a test module that went through a worker process by value is a twin of the original.
     first, second = type(want), type(got)
     return (first.__module__, first.__qualname__) == (second.__module__, second.__qualname__)
-
-
-def _equal(want: Any, got: Any) -> bool:
-    if want is got:
-        return True
-    try:
-        same = bool(want == got)
-    except Exception as problem:
-        return _equals(want, got, problem)
-    if not same and type(want) is not type(got) and hasattr(want, "__dict__"):
-        return bool(vars(want) == vars(got))
-    return same
-
-
-def _equals(want: Any, got: Any, problem: Exception) -> bool:
-    """Ask what compares element by element for one answer, as frames have it."""
-    if hasattr(want, "equals"):
-        return bool(want.equals(got))
-    name = type(want).__qualname__
-    raise Mismatch(
-        f"outputs of type {name} cannot be compared with == ({type(problem).__name__}: {problem}): "
-        "pass check=, a function of the expected and the actual output"
-    ) from problem
 
 
 def _at(path: str) -> str:

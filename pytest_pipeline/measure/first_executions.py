@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pytest_pipeline.errors import UsageError
 from pytest_pipeline.executors.batches import open_plan
-from pytest_pipeline.measure.equality import Mismatch
+from pytest_pipeline.measure.sameness import Mismatch
 from pytest_pipeline.measure.trial import Measured, Trial, Wrong
 from pytest_pipeline.measure.watch import ItemWatch, median_services_s, modified_since
 

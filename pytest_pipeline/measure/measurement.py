@@ -6,7 +6,6 @@ import math
 
 from pytest_pipeline.judge.capacity import Capacity
 from pytest_pipeline.measure.control import ControlMonitor
-from pytest_pipeline.measure.equality import Mismatch
 from pytest_pipeline.measure.failures import ErrorPhase
 from pytest_pipeline.measure.first_executions import run_first_executions
 from pytest_pipeline.measure.half_batches import sample_half_batches
@@ -18,6 +17,7 @@ from pytest_pipeline.measure.memory import MemoryPhase
 from pytest_pipeline.measure.ratios import RatioPhase
 from pytest_pipeline.measure.resources import ResourcePhase
 from pytest_pipeline.measure.rounds import RoundRunner
+from pytest_pipeline.measure.sameness import Mismatch
 from pytest_pipeline.measure.shape import LONG_PAIR_S, choose_shape
 from pytest_pipeline.measure.shipping import sample_shipping
 from pytest_pipeline.measure.trial import Measured, Trial, Wrong, largest_speedup

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from pytest_pipeline.measure.digest import digest
-from pytest_pipeline.measure.equality import Check, Mismatch, compare_outputs
+from pytest_pipeline.measure.equality import Check, compare_outputs
+from pytest_pipeline.measure.sameness import Mismatch
 from pytest_pipeline.model.trace import Trace
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Sequence
 from statistics import median
 
@@ -11,7 +10,6 @@ from pytest_pipeline.judge.ladder import LadderGate
 from pytest_pipeline.judge.overlap import OverlapGate
 from pytest_pipeline.measure.budget import (
     HARD_CAP,
-    STREAK_ROUNDS,
     Need,
     deadline_s,
     estimate_executions_need,
@@ -21,11 +19,11 @@ from pytest_pipeline.measure.budget import (
 )
 from pytest_pipeline.measure.control import ControlMonitor
 from pytest_pipeline.measure.quiet import is_self_disturbed
+from pytest_pipeline.measure.reach import never_met, never_missed
 from pytest_pipeline.measure.rounds import RoundRunner
 from pytest_pipeline.measure.supply import Supply
 from pytest_pipeline.measure.trial import Measured, Trial
 from pytest_pipeline.model.rounds import Phase
-from pytest_pipeline.stats.ladder import rounds_to_decide
 
 DISPLAY_ROUNDS = 7
 """Clean rounds from which the displayed 95 % interval is bounded (A9.11)."""
@@ -62,8 +60,9 @@ class RatioPhase:
         """Run until all gates are decided, the rounds are used up, or the time is over."""
         if not self._trial.candidates and not self._trial.round_gates:
             return
-        self._check_reach()
-        self._check_rounds()
+        assert self._measured.shape is not None
+        self._measured.unreachable |= never_met(self._trial)
+        self._measured.budget_short |= never_missed(self._trial, self._measured.shape.sub_pairs)
         self._supply.wait_for(self._trial.ladder_gates)
         while self._wants_more():
             self._one_round()
@@ -128,32 +127,6 @@ class RatioPhase:
         return (
             not self._trial.round_gates and self._spent_s + self._round_s < self._trial.budget_s / 3
         )
-
-    def _check_reach(self) -> None:
-        for gate in self._trial.overlap_gates:
-            lane = self._trial.lane(gate.executor)
-            never = "" if lane.profile is None else gate.out_of_reach(lane.width, lane.profile)
-            if never:
-                self._measured.unreachable[id(gate)] = never
-
-    def _check_rounds(self) -> None:
-        """Find gates that `max_rounds` would never let miss: they could only skip a regression, not fail it."""
-        assert self._measured.shape is not None
-        most, sub_pairs = self._trial.max_rounds, self._measured.shape.sub_pairs
-        needed = {
-            id(gate): rounds_to_decide(self._trial.errors.missed) + STREAK_ROUNDS
-            for gate in self._trial.ladder_gates
-        }
-        needed |= {
-            id(gate): math.ceil(gate.executions_to_miss / sub_pairs)
-            for gate in self._trial.overlap_gates
-        }
-        for gate, least in needed.items():
-            if most < least:
-                self._measured.budget_short[gate] = (
-                    f"max_rounds={most} cannot hold a miss, which takes {least} rounds at least: "
-                    f"write @pytest.mark.measure(max_rounds={least}) or more, or leave max_rounds out"
-                )
 
     def _check_budget(self) -> None:
         """Find out once, from a clean round, whether the budget can hold a verdict.
