@@ -81,7 +81,7 @@ def requirement(mark: pytest.Mark, location: str) -> Requirement:
     )
     if made.quantity is Quantity.OVERLAP and made.effective_limit <= 1:
         raise UsageError(
-            f"{where}: min={limit:g} less its tolerance of {show_share(tolerance)} is {made.effective_limit:.3g}, and a "
+            f"{where}: min={limit:g} less its tolerance of {show_share(tolerance)} is {made.effective_limit:.4g}, and a "
             "serial loop has 1: ask for more, or write a smaller tolerance="
         )
     return made

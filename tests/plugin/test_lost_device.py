@@ -3,7 +3,7 @@
 import sys
 
 import pytest
-from conftest import PLUGINS, SCRIPTED
+from plugin.conftest import PLUGINS, SCRIPTED
 
 from pytest_pipeline.executors._device import poison
 

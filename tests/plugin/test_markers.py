@@ -54,7 +54,7 @@ BAD = [
     ("overlap(min=1)", "*overlap: min=1 must be above 1, which is what a serial loop has"),
     (
         "overlap(min=1.05)",
-        "*overlap: min=1.05 less its tolerance of 5 % is 0.998, and a serial loop has 1: ask for more*",
+        "*overlap: min=1.05 less its tolerance of 5 % is 0.9975, and a serial loop has 1: ask for more*",
     ),
     ('overlap(min="all")', "*overlap: min='all' is a str: expected a number of items above 1"),
     ("overlap(min=2, cold=True)", "*overlap: unknown argument cold=True*"),
