@@ -75,7 +75,7 @@ class Adviser:
             lane.name,
             peak,
             handed_over=trace.handed_over,
-            is_remote=any(row.serialisation_s or row.transfer_s for row in trace.ledger.rows),
+            is_remote=trace.ledger.is_remote,
         )
 
     def _late_items(self, gate: Gate) -> Advice:
@@ -111,8 +111,9 @@ class Adviser:
     def _towards(self, gate: Gate, limit_x: float) -> Advice:
         arm, baseline = self._arms[gate.executor], self._arms[self._trial.baseline.name]
         maker = ArmMaker(self._trial, self._measured)
+        lane = self._trial.lane(gate.executor)
+        call = call_of(lane.executor)
         if gate.requirement.cold:
-            start_up = maker.start_up(self._trial.lane(gate.executor))
-            return cold_advice(arm, baseline, limit_x, maker.host(), start_up)
-        call = call_of(self._trial.lane(gate.executor).executor)
+            start_up = maker.start_up(lane)
+            return cold_advice(arm, baseline, limit_x, maker.host(), start_up, call=call)
         return advise(arm, baseline, limit_x, maker.host(), call=call)

@@ -152,7 +152,7 @@ def _contention_step(
 ) -> tuple[str, str]:
     """Return what the workers of `name` wait for, in words, and what to do about it."""
     holder, held = _gil_holder(baseline, name, host)
-    if holder and not _is_remote(arm):
+    if holder and not (arm.ledger is not None and arm.ledger.is_remote):
         waits = f"{holder!r} {host.seen(holder)} the GIL for {show_share(held)} of its service time"
         elsewhere = _in_processes(arm)
         if elsewhere is not None:
@@ -197,11 +197,6 @@ def _gil_holder(baseline: Arm, name: str, host: Host) -> tuple[str, float]:
         return name, shares[name]
     holder = max(shares, key=lambda each: shares[each], default="")
     return (holder, shares[holder]) if holder and shares[holder] >= HOLDS else ("", 0.0)
-
-
-def _is_remote(arm: Arm) -> bool:
-    rows = arm.ledger.rows if arm.ledger is not None else ()
-    return any(row.serialisation_s or row.transfer_s for row in rows)
 
 
 def _overhead(arm: Arm) -> str:

@@ -33,10 +33,12 @@ class StartUp:
         return self.baseline_s / (self.baseline_s / speedup + growth * self.seconds)
 
 
-def cold_advice(arm: Arm, baseline: Arm, limit: float, host: Host, start_up: StartUp) -> Advice:
-    """Return cause and next step for an arm that missed `limit` (a ratio) with its start-up counted."""
+def cold_advice(
+    arm: Arm, baseline: Arm, limit: float, host: Host, start_up: StartUp, *, call: str = "Threads()"
+) -> Advice:
+    """Return cause and next step for an arm that missed `limit` (a ratio) with its start-up counted; `call` as for `advise`."""
     cold = _with_start_up(arm, start_up)
-    advice = advise(cold, baseline, limit, host)
+    advice = advise(cold, baseline, limit, host, call=call)
     whole_s = start_up.seconds + (arm.makespan_s or 0.0)
     share = start_up.seconds / whole_s if whole_s else 0.0
     cause = (

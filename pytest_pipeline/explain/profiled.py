@@ -63,8 +63,7 @@ class Profiled:
         rows = self.trace.stages
         own = [rows[name].workers for name in self.trace.stage_names if name in rows]
         hosted = own[1:] if self.trace.stage_names[:1] == (SOURCE_STAGE,) else own
-        # Only workers in other processes turn items into bytes.
-        is_remote = any(row.serialisation_s or row.transfer_s for row in self.trace.ledger.rows)
+        is_remote = self.trace.ledger.is_remote
         if all(hosted):
             return Layout.RELAYED if is_remote else Layout.STAGED
         return Layout.FUSED if is_remote else Layout.POOLED

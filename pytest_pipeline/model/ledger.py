@@ -57,3 +57,8 @@ class Ledger:
     def workers(self) -> int:
         """Worker slots over all rows."""
         return sum(row.workers for row in self.rows)
+
+    @property
+    def is_remote(self) -> bool:
+        """Whether workers were in other processes: only those turn items into bytes."""
+        return any(row.serialisation_s or row.transfer_s for row in self.rows)

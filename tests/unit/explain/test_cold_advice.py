@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from unit.virtual import Lab, speedup
 
-from pytest_pipeline.explain.cold import StartUp
+from pytest_pipeline.explain.ceiling import Host
+from pytest_pipeline.explain.cold import StartUp, cold_advice
 from pytest_pipeline.model.finding import Verdict
 
 HALF_A_SECOND = "start-up, counted in every speedup here, takes 500 ms, 86 % of the cold makespan"
@@ -86,3 +89,17 @@ def test_a_cold_speedup_is_that_of_makespan_and_start_up_together():
     assert start_up.counted(2.0, growth=3.0) == pytest.approx(0.5)
     assert start_up.most == pytest.approx(start_up.counted(1e9))
     assert StartUp(0.0, 1.0).counted(2.0) == pytest.approx(2.0)
+
+
+@pytest.mark.parametrize(("call", "is_told"), [("Threads()", True), ("", False)])
+def test_only_our_own_threads_are_told_to_hand_over_chunks_where_start_up_counts(call, is_told):
+    lab = Lab()
+    result = lab.compare([lab.stage("fetch", 5e-6), lab.stage("parse", 5e-6)])
+    arm, baseline = result["threads"], result["serial"]
+    rows = tuple(
+        replace(row, handover_s=1e-5 * arm.item_ledger.num_emitted) for row in arm.ledger.rows
+    )
+    slow = replace(arm, ledger=replace(arm.ledger, rows=rows), cold_speedup=arm.speedup)
+    start_up = StartUp(0.0, baseline.makespan_s)
+    step = cold_advice(slow, baseline, 9.0, Host(2.0, {}), start_up, call=call).next_step
+    assert step.startswith("Threads(chunk=") is is_told
