@@ -100,8 +100,12 @@ def _untimed(gate: Gate, around: Circumstances) -> tuple[Verdict, Reason]:
     return Verdict.INCONCLUSIVE, Reason.BUSY if around.abandoned else Reason.NEAR_LIMIT
 
 
+def is_mostly_disturbed(gate: Gate) -> bool:
+    """Whether most of what `gate` has seen was disturbed."""
+    return gate.dirty > BUSY_SHARE * (gate.clean + gate.dirty)
+
+
 def _undecided(gate: Gate, around: Circumstances) -> tuple[Verdict, Reason]:
-    seen = gate.clean + gate.dirty
     rules = (
         (around.throttled, Verdict.INCONCLUSIVE, Reason.QUOTA),
         (around.self_disturbed and not around.traced, Verdict.MISSED, Reason.SELF_DISTURBED),
@@ -112,7 +116,7 @@ def _undecided(gate: Gate, around: Circumstances) -> tuple[Verdict, Reason]:
         (gate.status is Status.DISAGREED, Verdict.INCONCLUSIVE, Reason.CONFIRM_DISAGREED),
         (gate.is_unsteady, Verdict.INCONCLUSIVE, Reason.UNSTEADY),
         (bool(around.abandoned), Verdict.INCONCLUSIVE, Reason.BUSY),
-        (gate.dirty > BUSY_SHARE * seen, Verdict.INCONCLUSIVE, Reason.BUSY),
+        (is_mostly_disturbed(gate), Verdict.INCONCLUSIVE, Reason.BUSY),
     )
     for applies, verdict, reason in rules:
         if applies:

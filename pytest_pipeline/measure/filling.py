@@ -6,9 +6,7 @@ import numpy as np
 
 from pytest_pipeline.model.plan import Arrivals
 from pytest_pipeline.model.units import show_seconds, show_share
-
-P99_SHARE = 0.01
-"""Share of the items that a p99 may find late."""
+from pytest_pipeline.stats.rate import P99
 
 
 def never_in_time(
@@ -24,7 +22,7 @@ def never_in_time(
     item = np.arange(num_items)
     last = np.minimum((item // full_batch + 1) * full_batch, num_items) - 1
     late = float(np.mean((last - item) / arrivals.rate > limit_s))
-    if late <= P99_SHARE:
+    if late <= 1 - P99:
         return ""
     fill_s = (min(full_batch, num_items) - 1) / arrivals.rate
     return (

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from pytest_pipeline.judge.capacity import Capacity, why_no_reference
-from pytest_pipeline.judge.conclude import BUSY_SHARE
+from pytest_pipeline.judge.conclude import is_mostly_disturbed
 from pytest_pipeline.judge.gate import Status
 from pytest_pipeline.judge.latency import MAX_BLOCKS, PLAIN_MISS, LatencyGate
 from pytest_pipeline.measure.blocks import BlockRunner
@@ -132,8 +132,7 @@ class LatencyPhase:
 
     def _ask_for_silence(self, gate: LatencyGate) -> None:
         """Find out whether the code under test itself disturbed the blocks (A9.7)."""
-        is_busy = gate.dirty > BUSY_SHARE * (gate.clean + gate.dirty)
-        if not is_busy or not self._monitor.reference.is_valid:
+        if not is_mostly_disturbed(gate) or not self._monitor.reference.is_valid:
             return
         self._trial.progress("listening to the machine without stages")
         if is_self_disturbed(self._trial, self._monitor, self._capacity.clean_factor):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from statistics import median
 
+from pytest_pipeline.judge.conclude import is_mostly_disturbed
 from pytest_pipeline.judge.gate import Gate, Status
 from pytest_pipeline.judge.ladder import LadderGate
 from pytest_pipeline.judge.overlap import OverlapGate
@@ -36,9 +37,6 @@ LEAST_VISITS = 6
 
 MOST_VISITS = 24
 """Confirmation visits, clean or not, after which it is given up."""
-
-BUSY_SHARE = 0.5
-"""Share of a gate's rounds that are disturbed above which we ask whether the code under test disturbs (A9.7)."""
 
 
 class RatioPhase:
@@ -189,7 +187,7 @@ class RatioPhase:
         disturbed = [
             gate
             for gate in self._trial.ladder_gates
-            if gate.status is Status.OPEN and gate.dirty > BUSY_SHARE * (gate.clean + gate.dirty)
+            if gate.status is Status.OPEN and is_mostly_disturbed(gate)
         ]
         if not disturbed or self._measured.shortfalls or self._measured.mistrusts:
             return
