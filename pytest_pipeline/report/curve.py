@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from pytest_pipeline.report import units
 from pytest_pipeline.report.axis import Axis, Tick, make_axis
@@ -73,7 +73,7 @@ def latency_curves(run: Json) -> LatencyChart | None:
         ),
         tick_y=BOX.bottom + 16,
         label_x=BOX.right + 8,
-        curves=_spread(_curves(samples, reach, y_axis)),
+        curves=spread(_curves(samples, reach, y_axis), BOX),
         x_ticks=tuple(
             Tick(_x(p, reach), name) for p, name in _MARKS if -math.log10(1 - p) <= reach
         ),
@@ -149,13 +149,6 @@ def _curves(samples: dict[str, list[float]], reach: float, y_axis: Axis) -> list
             )
         )
     return curves
-
-
-def _spread(curves: list[Curve]) -> tuple[Curve, ...]:
-    """Move names apart so that none covers another; a curve keeps its colour."""
-    ordered = sorted(curves, key=lambda each: each.label_y)
-    heights = spread([each.label_y for each in ordered], BOX)
-    return tuple(replace(each, label_y=y) for each, y in zip(ordered, heights, strict=True))
 
 
 def _polyline(points: Sequence[tuple[float, float]]) -> str:

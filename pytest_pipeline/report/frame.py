@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar, Protocol, TypeVar
 
 from pytest_pipeline.report.axis import Axis, Tick
 
@@ -54,13 +55,28 @@ def make_frame(title: str, summary: str, box: Box, y_axis: Axis, limit: LimitMar
     return Frame(title, summary, box, box.left - 8, y_axis.ticks, limit)
 
 
-def spread(wanted: Sequence[float], box: Box) -> list[float]:
-    """Return where names stand that want to be at these heights, ascending: none on another, none outside `box`."""
+class Named(Protocol):
+    """A frozen dataclass with a name in the chart."""
+
+    __dataclass_fields__: ClassVar[dict[str, Any]]
+
+    @property
+    def label_y(self) -> float:
+        """Height of the name."""
+        ...
+
+
+Curve = TypeVar("Curve", bound=Named)
+
+
+def spread(curves: Sequence[Curve], box: Box) -> tuple[Curve, ...]:
+    """Return `curves` from the top, their names moved: none on another, none outside `box`; each keeps its colour."""
+    ordered = sorted(curves, key=lambda each: each.label_y)
     placed: list[float] = []
-    for y in wanted:
-        placed.append(max(y, placed[-1] + NAME_HEIGHT if placed else box.top + 4))
+    for curve in ordered:
+        placed.append(max(curve.label_y, placed[-1] + NAME_HEIGHT if placed else box.top + 4))
     lowest = box.height - 4
     for k in range(len(placed) - 1, -1, -1):
         placed[k] = min(placed[k], lowest)
         lowest = placed[k] - NAME_HEIGHT
-    return placed
+    return tuple(replace(each, label_y=y) for each, y in zip(ordered, placed, strict=True))

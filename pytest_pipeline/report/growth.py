@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from pytest_pipeline.report import units
 from pytest_pipeline.report.axis import Axis, Tick, make_axis
@@ -90,7 +90,9 @@ def growth_chart(
         tick_y=BOX.bottom + 16,
         name_y=BOX.bottom + 36,
         label_x=BOX.right + 8,
-        curves=_spread([_curve(k, *each, x_axis, y_axis) for k, each in enumerate(curves.items())]),
+        curves=spread(
+            [_curve(k, *each, x_axis, y_axis) for k, each in enumerate(curves.items())], BOX
+        ),
         x_ticks=tuple(_ticks(xs, x_axis)),
         even_y=y_axis.at(1.0),
         ideal="" if ideal_per_x is None else _ideal(ideal_per_x, x_axis, y_axis),
@@ -149,13 +151,6 @@ def _caption(samples: Sequence[Sample], *, has_ideal: bool) -> str:
     if has_ideal:
         parts.append("dashed: the best single worker times the number of workers")
     return " · ".join(parts)
-
-
-def _spread(curves: Sequence[GrowthCurve]) -> tuple[GrowthCurve, ...]:
-    """Move names apart so that none covers another; a curve keeps its colour."""
-    ordered = sorted(curves, key=lambda each: each.label_y)
-    heights = spread([each.label_y for each in ordered], BOX)
-    return tuple(replace(each, label_y=y) for each, y in zip(ordered, heights, strict=True))
 
 
 def _summary(title: str, x_label: str, curves: dict[str, list[Sample]]) -> str:

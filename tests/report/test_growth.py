@@ -91,6 +91,12 @@ def test_names_of_curves_never_cover_each_other():
     assert all(b - a >= 14 for a, b in zip(heights, heights[1:], strict=False))
 
 
+def test_names_of_low_curves_stay_inside_the_picture():
+    series = {f"arm {k}": [(1.0, 0.2, None, None), (2.0, 0.2, None, None)] for k in range(6)}
+    chart = growth_chart(series, title="", x_label="", limit=4.0)
+    assert all(curve.label_y <= chart.frame.box.height for curve in chart.curves)
+
+
 def test_the_line_of_ideal_scaling_stays_inside_the_picture():
     chart = sweep_view().chart
     numbers = [float(part) for part in chart.ideal.replace("M", " ").replace("L", " ").split()]
