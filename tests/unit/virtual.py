@@ -8,9 +8,11 @@ from typing import Any
 from pytest_pipeline.comparing import compare
 from pytest_pipeline.measure.machine import Usage
 from pytest_pipeline.model.comparison import Comparison
-from pytest_pipeline.model.plan import Stage
+from pytest_pipeline.model.plan import Plan, Stage
 from pytest_pipeline.model.requirement import Quantity, Requirement
+from pytest_pipeline.model.trace import Trace
 from pytest_pipeline.testing import FakeMachine, VirtualExecutor
+from pytest_pipeline.testing.executor import VirtualRunning
 
 
 class Lab:
@@ -59,6 +61,19 @@ class Lab:
             observer=Notes(self),
             **options,
         )
+
+
+def alter_traces(executor: VirtualExecutor, alter: Callable[[Trace], Trace]) -> None:
+    """Let `alter` have every trace of `executor` before the measurement sees it."""
+    opened = executor.open
+
+    def open_(plan: Plan) -> VirtualRunning:
+        running = opened(plan)
+        run = running.run
+        running.run = lambda source: alter(run(source))  # type: ignore[method-assign]
+        return running
+
+    executor.open = open_  # type: ignore[method-assign]
 
 
 class Notes:

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from unit.virtual import Lab, p99, used, wake_up_slowly
+from unit.virtual import Lab, alter_traces, p99, used, wake_up_slowly
 
 from pytest_pipeline.judge.gate import Errors
 from pytest_pipeline.judge.latency import LatencyGate
@@ -189,24 +189,12 @@ def test_cores_that_wake_up_slowly_after_a_pause_disturb_no_block():
 
 def late_generator(lab: Lab) -> None:
     """Let the thread that offers the items wake up 180 ms late beside every slow one, as one without the GIL does."""
-    opened = lab.threads.open
 
-    def open_(plan):
-        running = opened(plan)
-        run = running.run
+    def late(trace):
+        lags = np.where(np.arange(len(trace.send_lag_s)) % 20, 0.0, 0.18)
+        return replace(trace, send_lag_s=lags)
 
-        def late(source):
-            trace = run(source)
-            if len(trace.send_lag_s):
-                return replace(
-                    trace, send_lag_s=np.where(np.arange(len(trace.latency_s)) % 20, 0.0, 0.18)
-                )
-            return trace
-
-        running.run = late
-        return running
-
-    lab.threads.open = open_
+    alter_traces(lab.threads, late)
 
 
 @pytest.mark.parametrize(("cores", "verdict"), [(0.0, "missed"), (1.0, "inconclusive")])
@@ -263,21 +251,12 @@ def test_an_item_list_so_long_that_no_miss_fits_the_budget_is_invalid_and_never_
 def test_code_that_keeps_the_machine_busy_itself_cannot_hide_a_tail_behind_it():
     lab = Lab(cpu_share=1.0)
     until_s = {"now": 0.0}
-    opened = lab.threads.open
 
-    def open_(plan):
-        running = opened(plan)
-        run = running.run
+    def leaves_it_busy(trace):
+        until_s["now"] = lab.machine.clock.now_ns() / 1e9 + 0.6
+        return trace
 
-        def leaves_it_busy(source):
-            trace = run(source)
-            until_s["now"] = lab.machine.clock.now_ns() / 1e9 + 0.6
-            return trace
-
-        running.run = leaves_it_busy
-        return running
-
-    lab.threads.open = open_
+    alter_traces(lab.threads, leaves_it_busy)
     lab.machine._neighbour = lambda now: 1.8 if now < until_s["now"] else 1.0
     (finding,) = lab.compare(requirements=[p99(0.003, rate_per_s=100)], budget_s=8).findings
     assert (finding.verdict, finding.reason) == (Verdict.MISSED, Reason.SELF_DISTURBED)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from unit.virtual import Lab, speedup
+from unit.virtual import Lab, alter_traces, speedup
 
 from pytest_pipeline.comparing import compare
 from pytest_pipeline.errors import UsageError
@@ -135,17 +135,9 @@ def test_a_baseline_of_worker_processes_is_not_asked_which_stage_modified_an_ite
 
 def test_an_arm_that_drops_items_is_wrong_even_where_outputs_are_not_compared():
     lab = Lab()
-    opened = lab.threads.open
-
-    def open_(plan):
-        running = opened(plan)
-        run = running.run
-        running.run = lambda source: replace(
-            trace := run(source), outputs=trace.outputs[: len(trace.outputs) // 2]
-        )
-        return running
-
-    lab.threads.open = open_
+    alter_traces(
+        lab.threads, lambda trace: replace(trace, outputs=trace.outputs[: len(trace.outputs) // 2])
+    )
     (finding,) = lab.compare(requirements=[speedup(1.5)], check=None).findings
     assert (finding.verdict, finding.reason) == (Verdict.INVALID, Reason.OUTPUTS_DIFFER)
     assert "20 outputs instead of 40" in finding.text
