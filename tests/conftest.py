@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import importlib.util
 import sys
 from pathlib import Path
-
-from hypothesis import HealthCheck, settings
 
 # pytest takes this from the top-level conftest only.
 pytest_plugins = ["pytester"]
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-# Of the time that making examples takes nothing may depend: the machine may be busy.
-settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.load_profile("untimed")
+if importlib.util.find_spec("hypothesis"):  # the compatibility sessions are without it
+    from hypothesis import HealthCheck, settings
+
+    # Of the time that making examples takes nothing may depend: the machine may be busy.
+    settings.register_profile(
+        "untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow]
+    )
+    settings.load_profile("untimed")
