@@ -16,8 +16,8 @@ from _tables import spread, table
 
 PROCESS = """
 import sys, time
-from pytest_pipeline.plugin.bytelocks import open_bell, open_locks
-from pytest_pipeline.plugin.lock import Exclusivity
+from pytest_pipeline.plugin.alone.bytelocks import open_bell, open_locks
+from pytest_pipeline.plugin.alone.lock import Exclusivity
 path, role, inside_s, all_s = sys.argv[1], sys.argv[2], float(sys.argv[3]), float(sys.argv[4])
 one = Exclusivity(open_locks(path), bell=open_bell(path))
 print("ready", flush=True)
@@ -64,8 +64,8 @@ CLOSE = 0.05
 
 def uncontended_us(path: Path) -> list[float]:
     """Return microseconds of CPU for each ordinary test, of twenty series: nobody is waited for."""
-    from pytest_pipeline.plugin.bytelocks import open_locks
-    from pytest_pipeline.plugin.lock import Exclusivity
+    from pytest_pipeline.plugin.alone.bytelocks import open_locks
+    from pytest_pipeline.plugin.alone.lock import Exclusivity
 
     one, found = Exclusivity(open_locks(str(path))), []
     for _ in range(20):

@@ -19,7 +19,7 @@ _HOMES = {
     "Estimate": "pytest_pipeline.model.estimate",
     "Fan": "pytest_pipeline.model.fan",
     "Finding": "pytest_pipeline.model.finding",
-    "PipelineFixture": "pytest_pipeline.plugin.fixtures",
+    "PipelineFixture": "pytest_pipeline.plugin.measuring.fixtures",
     "PipelineRegression": "pytest_pipeline.errors",
     "Processes": "pytest_pipeline.executors.processes",
     "Reason": "pytest_pipeline.model.finding",
@@ -60,7 +60,7 @@ if TYPE_CHECKING:
     from pytest_pipeline.model.sweep import Sweep as Sweep
     from pytest_pipeline.model.trace import Trace as Trace
     from pytest_pipeline.model.tuning import Tuning as Tuning
-    from pytest_pipeline.plugin.fixtures import PipelineFixture as PipelineFixture
+    from pytest_pipeline.plugin.measuring.fixtures import PipelineFixture as PipelineFixture
     from pytest_pipeline.sweeping import sweep as sweep
     from pytest_pipeline.tuning import tune as tune
 

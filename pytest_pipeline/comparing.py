@@ -17,12 +17,12 @@ from pytest_pipeline.executors.protocol import Executor
 from pytest_pipeline.executors.registry import hung_workers, resolve
 from pytest_pipeline.judge.failures import ErrorRateGate
 from pytest_pipeline.judge.gate import Errors, Gate
-from pytest_pipeline.measure.equality import Check, validate_check
+from pytest_pipeline.measure.checks.equality import Check, validate_check
+from pytest_pipeline.measure.checks.outputs import OutputCheck
 from pytest_pipeline.measure.items import make_source
 from pytest_pipeline.measure.lane import Lane, Surroundings
 from pytest_pipeline.measure.machine import Machine, RealMachine
 from pytest_pipeline.measure.measurement import measure
-from pytest_pipeline.measure.outputs import OutputCheck
 from pytest_pipeline.measure.trial import Measured, Trial
 from pytest_pipeline.model.comparison import Comparison
 from pytest_pipeline.model.plan import Arrivals, Plan, make_plan

@@ -13,7 +13,7 @@ from benchmarks.calibration.one_run import run_cell
 from benchmarks.calibration.schedule import next_cell, seconds_per_run
 from benchmarks.calibration.store import Record, Store
 from pytest_pipeline import compare
-from pytest_pipeline.measure import host
+from pytest_pipeline.measure.system import host
 
 SETTLE_S = 0.3
 """Pause after a run beside a neighbour, seconds."""

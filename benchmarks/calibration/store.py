@@ -13,7 +13,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from pytest_pipeline.measure import host
+from pytest_pipeline.measure.system import host
 from pytest_pipeline.model.environment import Environment
 
 Record = dict[str, Any]

@@ -15,9 +15,9 @@ from pytest_pipeline.judge.estimates import fastest_arms
 from pytest_pipeline.judge.gate import Gate
 from pytest_pipeline.judge.ladder import LadderGate
 from pytest_pipeline.judge.leaning import NO_LEANING
-from pytest_pipeline.measure.equality import Check, check_name
+from pytest_pipeline.measure.checks.equality import Check, check_name
+from pytest_pipeline.measure.checks.watch import median_services_s
 from pytest_pipeline.measure.trial import Measured, Trial, Wrong
-from pytest_pipeline.measure.watch import median_services_s
 from pytest_pipeline.model.comparison import Arm, Comparison
 from pytest_pipeline.model.finding import Finding, Reason, Verdict
 from pytest_pipeline.model.requirement import BEST, EVERY_CANDIDATE, Requirement

@@ -21,7 +21,6 @@ from pytest_pipeline.executors.protocol import Executor
 from pytest_pipeline.executors.serial import Serial
 from pytest_pipeline.executors.threads import Threads
 from pytest_pipeline.judge.capacity import CLEAN_FACTOR
-from pytest_pipeline.measure import host
 from pytest_pipeline.measure.control import (
     Control,
     ExecutorControl,
@@ -29,10 +28,11 @@ from pytest_pipeline.measure.control import (
     calibrate_loops,
     make_reference,
 )
-from pytest_pipeline.measure.heartbeat import has_shared_clock
 from pytest_pipeline.measure.instruments import quiet_instruments
-from pytest_pipeline.measure.load import IdleLoad, Load
-from pytest_pipeline.measure.pressure import read_counters
+from pytest_pipeline.measure.system import host
+from pytest_pipeline.measure.system.heartbeat import has_shared_clock
+from pytest_pipeline.measure.system.load import IdleLoad, Load
+from pytest_pipeline.measure.system.pressure import read_counters
 from pytest_pipeline.model.rounds import Reference
 from pytest_pipeline.plugin.rival import rival_version
 from pytest_pipeline.stats.quantiles import quantile

@@ -14,7 +14,7 @@ from statistics import median
 from typing import Protocol
 
 from pytest_pipeline.executors.protocol import Executor, Running
-from pytest_pipeline.measure.load import Load
+from pytest_pipeline.measure.system.load import Load
 from pytest_pipeline.model.plan import ON_HOST, Plan, Source, Stage, make_plan
 from pytest_pipeline.model.rounds import KERNEL_S, Reference
 from pytest_pipeline.model.trace import Trace
@@ -23,8 +23,11 @@ from pytest_pipeline.stats.quantiles import quantile
 LEARNING_RUNS = 20
 """Control runs, serial and parallel interleaved, before the reference is used."""
 
+RECHECK_EVERY = 20
+"""Rounds, or blocks, between two re-checks of the reference (A9.1)."""
+
 RECHECK_RUNS = 10
-"""Interleaved runs of a re-check, every 20 rounds and before any missed verdict."""
+"""Interleaved runs of a re-check, every `RECHECK_EVERY` rounds and before any missed verdict."""
 
 _BLOCK = bytes((i * i * 31 + i // 7) & 0xFF for i in range(40_000))
 

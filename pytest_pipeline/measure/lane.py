@@ -11,9 +11,9 @@ from typing import TypeVar
 
 from pytest_pipeline.executors.batches import open_plan
 from pytest_pipeline.executors.protocol import Diagnosable, Executor, Running
+from pytest_pipeline.measure.checks.outputs import OutputCheck
 from pytest_pipeline.measure.instruments import dropped_prints
 from pytest_pipeline.measure.laps import laps_of
-from pytest_pipeline.measure.outputs import OutputCheck
 from pytest_pipeline.model.device import DeviceDiagnosis
 from pytest_pipeline.model.failures import FailureLog
 from pytest_pipeline.model.plan import Plan, Source

@@ -15,22 +15,22 @@ from typing import Protocol
 
 from pytest_pipeline.clock import Clock, MonotonicClock
 from pytest_pipeline.executors.protocol import Executor
-from pytest_pipeline.measure import host
 from pytest_pipeline.measure.control import (
     ControlMonitor,
     ExecutorControl,
     calibrate_loops,
     control_workers,
 )
-from pytest_pipeline.measure.footprint import Footprint
-from pytest_pipeline.measure.gauges import SystemGauges
-from pytest_pipeline.measure.gil import observed_shares
-from pytest_pipeline.measure.heap import returning_heap
-from pytest_pipeline.measure.heartbeat import Heartbeat, start_heartbeat
-from pytest_pipeline.measure.load import IdleLoad
-from pytest_pipeline.measure.pressure import Counters, read_counters, throttling
-from pytest_pipeline.measure.profiling import Profiling, ResourceMeter
-from pytest_pipeline.measure.sampler import Meter, Sampling
+from pytest_pipeline.measure.system import host
+from pytest_pipeline.measure.system.footprint import Footprint
+from pytest_pipeline.measure.system.gauges import SystemGauges
+from pytest_pipeline.measure.system.gil import observed_shares
+from pytest_pipeline.measure.system.heap import returning_heap
+from pytest_pipeline.measure.system.heartbeat import Heartbeat, start_heartbeat
+from pytest_pipeline.measure.system.load import IdleLoad
+from pytest_pipeline.measure.system.pressure import Counters, read_counters, throttling
+from pytest_pipeline.measure.system.profiling import Profiling, ResourceMeter
+from pytest_pipeline.measure.system.sampler import Meter, Sampling
 from pytest_pipeline.model.environment import Environment
 from pytest_pipeline.model.trace import Trace
 

@@ -5,22 +5,22 @@ from __future__ import annotations
 import math
 
 from pytest_pipeline.judge.capacity import Capacity
+from pytest_pipeline.measure.checks.sameness import Mismatch
 from pytest_pipeline.measure.control import ControlMonitor
-from pytest_pipeline.measure.failures import ErrorPhase
-from pytest_pipeline.measure.first_executions import run_first_executions
-from pytest_pipeline.measure.half_batches import sample_half_batches
 from pytest_pipeline.measure.instruments import dropped_prints, quiet_instruments
 from pytest_pipeline.measure.lane import Lane
-from pytest_pipeline.measure.latencies import LatencyPhase
+from pytest_pipeline.measure.latency.latencies import LatencyPhase
 from pytest_pipeline.measure.machine import Usage
-from pytest_pipeline.measure.memory import MemoryPhase
-from pytest_pipeline.measure.ratios import RatioPhase
-from pytest_pipeline.measure.resources import ResourcePhase
-from pytest_pipeline.measure.rounds import RoundRunner
-from pytest_pipeline.measure.sameness import Mismatch
+from pytest_pipeline.measure.paired.ratios import RatioPhase
+from pytest_pipeline.measure.paired.rounds import RoundRunner
 from pytest_pipeline.measure.shape import LONG_PAIR_S, choose_shape
-from pytest_pipeline.measure.shipping import sample_shipping
 from pytest_pipeline.measure.trial import Measured, Trial, Wrong, largest_speedup
+from pytest_pipeline.measure.untimed.failures import ErrorPhase
+from pytest_pipeline.measure.untimed.first_executions import run_first_executions
+from pytest_pipeline.measure.untimed.half_batches import sample_half_batches
+from pytest_pipeline.measure.untimed.memory import MemoryPhase
+from pytest_pipeline.measure.untimed.resources import ResourcePhase
+from pytest_pipeline.measure.untimed.shipping import sample_shipping
 from pytest_pipeline.model.rounds import Phase
 from pytest_pipeline.model.trace import Trace
 

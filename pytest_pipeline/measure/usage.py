@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+
 from pytest_pipeline.measure.machine import Machine
-from pytest_pipeline.measure.pressure import evidence_between, foreign_wait_s
+from pytest_pipeline.measure.system.pressure import evidence_between, foreign_wait_s
 from pytest_pipeline.model.evidence import Evidence
+from pytest_pipeline.model.trace import Trace
 from pytest_pipeline.model.units import show_share
 
 FOREIGN_SHARE = 0.05
@@ -21,6 +24,9 @@ LEAST_SECONDS = 0.25
 
 LEAST_COUNTED = 0.8
 """Share of our own CPU time that the machine's counters must show, or they count something else."""
+
+DEVICE = "device slowed down"
+"""What a disturbance begins with when heat or the power supply held a device's clocks down."""
 
 
 class UsageWatch:
@@ -112,3 +118,10 @@ class UsageWatch:
         everybody_s = after.machine_cpu_s - before.machine_cpu_s
         own_s = self.own_cpu_s - (after.children_cpu_s - before.children_cpu_s)
         return everybody_s - own_s if everybody_s >= LEAST_COUNTED * own_s else None
+
+
+def slowed_devices(traces: Iterable[Trace]) -> Iterator[str]:
+    """Yield which devices these executions left with clocks held down, and by what; no power cap is told."""
+    for run in (run for trace in traces for run in trace.devices):
+        if run.readings.slowdowns:
+            yield f"{DEVICE}: {run.device}, {' and '.join(run.readings.slowdowns)}"

@@ -69,7 +69,7 @@ def pytest_configure(config: pytest.Config) -> None:
         from pytest_pipeline.plugin.shared import needs_lock
 
         if needs_lock(config):
-            from pytest_pipeline.plugin.exclusive import guard
+            from pytest_pipeline.plugin.alone.exclusive import guard
 
             guard(config)
 
@@ -83,7 +83,7 @@ def pytest_make_collect_report(
     if report.passed and any(
         isinstance(each, pytest.Item) and concerns_us(each) for each in report.result
     ):
-        from pytest_pipeline.plugin.problems import check_collected
+        from pytest_pipeline.plugin.declaring.problems import check_collected
 
         check_collected(collector, report)
     return report

@@ -42,7 +42,7 @@ class Controller:
         Not in workers: xdist recognises their repeated collection errors by equal, plain text.
         """
         if hasattr(report, PROBLEM):
-            from pytest_pipeline.plugin.problems import show_problem
+            from pytest_pipeline.plugin.declaring.problems import show_problem
 
             show_problem(report)
 
@@ -69,7 +69,7 @@ class Controller:
         try:
             self._take_what_workers_lost()
             if self._has_something_to_say():
-                from pytest_pipeline.plugin.finish import finish
+                from pytest_pipeline.plugin.ending.finish import finish
 
                 finish(session)
         except Exception as problem:  # it would take pytest's own summary with it
@@ -78,7 +78,7 @@ class Controller:
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """Print the results."""
         if self._has_something_to_say():
-            from pytest_pipeline.plugin.finish import print_summary
+            from pytest_pipeline.plugin.ending.finish import print_summary
 
             try:
                 print_summary(terminalreporter, self._config)

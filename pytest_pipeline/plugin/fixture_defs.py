@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from pytest_pipeline.plugin.direct import DirectExecutor
-    from pytest_pipeline.plugin.fixtures import PipelineFixture
+    from pytest_pipeline.plugin.measuring.direct import DirectExecutor
+    from pytest_pipeline.plugin.measuring.fixtures import PipelineFixture
 
 
 @pytest.fixture
 def pipeline(request: pytest.FixtureRequest) -> PipelineFixture:
     """Compare executors on the same stages and items: `pipeline.run([stage, ...], items)` returns a `Comparison`."""
-    from pytest_pipeline.plugin.fixtures import PipelineFixture
+    from pytest_pipeline.plugin.measuring.fixtures import PipelineFixture
 
     return PipelineFixture(request.node)
 
@@ -23,7 +23,7 @@ def pipeline(request: pytest.FixtureRequest) -> PipelineFixture:
 @pytest.fixture
 def parallel_pipeline(request: pytest.FixtureRequest) -> PipelineFixture:
     """Do what `pipeline` does, for projects that have a fixture of that name themselves."""
-    from pytest_pipeline.plugin.fixtures import PipelineFixture
+    from pytest_pipeline.plugin.measuring.fixtures import PipelineFixture
 
     return PipelineFixture(request.node)
 
@@ -53,6 +53,6 @@ def cuda_executor(request: pytest.FixtureRequest) -> Iterator[DirectExecutor]:
 
 
 def _direct(request: pytest.FixtureRequest, name: str) -> Iterator[DirectExecutor]:
-    from pytest_pipeline.plugin.direct import direct_executor
+    from pytest_pipeline.plugin.measuring.direct import direct_executor
 
     return direct_executor(request, name)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pytest_pipeline.plugin.ownership import uses_our_fixtures
+from pytest_pipeline.plugin.declaring.ownership import uses_our_fixtures
 
 
 class OneThread:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_pipeline.plugin.markers import location
+from pytest_pipeline.plugin.declaring.markers import location
 from pytest_pipeline.plugin.names import RESULT, RESULTS
 from pytest_pipeline.plugin.state import ItemState, state_of
 from pytest_pipeline.plugin.workers import nodeid_of, worker_id

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pytest_pipeline.plugin.problems import warn_at
+from pytest_pipeline.plugin.declaring.problems import warn_at
 from pytest_pipeline.plugin.state import ItemState
 
 HOOK = "pytest_pipeline_finding"

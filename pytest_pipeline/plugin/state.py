@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pytest_pipeline.errors import UsageError
-from pytest_pipeline.plugin.markers import Declared, declared_by
+from pytest_pipeline.plugin.declaring.markers import Declared, declared_by
 from pytest_pipeline.plugin.names import STATE
 
 if TYPE_CHECKING:

@@ -8,8 +8,14 @@ import pytest
 
 from pytest_pipeline.errors import PipelineRegression
 from pytest_pipeline.model.finding import Finding, Verdict
-from pytest_pipeline.plugin.ownership import foreign_pipeline
-from pytest_pipeline.plugin.problems import PipelineWarning
+from pytest_pipeline.plugin.declaring.ownership import foreign_pipeline
+from pytest_pipeline.plugin.declaring.problems import PipelineWarning
+from pytest_pipeline.plugin.measuring.unmeasured import (
+    SKIPPING,
+    has_died_of_it,
+    open_gates,
+    why_unmeasured,
+)
 from pytest_pipeline.plugin.session import keep_interrupted, properties_of
 from pytest_pipeline.plugin.settings import Policy, Settings, settings_of
 from pytest_pipeline.plugin.sinks import tell_sinks
@@ -19,12 +25,6 @@ from pytest_pipeline.plugin.state import (
     bad_markers_fail,
     declared_now,
     state_of,
-)
-from pytest_pipeline.plugin.unmeasured import (
-    SKIPPING,
-    has_died_of_it,
-    open_gates,
-    why_unmeasured,
 )
 
 

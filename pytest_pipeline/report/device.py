@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from pytest_pipeline.report import units
-from pytest_pipeline.report.barchart import BarChart
-from pytest_pipeline.report.device_chart import part_chart
+from pytest_pipeline.report.charts.barchart import BarChart
+from pytest_pipeline.report.charts.device_chart import part_chart
 from pytest_pipeline.report.text import one_line, shorten
 from pytest_pipeline.report.words import Json
 

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pytest_pipeline.report.json_file import write_text
+from pytest_pipeline.report.page.view import make_page
 from pytest_pipeline.report.palette import LIGHT, css_variables
 from pytest_pipeline.report.text import visible
-from pytest_pipeline.report.view import make_page
 from pytest_pipeline.report.words import OUTCOMES, Json
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from pytest_pipeline.report import units
-from pytest_pipeline.report.growth import GrowthChart, Sample, growth_chart
+from pytest_pipeline.report.charts.growth import GrowthChart, Sample, growth_chart
 from pytest_pipeline.report.table import Table
 from pytest_pipeline.report.text import one_line
 from pytest_pipeline.report.words import Json

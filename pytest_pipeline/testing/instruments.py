@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from pytest_pipeline.clock import FakeClock
-from pytest_pipeline.measure.heartbeat import Gap
+from pytest_pipeline.measure.system.heartbeat import Gap
 
 
 class Controlled(Protocol):

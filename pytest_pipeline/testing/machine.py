@@ -10,10 +10,10 @@ from typing import TypeVar
 from pytest_pipeline.clock import FakeClock
 from pytest_pipeline.executors.protocol import Executor
 from pytest_pipeline.measure.control import ControlMonitor
-from pytest_pipeline.measure.load import Load
 from pytest_pipeline.measure.machine import Usage
-from pytest_pipeline.measure.profiling import ResourceMeter
-from pytest_pipeline.measure.sampler import Meter
+from pytest_pipeline.measure.system.load import Load
+from pytest_pipeline.measure.system.profiling import ResourceMeter
+from pytest_pipeline.measure.system.sampler import Meter
 from pytest_pipeline.model.environment import Environment
 from pytest_pipeline.model.memory import MemoryReading
 from pytest_pipeline.model.resources import CoreUse, Resources

@@ -7,11 +7,11 @@ import sys
 import pytest
 
 from pytest_pipeline.clock import MonotonicClock
-from pytest_pipeline.measure.footprint import Footprint
-from pytest_pipeline.measure.gauges import SystemGauges
-from pytest_pipeline.measure.heap import hidden_memory, returning_heap
-from pytest_pipeline.measure.profiling import Profiling
-from pytest_pipeline.measure.sampler import Sampling
+from pytest_pipeline.measure.system.footprint import Footprint
+from pytest_pipeline.measure.system.gauges import SystemGauges
+from pytest_pipeline.measure.system.heap import hidden_memory, returning_heap
+from pytest_pipeline.measure.system.profiling import Profiling
+from pytest_pipeline.measure.system.sampler import Sampling
 
 MB = 10**6
 

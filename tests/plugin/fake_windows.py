@@ -17,9 +17,9 @@ from typing import Any
 
 import pytest
 
-import pytest_pipeline.plugin
+import pytest_pipeline.plugin.alone
 
-SOURCE = Path(pytest_pipeline.plugin.__file__).with_name("windows_locks.py")
+SOURCE = Path(pytest_pipeline.plugin.alone.__file__).with_name("windows_locks.py")
 FAIL_IMMEDIATELY, EXCLUSIVE = 1, 2
 
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 import sys
 import time
 
-from pytest_pipeline.plugin.bytelocks import open_locks
-from pytest_pipeline.plugin.lock import Exclusivity
+from pytest_pipeline.plugin.alone.bytelocks import open_locks
+from pytest_pipeline.plugin.alone.lock import Exclusivity
 
 
 def main() -> None:

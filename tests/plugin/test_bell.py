@@ -13,13 +13,13 @@ import pytest
 if sys.platform != "linux":
     pytest.skip("where pipes tell of their writers' end", allow_module_level=True)
 
-from pytest_pipeline.plugin.bell import PipeBell
-from pytest_pipeline.plugin.bytelocks import open_bell
+from pytest_pipeline.plugin.alone.bell import PipeBell
+from pytest_pipeline.plugin.alone.bytelocks import open_bell
 
 PROCESS = """
 import os, signal, sys
-from pytest_pipeline.plugin.bytelocks import open_bell, open_locks
-from pytest_pipeline.plugin.lock import Exclusivity, Pace, Patience
+from pytest_pipeline.plugin.alone.bytelocks import open_bell, open_locks
+from pytest_pipeline.plugin.alone.lock import Exclusivity, Pace, Patience
 
 def wait_for_the_bell_only(seconds):
     print("sleeps", flush=True)

@@ -127,7 +127,7 @@ def test_a_comparison_knows_whether_it_was_alone(pytester, options, company):
 )
 def test_only_tests_that_get_our_fixtures_are_alone(pytester, name, source, is_measuring):
     pytester.makeconftest("")
-    body = "import pytest\nfrom pytest_pipeline.plugin.lock import Exclusivity\n"
+    body = "import pytest\nfrom pytest_pipeline.plugin.alone.lock import Exclusivity\n"
     spy = (
         "CALLS = []\n"
         "for name in ('share', 'be_alone'):\n"
@@ -151,7 +151,7 @@ def test_nobody_waits_for_a_measuring_test_that_a_marker_skips(pytester, conditi
     pytester.makepyfile(f"""
         import pathlib
         import pytest
-        from pytest_pipeline.plugin.lock import Exclusivity
+        from pytest_pipeline.plugin.alone.lock import Exclusivity
 
         CALLS = pathlib.Path(__file__).with_name("calls")
 
@@ -206,8 +206,8 @@ def test_two_runs_on_one_machine_exclude_each_other(pytester, monkeypatch, tmp_p
         import subprocess, sys, time
         CODE = '''
         import time
-        from pytest_pipeline.plugin.bytelocks import open_locks
-        from pytest_pipeline.plugin.lock import Exclusivity
+        from pytest_pipeline.plugin.alone.bytelocks import open_locks
+        from pytest_pipeline.plugin.alone.lock import Exclusivity
         other = Exclusivity(open_locks({path!r}))
         print("asking", flush=True)
         other.share()
@@ -234,7 +234,7 @@ def test_without_xdist_and_without_the_option_there_is_no_lock(pytester):
         def pytest_unconfigure(config):
             import sys
             assert not config.pluginmanager.hasplugin("pipeline-exclusive")
-            assert "pytest_pipeline.plugin.lock" not in sys.modules
+            assert "pytest_pipeline.plugin.alone.lock" not in sys.modules
             print("NO LOCK")
         """)
     pytester.makepyfile("def test_ordinary(): pass")
@@ -273,7 +273,7 @@ def test_the_folder_of_a_run_is_removed(run_mixed, monkeypatch, pytester):
 
 def test_an_unusable_folder_is_said_and_nothing_fails(run_mixed, pytester):
     broken = """
-import pytest_pipeline.plugin.bytelocks as bytelocks
+import pytest_pipeline.plugin.alone.bytelocks as bytelocks
 def open_locks(path):
     raise OSError(30, "Read-only file system")
 bytelocks.open_locks = open_locks

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pytest_pipeline.plugin import github
+from pytest_pipeline.plugin.ending import github
 
 MISSED = """
 import pytest

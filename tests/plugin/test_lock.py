@@ -96,8 +96,8 @@ def test_a_killed_process_frees_its_place_at_once(start, tmp_path, victim):
 @pytest.mark.skipif(sys.platform == "win32", reason="counts calls of fcntl")
 def test_an_ordinary_test_pays_three_system_calls(tmp_path, monkeypatch):
     """Their time is in `benchmarks/bench_lock.py`: under 5 us in all."""
-    from pytest_pipeline.plugin import posix_locks
-    from pytest_pipeline.plugin.lock import Exclusivity
+    from pytest_pipeline.plugin.alone import posix_locks
+    from pytest_pipeline.plugin.alone.lock import Exclusivity
 
     one, calls = Exclusivity(posix_locks.PosixLocks(str(tmp_path / "lock"), print)), []
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 from fake_windows import FakeWindows, load
 
-from pytest_pipeline.plugin.lock import Exclusivity, Pace
+from pytest_pipeline.plugin.alone.lock import Exclusivity, Pace
 
 
 class Bytes:

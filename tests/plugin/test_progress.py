@@ -6,8 +6,8 @@ import contextlib
 
 import pytest
 
-from pytest_pipeline.plugin import progress
-from pytest_pipeline.plugin.progress import LiveLine
+from pytest_pipeline.plugin.measuring import progress
+from pytest_pipeline.plugin.measuring.progress import LiveLine
 
 
 class Writer:

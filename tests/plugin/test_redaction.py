@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from pytest_pipeline.plugin.context import without_home
+from pytest_pipeline.plugin.ending.context import without_home
 
 FAILS_AT_HOME = """
 import pytest

@@ -37,14 +37,19 @@ def test_without_a_home_directory_the_results_are_written_as_they_are(run, pytes
     def nowhere():
         raise RuntimeError("Could not determine home directory.")
 
-    monkeypatch.setattr("pytest_pipeline.plugin.context.Path.home", nowhere)
+    monkeypatch.setattr("pytest_pipeline.plugin.ending.context.Path.home", nowhere)
     run(MET, "--pipeline-json=out.json").assert_outcomes(passed=1)
     (test,) = json.loads((pytester.path / "out.json").read_text())["tests"]
     assert test["outcome"] == "met"
 
 
 @pytest.mark.parametrize(
-    "what", ["plugin.finish.add_history", "report.terminal.summary_lines", "plugin.finish.finish"]
+    "what",
+    [
+        "plugin.ending.finish.add_history",
+        "report.terminal.summary_lines",
+        "plugin.ending.finish.finish",
+    ],
 )
 def test_an_error_of_our_own_is_a_line_of_the_summary(run, monkeypatch, what):
     monkeypatch.setattr(f"pytest_pipeline.{what}", broken)
@@ -55,7 +60,7 @@ def test_an_error_of_our_own_is_a_line_of_the_summary(run, monkeypatch, what):
 
 
 def test_a_share_of_decided_gates_that_could_not_be_counted_is_not_reached(run, monkeypatch):
-    monkeypatch.setattr("pytest_pipeline.plugin.finish.add_history", broken)
+    monkeypatch.setattr("pytest_pipeline.plugin.ending.finish.add_history", broken)
     result = run(MET, "--pipeline-min-decided=0.9")
     assert result.ret == pytest.ExitCode.TESTS_FAILED
     result.stdout.fnmatch_lines([SAID])

@@ -26,9 +26,9 @@ HEAVY = (
     "threadpoolctl",
     "pytest_pipeline.errors",
     "pytest_pipeline.plugin.settings",
-    "pytest_pipeline.plugin.markers",
+    "pytest_pipeline.plugin.declaring.markers",
     "pytest_pipeline.plugin.session",
-    "pytest_pipeline.plugin.finish",
+    "pytest_pipeline.plugin.ending.finish",
 )
 LOADED = f"loaded = [name for name in {HEAVY!r} if name in sys.modules]; print('LOADED', loaded)"
 
@@ -88,6 +88,6 @@ def test_the_dead_namesake_installed_over_us_is_the_same_stop(pytester, monkeypa
 
 
 def test_public_names_are_importable_from_the_package():
-    from pytest_pipeline.plugin.fixtures import PipelineFixture
+    from pytest_pipeline.plugin.measuring.fixtures import PipelineFixture
 
     assert pytest_pipeline.PipelineFixture is PipelineFixture

@@ -151,7 +151,7 @@ def test_a_study_stays_within_the_timeout_too_and_says_so(run, study):
         @pytest.mark.timeout(60)
         def test_study(pipeline, monkeypatch):
             import pytest_pipeline.sweeping, pytest_pipeline.tuning
-            from pytest_pipeline.plugin.problems import PipelineWarning
+            from pytest_pipeline.plugin.declaring.problems import PipelineWarning
             budgets = []
 
             def {study}(*_, budget_s, **options):

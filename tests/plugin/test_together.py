@@ -83,7 +83,7 @@ def test_two_runs_of_one_user_measure_alone_on_the_machine(pytester, monkeypatch
 FILE_LOCK = """
 import fcntl, functools
 import pytest
-import pytest_pipeline.plugin.lock as lock
+import pytest_pipeline.plugin.alone.lock as lock
 from scripted import CALLS, pytest_configure
 
 lock.Patience = functools.partial(lock.Patience, guest_s=0.3)

@@ -58,7 +58,7 @@ def test_it(pipeline, machine):
             raise KeyboardInterrupt
 
     heard = [""]
-    from pytest_pipeline.plugin.progress import RunObserver
+    from pytest_pipeline.plugin.measuring.progress import RunObserver
     RunObserver.progress = lambda self, text: heard.append(text)
     pipeline.tune([Stage(work, name="work")], list(range(10)), setup=stop)
 """)

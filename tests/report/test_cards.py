@@ -5,14 +5,14 @@ import pages
 import pytest
 
 from pytest_pipeline.report import html, units
-from pytest_pipeline.report.arms import arm_table
-from pytest_pipeline.report.bars import latency_chart, speedup_chart
-from pytest_pipeline.report.curve import latency_curves
+from pytest_pipeline.report.charts.bars import latency_chart, speedup_chart
+from pytest_pipeline.report.charts.curve import latency_curves
+from pytest_pipeline.report.charts.rounds import round_charts
+from pytest_pipeline.report.charts.timeline import make_timeline
 from pytest_pipeline.report.gates import distance_words, make_gate
-from pytest_pipeline.report.item_ledger import make_item_ledger
-from pytest_pipeline.report.ledger import make_ledger, row_total
-from pytest_pipeline.report.rounds import round_charts
-from pytest_pipeline.report.timeline import make_timeline
+from pytest_pipeline.report.page.arms import arm_table
+from pytest_pipeline.report.page.item_ledger import make_item_ledger
+from pytest_pipeline.report.page.ledger import make_ledger, row_total
 
 
 def first_run(test):

@@ -6,8 +6,8 @@ import pytest
 
 from pytest_pipeline.model.device import DeviceReadings, HostMemory
 from pytest_pipeline.report import html, markdown, units
+from pytest_pipeline.report.charts.device_chart import part_chart
 from pytest_pipeline.report.device import device_sentence, device_views
-from pytest_pipeline.report.device_chart import part_chart
 
 
 def arm(**changes):

@@ -6,10 +6,10 @@ import documents
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from pytest_pipeline.report.axis import make_axis
-from pytest_pipeline.report.bars import speedup_chart
-from pytest_pipeline.report.curve import latency_curves
-from pytest_pipeline.report.rounds import round_charts, round_ratio
+from pytest_pipeline.report.charts.axis import make_axis
+from pytest_pipeline.report.charts.bars import speedup_chart
+from pytest_pipeline.report.charts.curve import latency_curves
+from pytest_pipeline.report.charts.rounds import round_charts, round_ratio
 
 positive = st.floats(min_value=1e-12, max_value=1e12)
 anything = st.one_of(st.none(), st.floats())

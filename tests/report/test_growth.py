@@ -7,8 +7,8 @@ import pages
 import pytest
 
 from pytest_pipeline.report import html
-from pytest_pipeline.report.families import make_families
-from pytest_pipeline.report.growth import growth_chart
+from pytest_pipeline.report.charts.families import make_families
+from pytest_pipeline.report.charts.growth import growth_chart
 from pytest_pipeline.report.sweeps import make_sweep
 from pytest_pipeline.report.terminal import summary_lines
 

@@ -14,7 +14,7 @@ from pytest_pipeline.history.attaching import attach
 from pytest_pipeline.history.recording import records_of
 from pytest_pipeline.report import html, json_file, markdown
 from pytest_pipeline.report.changes import since_sentences
-from pytest_pipeline.report.past import past_charts
+from pytest_pipeline.report.charts.past import past_charts
 
 
 def with_history(*speedups, there=(), **changes):

@@ -11,7 +11,8 @@ import documents
 import pages
 import pytest
 
-from pytest_pipeline.report import embed, html, markdown, view
+from pytest_pipeline.report import html, markdown
+from pytest_pipeline.report.page import embed, view
 from pytest_pipeline.report.text import anchor
 
 FULL = html.render(documents.full())

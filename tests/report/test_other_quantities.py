@@ -10,7 +10,7 @@ from pytest_pipeline.model.estimate import Estimate
 from pytest_pipeline.model.finding import Verdict
 from pytest_pipeline.model.requirement import Quantity
 from pytest_pipeline.report import html, markdown, terminal
-from pytest_pipeline.report.bars import gated_charts
+from pytest_pipeline.report.charts.bars import gated_charts
 from pytest_pipeline.report.gates import distance_words, make_gate, margin
 
 CASES = {

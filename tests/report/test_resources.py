@@ -10,7 +10,7 @@ import pages
 import pytest
 
 from pytest_pipeline.report import html
-from pytest_pipeline.report.resources import HEIGHT, LEFT, MAX_CORES, RIGHT, make_resources
+from pytest_pipeline.report.charts.resources import HEIGHT, LEFT, MAX_CORES, RIGHT, make_resources
 
 
 @pytest.fixture

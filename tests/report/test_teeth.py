@@ -8,7 +8,9 @@ import test_escaping
 import test_geometry
 import test_html
 
-from pytest_pipeline.report import axis, barchart, curve, embed, html, rounds
+from pytest_pipeline.report import html
+from pytest_pipeline.report.charts import axis, barchart, curve, rounds
+from pytest_pipeline.report.page import embed
 from pytest_pipeline.report.words import OUTCOMES
 
 MARKUP, *_, BIDI = test_escaping.HOSTILE[:6]

@@ -8,7 +8,7 @@ import documents
 import pages
 
 from pytest_pipeline.report import html, markdown, units
-from pytest_pipeline.report.whatif import what_if_table
+from pytest_pipeline.report.page.whatif import what_if_table
 
 
 def missed_run():

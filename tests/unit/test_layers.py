@@ -62,6 +62,23 @@ MAY_IMPORT = {
 "" is the package root, of which only `__version__` is wanted.
 """
 
+ROOM_MAY_IMPORT = {
+    "executors/_device": set(),
+    "executors/_processes": set(),
+    "measure/checks": set(),
+    "measure/system": set(),
+    "measure/latency": {"measure/system"},
+    "measure/paired": set(),
+    "measure/untimed": {"measure/checks", "measure/system"},
+    "plugin/declaring": set(),
+    "plugin/alone": {"plugin/declaring"},
+    "plugin/measuring": {"plugin/alone", "plugin/declaring"},
+    "plugin/ending": set(),
+    "report/charts": set(),
+    "report/page": {"report/charts"},
+}
+"""Room, a folder inside a part -> rooms of the same part that it may import."""
+
 
 def part_of(module: str) -> str:
     pieces = module.split(".")[1:]
@@ -115,15 +132,30 @@ def test_executors_never_import_each_other():
             assert not is_sibling or is_part or name in shared, f"{path.name}: {module}"
 
 
-def test_no_room_of_the_executors_imports_another():
-    rooms = [room for room in (ROOT / "executors").glob("_*") if (room / "__init__.py").exists()]
-    assert {room.name for room in rooms} >= {"_device", "_processes"}
-    for room in rooms:
-        others = tuple(
-            f"pytest_pipeline.executors.{other.name}" for other in rooms if other != room
+def test_a_room_imports_only_the_rooms_before_it():
+    found = {
+        f"{room.parent.name}/{room.name}"
+        for room in ROOT.glob("*/*")
+        if (room / "__init__.py").exists()
+    }
+    assert found == set(ROOM_MAY_IMPORT)
+    for room, allowed in ROOM_MAY_IMPORT.items():
+        part = room.partition("/")[0]
+        closed = tuple(
+            f"pytest_pipeline.{other.replace('/', '.')}."
+            for other in ROOM_MAY_IMPORT
+            if other.startswith(f"{part}/") and other not in {room, *allowed}
         )
-        for path in room.glob("*.py"):
-            assert not [name for name in imported(path) if name.startswith(others)], path
+        for path in (ROOT / room).glob("*.py"):
+            assert not [name for name in imported(path) if name.startswith(closed)], path
+
+
+@pytest.mark.parametrize("room", ["measure/checks", "measure/system"])
+def test_what_looks_at_outputs_or_at_the_system_knows_nothing_of_measuring(room):
+    inside = f"pytest_pipeline.{room.replace('/', '.')}."
+    for path in (ROOT / room).glob("*.py"):
+        measuring = {name for name in imported(path) if name.startswith("pytest_pipeline.measure.")}
+        assert all(f"{name}.".startswith(inside) for name in measuring), path
 
 
 def test_only_the_plugin_imports_pytest():

@@ -12,7 +12,7 @@ from pytest_pipeline.explain.advice import next_step
 from pytest_pipeline.explain.batch_sizes import other_batch_sizes
 from pytest_pipeline.explain.ceiling import Host
 from pytest_pipeline.explain.profiled import Profiled
-from pytest_pipeline.measure.half_batches import halved
+from pytest_pipeline.measure.untimed.half_batches import halved
 from pytest_pipeline.model.change import Change
 from pytest_pipeline.model.ledger import Ledger, LedgerRow
 from pytest_pipeline.model.plan import Source, Stage, make_plan

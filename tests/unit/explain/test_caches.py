@@ -5,7 +5,7 @@ from __future__ import annotations
 from unit.virtual import Lab
 
 from pytest_pipeline.explain.caches import cache_warnings
-from pytest_pipeline.measure.watch import median_services_s
+from pytest_pipeline.measure.checks.watch import median_services_s
 from pytest_pipeline.model.plan import Stage
 
 

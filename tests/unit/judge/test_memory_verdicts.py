@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 from unit.virtual import Lab, peak_memory
 
-from pytest_pipeline.measure.heap import hidden_memory
+from pytest_pipeline.measure.system.heap import hidden_memory
 from pytest_pipeline.model.finding import Reason, Verdict
 from pytest_pipeline.model.plan import Stage
 

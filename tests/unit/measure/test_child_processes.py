@@ -9,8 +9,8 @@ from dataclasses import replace
 import pytest
 from unit.virtual import Lab, speedup
 
-from pytest_pipeline.measure import host
 from pytest_pipeline.measure.machine import Usage
+from pytest_pipeline.measure.system import host
 from pytest_pipeline.model.finding import Reason, Verdict
 from pytest_pipeline.model.plan import Plan, Source
 from pytest_pipeline.model.trace import Trace

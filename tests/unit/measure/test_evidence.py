@@ -16,9 +16,9 @@ from pytest_pipeline.judge.evidence import summarise
 from pytest_pipeline.judge.gate import Errors
 from pytest_pipeline.judge.ladder import LadderGate
 from pytest_pipeline.judge.readings import SpeedupReading
-from pytest_pipeline.measure import pressure
 from pytest_pipeline.measure.machine import Usage
-from pytest_pipeline.measure.pressure import Counters, evidence_between, foreign_wait_s
+from pytest_pipeline.measure.system import pressure
+from pytest_pipeline.measure.system.pressure import Counters, evidence_between, foreign_wait_s
 from pytest_pipeline.model.evidence import Evidence
 from pytest_pipeline.model.finding import Reason, Verdict
 from pytest_pipeline.model.rounds import LatencyBlock

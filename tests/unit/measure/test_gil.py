@@ -8,7 +8,7 @@ import threading
 import numpy as np
 import pytest
 
-from pytest_pipeline.measure import gil
+from pytest_pipeline.measure.system import gil
 from pytest_pipeline.model.ledger import Ledger
 from pytest_pipeline.model.trace import Trace, make_visits
 

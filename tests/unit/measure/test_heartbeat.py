@@ -16,10 +16,10 @@ from unit.virtual import Lab, p99
 
 from pytest_pipeline.judge.gate import Errors
 from pytest_pipeline.judge.latency import LatencyGate
-from pytest_pipeline.measure.excuses import are_foreign, made_late_by
-from pytest_pipeline.measure.heartbeat import has_shared_clock, start_heartbeat
-from pytest_pipeline.measure.helper import HelperProcess, start_helper
+from pytest_pipeline.measure.latency.excuses import are_foreign, made_late_by
 from pytest_pipeline.measure.machine import Usage
+from pytest_pipeline.measure.system.heartbeat import has_shared_clock, start_heartbeat
+from pytest_pipeline.measure.system.helper import HelperProcess, start_helper
 from pytest_pipeline.model.finding import Reason, Verdict
 from pytest_pipeline.model.ledger import Ledger
 from pytest_pipeline.model.plan import Stage
@@ -233,7 +233,7 @@ def test_a_heartbeat_that_was_killed_excuses_nothing_and_raises_nothing():
 @needs_shared_clock
 def test_killing_the_parent_leaves_no_heartbeat_behind():
     code = (
-        "from pytest_pipeline.measure.heartbeat import start_heartbeat\n"
+        "from pytest_pipeline.measure.system.heartbeat import start_heartbeat\n"
         "heartbeat = start_heartbeat(0.003)\n"
         "print(heartbeat.pid, flush=True)\n"
         "input()\n"
@@ -245,7 +245,7 @@ def test_killing_the_parent_leaves_no_heartbeat_behind():
 def test_a_forked_child_that_holds_the_pipe_does_not_keep_the_heartbeat_of_a_dead_parent():
     code = (
         "import os, sys\n"
-        "from pytest_pipeline.measure.heartbeat import start_heartbeat\n"
+        "from pytest_pipeline.measure.system.heartbeat import start_heartbeat\n"
         "heartbeat = start_heartbeat(0.003)\n"
         "if os.fork() == 0:\n"
         "    print(heartbeat.pid, flush=True)\n"

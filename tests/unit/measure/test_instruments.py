@@ -76,7 +76,7 @@ def test_a_stub_in_the_place_of_torch_is_no_torch(stub, monkeypatch):
 
 
 def test_a_package_that_is_imported_and_not_installed_has_no_version(monkeypatch):
-    from pytest_pipeline.measure import host
+    from pytest_pipeline.measure.system import host
 
     monkeypatch.setattr(host, "_PACKAGES", ("pytest", "no_such_package"))
     monkeypatch.setitem(sys.modules, "no_such_package", types.ModuleType("no_such_package"))

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from unit.virtual import Lab
 
-from pytest_pipeline.measure import item_kinds
-from pytest_pipeline.measure.item_kinds import ItemKinds
+from pytest_pipeline.measure.checks import item_kinds
+from pytest_pipeline.measure.checks.item_kinds import ItemKinds
 
 
 @dataclasses.dataclass
@@ -88,7 +88,7 @@ def test_only_so_many_parts_are_looked_at(monkeypatch):
 
 def test_every_process_gives_the_same_mark():
     code = (
-        "from pytest_pipeline.measure.item_kinds import ItemKinds; kinds = ItemKinds();"
+        "from pytest_pipeline.measure.checks.item_kinds import ItemKinds; kinds = ItemKinds();"
         "[kinds.add(each) for each in ({'a', 'bc', 'd'}, {'x': frozenset('abc'), 'y': 1}, object())];"
         "print(kinds.mark)"
     )

@@ -11,8 +11,8 @@ import pytest
 from unit.measure.killed_parent import helper_of_a_killed_parent_ends
 from unit.virtual import Lab, speedup
 
-from pytest_pipeline.measure.load import IdleLoad
-from pytest_pipeline.measure.pressure import Counters
+from pytest_pipeline.measure.system.load import IdleLoad
+from pytest_pipeline.measure.system.pressure import Counters
 from pytest_pipeline.model.finding import Reason, Verdict
 
 BARE_METAL = "flags\t\t: fpu vme sse2"
@@ -156,8 +156,8 @@ def test_real_spinners_run_at_idle_priority_and_none_is_left():
 @needs_idle_priority
 def test_killing_the_parent_leaves_no_spinner_behind():
     code = (
-        "from pytest_pipeline.measure.load import IdleLoad\n"
-        "from pytest_pipeline.measure.pressure import Counters\n"
+        "from pytest_pipeline.measure.system.load import IdleLoad\n"
+        "from pytest_pipeline.measure.system.pressure import Counters\n"
         "load = IdleLoad(lambda: Counters(steal_s=1.0))\n"
         "assert load.start(1) == ''\n"
         "load.spin()\n"

@@ -10,9 +10,9 @@ import threading
 import pytest
 
 from pytest_pipeline.clock import FakeClock
-from pytest_pipeline.measure.footprint import Footprint, _listed_by_kernel, _listed_by_psutil
-from pytest_pipeline.measure.heap import hidden_memory, returning_heap, settle
-from pytest_pipeline.measure.sampler import PERIOD_S, Sampler, Sampling, StopToken
+from pytest_pipeline.measure.system.footprint import Footprint, _listed_by_kernel, _listed_by_psutil
+from pytest_pipeline.measure.system.heap import hidden_memory, returning_heap, settle
+from pytest_pipeline.measure.system.sampler import PERIOD_S, Sampler, Sampling, StopToken
 
 
 class Levels:

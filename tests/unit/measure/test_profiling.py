@@ -10,8 +10,8 @@ import threading
 import pytest
 
 from pytest_pipeline.clock import FakeClock
-from pytest_pipeline.measure.gauges import SystemGauges
-from pytest_pipeline.measure.profiling import MOST_SAMPLES, Profiling, Thinned, _Readings
+from pytest_pipeline.measure.system.gauges import SystemGauges
+from pytest_pipeline.measure.system.profiling import MOST_SAMPLES, Profiling, Thinned, _Readings
 
 
 class Scripted:
@@ -148,7 +148,7 @@ def test_a_sandbox_that_hides_cores_and_memory_breaks_no_measurement(monkeypatch
         raise FileNotFoundError("/proc/stat")
 
     monkeypatch.setattr("psutil.cpu_times", hidden)
-    monkeypatch.setattr("pytest_pipeline.measure.gauges.resident_bytes", hidden)
+    monkeypatch.setattr("pytest_pipeline.measure.system.gauges.resident_bytes", hidden)
     result, used = Profiling(SystemGauges(), FakeClock())(lambda: "outputs", 0.1)
     assert result == "outputs"
     assert used().cores == ()

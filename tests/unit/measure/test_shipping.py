@@ -9,8 +9,8 @@ import numpy as np
 from unit.virtual import Lab
 
 from pytest_pipeline.clock import FakeClock
-from pytest_pipeline.measure import shipping
 from pytest_pipeline.measure.items import make_source
+from pytest_pipeline.measure.untimed import shipping
 from pytest_pipeline.model.plan import make_plan
 
 

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from pytest_pipeline.measure.equality import compare_outputs
-from pytest_pipeline.measure.sameness import Mismatch
+from pytest_pipeline.measure.checks.equality import compare_outputs
+from pytest_pipeline.measure.checks.sameness import Mismatch
 from pytest_pipeline.model.plan import Close
 
 torch = pytest.importorskip("torch")

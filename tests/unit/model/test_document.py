@@ -18,7 +18,7 @@ from pytest_pipeline.model.document import _block, _timeline, make_document, to_
 from pytest_pipeline.model.plan import Source, Stage, make_plan
 from pytest_pipeline.model.rounds import LatencyBlock
 from pytest_pipeline.model.units import parse_seconds, parse_share, show_seconds
-from pytest_pipeline.report.curve import latency_curves, nearest_rank
+from pytest_pipeline.report.charts.curve import latency_curves, nearest_rank
 from pytest_pipeline.testing import VirtualExecutor
 
 

@@ -1,0 +1,1 @@
+"""Whether outputs are those of the baseline, and items as they were."""

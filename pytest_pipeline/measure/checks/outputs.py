@@ -1,0 +1,83 @@
+"""Are the outputs of every execution those of the baseline? Item by item, whatever failed meanwhile."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pytest_pipeline.measure.checks.digest import digest
+from pytest_pipeline.measure.checks.equality import Check, compare_outputs
+from pytest_pipeline.measure.checks.sameness import Mismatch
+from pytest_pipeline.model.trace import Trace
+
+
+class OutputCheck:
+    """Compares every execution's outputs with the baseline's.
+
+    In full the first time per arm, then by digest; a digest that differs is confirmed in full,
+    because pickles of equal values may differ.
+
+    While errors are collected an item is compared whenever it came out in both arms: a flaky
+    service fails at other items each time. What to expect of an item is what the baseline gave the
+    first time it came out there, in its first execution or a later one.
+    """
+
+    def __init__(self, check: Check) -> None:
+        self._check = check
+        self._baseline: str | None = None
+        self._num_items = 0
+        self._expected: dict[int, Any] = {}
+        self._seen: dict[str, bytes | None] = {}
+
+    def verify(self, arm: str, trace: Trace) -> None:
+        """Raise `Mismatch` when outputs are not what the baseline gave for the same items.
+
+        The first arm that comes here is the baseline.
+        """
+        if self._baseline is None:
+            self._baseline, self._num_items = arm, _ended(trace)
+        if arm == self._baseline:
+            self._learn(trace)
+        if self._check is None:
+            self._require_all(trace)
+            return
+        mark = digest((trace.failed_items, trace.outputs))
+        if mark is not None and self._seen.get(arm) == mark:
+            return
+        self._compare(trace, self._check)
+        self._seen[arm] = mark
+
+    def _learn(self, trace: Trace) -> None:
+        known = len(self._expected)
+        if known == self._num_items:
+            return
+        for item, output in _by_item(trace):
+            self._expected.setdefault(item, output)
+        if len(self._expected) > known:
+            self._seen.clear()  # what was compared so far was compared without these items
+
+    def _require_all(self, trace: Trace) -> None:
+        """Whatever is compared: an arm with fewer outputs did less work."""
+        if _ended(trace) != self._num_items:
+            raise Mismatch(f"{_ended(trace)} outputs instead of {self._num_items}")
+
+    def _compare(self, trace: Trace, check: Check) -> None:
+        self._require_all(trace)
+        both = [(item, output) for item, output in _by_item(trace) if item in self._expected]
+        compare_outputs(
+            [self._expected[item] for item, _ in both],
+            [output for _, output in both],
+            check,
+            items=[item for item, _ in both],
+        )
+
+
+def _ended(trace: Trace) -> int:
+    """Return how many items came out or failed."""
+    return len(trace.outputs) + len(trace.failed_items)
+
+
+def _by_item(trace: Trace) -> list[tuple[int, Any]]:
+    """Return the outputs with the index of their item."""
+    failed = set(trace.failed_items)
+    came_out = (item for item in range(_ended(trace)) if item not in failed)
+    return list(zip(came_out, trace.outputs, strict=True))

@@ -1,0 +1,1 @@
+"""What the operating system tells, and what runs beside the measurement to learn more."""

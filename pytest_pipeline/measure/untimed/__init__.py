@@ -1,0 +1,1 @@
+"""Executions that are never timed: outputs, failures, memory, costs."""

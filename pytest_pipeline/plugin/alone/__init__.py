@@ -1,0 +1,1 @@
+"""A measuring test has the machine to itself, whatever runs beside it."""

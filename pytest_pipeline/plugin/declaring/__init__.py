@@ -1,0 +1,1 @@
+"""What a test declares: its markers, checked while pytest collects."""

@@ -1,0 +1,1 @@
+"""The end of the session: the document and what is written from it."""
