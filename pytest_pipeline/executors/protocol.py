@@ -19,6 +19,8 @@
    items that cannot travel still end the execution.
 10. An executor knows nothing of batches: a plan with batched stages reaches it as one whose items are chunks of
    whole batches (`batches.open_plan`, `Plan.items_each`). What it bounds and numbers are then chunks.
+11. Worker processes that `multiprocessing` starts have names that begin with `WORKER_PROCESS`: the CPU time of others,
+   a server that the tests started among them, is never taken for an arm's work.
 """
 
 from __future__ import annotations
@@ -28,6 +30,9 @@ from typing import Protocol, runtime_checkable
 from pytest_pipeline.model.device import DeviceDiagnosis
 from pytest_pipeline.model.plan import Plan, Source
 from pytest_pipeline.model.trace import Trace
+
+WORKER_PROCESS = "pipeline-worker-"
+"""What the name of a worker process begins with."""
 
 
 class Running(Protocol):

@@ -53,6 +53,8 @@ class Usage:
     """Whether the machine's counters may hide who takes our cores (A9.2)."""
     children_cpu_s: float = 0.0
     """The part of `own_cpu_s` that its children used, living and ended."""
+    workers_cpu_s: float = 0.0
+    """The part of `children_cpu_s` that the arms' living worker processes used."""
     sees_others: bool = False
     """Whether `machine_cpu_s` shows everybody who takes our cores: a hypervisor or container may hide some."""
 
@@ -145,6 +147,7 @@ class RealMachine:
             counters=read_counters(),
             in_container=self._in_container,
             children_cpu_s=children_cpu_s,
+            workers_cpu_s=host.workers_cpu_s(),
             sees_others=self._sees_others,
         )
 

@@ -110,13 +110,14 @@ class UsageWatch:
     def _others_s(self) -> float | None:
         """CPU seconds of everybody else, steal included; None where the counters may hide some.
 
-        Child processes are others here: a server that a test started keeps a core busy like any neighbour.
+        So are child processes that are no workers: a server that a test started keeps a core busy like any neighbour.
         """
         before, after = self._before, self._after
         if not after.sees_others or before.machine_cpu_s is None or after.machine_cpu_s is None:
             return None
         everybody_s = after.machine_cpu_s - before.machine_cpu_s
-        own_s = self.own_cpu_s - (after.children_cpu_s - before.children_cpu_s)
+        workers_s = after.workers_cpu_s - before.workers_cpu_s
+        own_s = self.own_cpu_s - (after.children_cpu_s - before.children_cpu_s) + workers_s
         return everybody_s - own_s if everybody_s >= LEAST_COUNTED * own_s else None
 
 

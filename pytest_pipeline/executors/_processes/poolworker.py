@@ -24,6 +24,7 @@ from pytest_pipeline.executors._processes.frames import Frame
 from pytest_pipeline.executors._processes.guards import STACK_SIGNAL
 from pytest_pipeline.executors._processes.records import Roster, Setup
 from pytest_pipeline.executors._processes.slots import IS_SUPPORTED, Room, SlotReader, SlotWriter
+from pytest_pipeline.executors.protocol import WORKER_PROCESS
 
 if TYPE_CHECKING:
     from multiprocessing.process import BaseProcess
@@ -92,7 +93,7 @@ class PoolWorker:
                 self.process: BaseProcess = context.Process(
                     target=main,
                     args=(theirs, stacks_end, setup),
-                    name=f"pipeline-worker-{self.slot}",
+                    name=f"{WORKER_PROCESS}{self.slot}",
                 )
                 _require_descriptors()
                 with _nameless_main():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import multiprocessing
 import os
 import platform
 import sys
@@ -12,6 +13,7 @@ from pathlib import Path
 import psutil
 
 from pytest_pipeline.cores import allowed_cores, cpu_quota, usable_cores
+from pytest_pipeline.executors.protocol import WORKER_PROCESS
 from pytest_pipeline.measure.system.pressure import cpu_ticks, family
 from pytest_pipeline.model.environment import Environment
 
@@ -46,6 +48,17 @@ def children_cpu_s() -> float:
             total += used.user + used.system
             # Only POSIX counts them: elsewhere the fields are missing or 0.
             total += getattr(used, "children_user", 0.0) + getattr(used, "children_system", 0.0)
+    return total
+
+
+def workers_cpu_s() -> float:
+    """Return CPU seconds of this process's living worker processes: executors' own, not those that they started."""
+    total = 0.0
+    for child in multiprocessing.active_children():
+        if child.name.startswith(WORKER_PROCESS):
+            with contextlib.suppress(psutil.Error):
+                used = psutil.Process(child.pid).cpu_times()
+                total += used.user + used.system
     return total
 
 

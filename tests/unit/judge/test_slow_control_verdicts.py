@@ -76,6 +76,16 @@ def test_a_server_that_the_tests_started_is_a_neighbour_although_it_is_our_child
     assert (finding.verdict, finding.reason) == BUSY
 
 
+def test_worker_processes_are_nobody_else():
+    def usage(now_s: float) -> Usage:
+        return Usage(
+            2 * now_s, 2 * now_s, 0, children_cpu_s=now_s, workers_cpu_s=now_s, sees_others=True
+        )
+
+    finding = verdict_of(Lab(cpu_share=1.0, neighbour=slow_control, usage=usage), REGRESSION)
+    assert finding.verdict is Verdict.MISSED
+
+
 def spells(seed: int, on_s: tuple[float, float], off_s: tuple[float, float]) -> Factor:
     """A neighbour that is there (1.0) and not there (0.0) in turn, from the second second on."""
     draws = random.Random(seed)

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import time
 from dataclasses import replace
 
 import pytest
 from unit.virtual import Lab, speedup
 
+from pytest_pipeline import Processes
+from pytest_pipeline.measure.items import make_source
 from pytest_pipeline.measure.machine import Usage
 from pytest_pipeline.measure.system import host
 from pytest_pipeline.model.finding import Reason, Verdict
-from pytest_pipeline.model.plan import Plan, Source
+from pytest_pipeline.model.plan import Plan, Source, make_plan
 from pytest_pipeline.model.trace import Trace
 from pytest_pipeline.testing import VirtualExecutor, VirtualRunning
 
@@ -70,3 +73,30 @@ def test_programs_that_a_living_worker_process_ran_are_ours():
         used_s = host.children_cpu_s() - before_s
         worker.stdin.write(b"\n")
     assert used_s >= 0.15
+
+
+def burn(seconds: float) -> float:
+    end_s = time.process_time() + seconds
+    while time.process_time() < end_s:
+        pass
+    return seconds
+
+
+def run_program(seconds: float) -> float:
+    subprocess.run(
+        [sys.executable, "-c", WORKER], input=b"\n", stdout=subprocess.DEVNULL, check=True
+    )
+    return seconds
+
+
+@pytest.mark.parametrize(("stage", "are_workers"), [(burn, True), (run_program, False)])
+def test_the_time_of_worker_processes_is_told_from_that_of_what_they_started(stage, are_workers):
+    running = Processes(workers=1).open(make_plan([stage]))
+    try:
+        before_s = host.workers_cpu_s()
+        running.run(make_source([0.3]))
+        used_s = host.workers_cpu_s() - before_s
+    finally:
+        running.close()
+    assert (used_s >= 0.2) is are_workers
+    assert host.workers_cpu_s() == 0.0
