@@ -187,6 +187,7 @@ def _declared(executor: object) -> str:
 
 
 def _wrong_finding(wrong: Wrong, baseline: str) -> Finding:
+    begins = f"; {wrong.begins}" if wrong.begins else ""
     if wrong.kind == "items":
         return without_rounds(
             None, wrong.executor, Verdict.INVALID, Reason.ITEMS_MODIFIED, wrong.text
@@ -199,9 +200,9 @@ def _wrong_finding(wrong: Wrong, baseline: str) -> Finding:
             Reason.OUTPUTS_DIFFER,
             f"wrong result under {wrong.executor}: {wrong.text}",
         ),
-        cause=f"{baseline} and {wrong.executor} ran the same functions on the same items"
+        cause=f"{baseline} and {wrong.executor} ran the same functions on the same items{begins}"
         if wrong.executor != baseline
-        else f"{baseline} ran the same functions on the same items twice and gave other outputs",
+        else f"{baseline} ran the same functions on the same items twice and gave other outputs{begins}",
         next_step="look for state that stages share, an order they rely on, or declare check=Close(...)"
         if wrong.executor != baseline
         else "seed what is random in the stages, and let setup= put back what they keep between executions",

@@ -58,7 +58,7 @@ class Lane:
         self.diagnoses: tuple[DeviceDiagnosis, ...] = ()
         self._plan = plan
         self._around = around
-        self._check = check
+        self.check = check
         self._collects = collects
         self._running: Running | None = None
 
@@ -78,6 +78,13 @@ class Lane:
         if self._running is not None:
             running, self._running = self._running, None
             running.close()
+
+    def up_to(self, stages: int, check: OutputCheck) -> Lane:
+        """Return a lane of the same arm for the first `stages` stages alone; `check` compares their outputs."""
+        plan = replace(
+            self._plan, stages=self._plan.stages[:stages], names=self._plan.names[:stages]
+        )
+        return Lane(self.executor, plan, self._around, check, collects=self._collects)
 
     @property
     def abandoned(self) -> tuple[str, ...]:
@@ -153,7 +160,7 @@ class Lane:
     def _check_outputs(self, trace: Trace) -> None:
         self.failures.add(trace)
         try:
-            self._check.verify(self.name, trace)
+            self.check.verify(self.name, trace)
         except AssertionError:
             self.has_mismatch = True
             raise

@@ -18,6 +18,7 @@ from pytest_pipeline.measure.trial import Measured, Trial, Wrong, largest_speedu
 from pytest_pipeline.measure.untimed.failures import ErrorPhase
 from pytest_pipeline.measure.untimed.first_executions import run_first_executions
 from pytest_pipeline.measure.untimed.half_batches import sample_half_batches
+from pytest_pipeline.measure.untimed.locating import locate_all
 from pytest_pipeline.measure.untimed.memory import MemoryPhase
 from pytest_pipeline.measure.untimed.resources import ResourcePhase
 from pytest_pipeline.measure.untimed.shipping import sample_shipping
@@ -44,6 +45,7 @@ def measure(trial: Trial, measured: Measured, *, once: bool = False) -> None:
         run_first_executions(trial, measured)
     finally:
         _keep_profiles(trial, measured)
+    locate_all(trial, measured)
     if once or measured.wrong or measured.abandoned:
         return
     with quiet_instruments() as instruments:
@@ -55,10 +57,12 @@ def measure(trial: Trial, measured: Measured, *, once: bool = False) -> None:
         try:
             _all_phases(trial, measured, monitor)
         except Mismatch as difference:
-            measured.wrong.append(Wrong(_culprit(trial), "outputs", str(difference)))
+            wrong = Wrong(_culprit(trial), "outputs", str(difference), difference.item)
+            measured.wrong.append(wrong)
         finally:
             measured.reference = monitor.reference
             _keep_profiles(trial, measured)
+    locate_all(trial, measured)
 
 
 def _renew_workers(trial: Trial) -> None:

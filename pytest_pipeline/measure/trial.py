@@ -122,6 +122,10 @@ class Wrong:
     """`outputs` or `items`."""
     text: str
     """The whole sentence."""
+    item: int | None = None
+    """The first item whose output differs, where that is known."""
+    begins: str = ""
+    """At which stage outputs begin to differ, in words; empty where that could not be told."""
 
 
 @dataclass(slots=True)

@@ -21,7 +21,7 @@ import pytest_pipeline.report
 # Nested in-process runs restore sys.modules: numpy cannot be imported twice, and everything else
 # would be read again in every test. So it is all here before they start.
 for package in (pytest_pipeline.plugin, pytest_pipeline.report):
-    for found in pkgutil.iter_modules(package.__path__, f"{package.__name__}."):
+    for found in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
         if found.name.endswith(".windows_locks") and sys.platform != "win32":
             continue
         importlib.import_module(found.name)

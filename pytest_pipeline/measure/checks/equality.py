@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from pytest_pipeline.errors import UsageError
-from pytest_pipeline.measure.checks.sameness import Mismatch, is_equal
+from pytest_pipeline.measure.checks.sameness import Mismatch, is_equal, no_equality
 from pytest_pipeline.measure.checks.tolerance import ByDtype, for_array, for_tensor, usual
 from pytest_pipeline.model.plan import Close
 
@@ -53,7 +53,8 @@ def compare_outputs(
         try:
             _compare_one(want, got, check)
         except AssertionError as difference:
-            raise Mismatch(f"output {index} differs: {_first_line(difference)}") from difference
+            text = f"output {index} differs: {_first_line(difference)}"
+            raise Mismatch(text, item=index) from difference
 
 
 def _compare_one(want: Any, got: Any, check: Check) -> None:
@@ -82,7 +83,8 @@ def _compare(want: Any, got: Any, close: Close | None, path: str) -> None:
         for name in (each.name for each in dataclasses.fields(want) if each.compare):
             _compare(getattr(want, name), getattr(got, name), close, f"{path}.{name}")
     elif not is_equal(want, got):
-        raise Mismatch(f"{_at(path)}expected {_short(want)}, got {_short(got)}")
+        hint = no_equality(want, got)
+        raise Mismatch(f"{_at(path)}expected {_short(want)}, got {_short(got)}{hint}")
 
 
 def _compare_numbers(want: Any, got: Any, close: Close | None, path: str) -> None:

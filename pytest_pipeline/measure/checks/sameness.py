@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from enum import Enum
 from typing import Any
 
 
 class Mismatch(AssertionError):  # noqa: N818 - it is a finding, not an error
     """Two values differ; the text says where and how, both values shortened."""
+
+    def __init__(self, text: str, *, item: int | None = None) -> None:
+        super().__init__(text)
+        self.item = item
+        """Index of the item whose output differs, where that is known."""
 
 
 def is_equal(want: Any, got: Any) -> bool:
@@ -20,6 +26,19 @@ def is_equal(want: Any, got: Any) -> bool:
     if not same and type(want) is not type(got) and hasattr(want, "__dict__"):
         return bool(vars(want) == vars(got))
     return same
+
+
+def no_equality(want: Any, got: Any) -> str:
+    """Return what to do where two objects differ only because their class cannot say when they are equal; or nothing."""
+    kind = type(want)
+    is_a_value = not (isinstance(want, Enum | type) or callable(want))
+    says_when = any("__eq__" in vars(each) for each in kind.__mro__[:-1])
+    if kind is not type(got) or says_when or not is_a_value:
+        return ""
+    return (
+        f"; {kind.__qualname__} has no __eq__, so that no two of them are equal: "
+        "define one (a dataclass has it), or pass check=, a function of the expected and the actual output"
+    )
 
 
 def _equals(want: Any, got: Any, problem: Exception) -> bool:

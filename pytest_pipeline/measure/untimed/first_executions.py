@@ -19,7 +19,7 @@ def run_first_executions(trial: Trial, measured: Measured) -> None:
         try:
             trace = lane.first_execution(trial.source)
         except Mismatch as difference:
-            measured.wrong.append(Wrong(lane.name, "outputs", str(difference)))
+            measured.wrong.append(Wrong(lane.name, "outputs", str(difference), difference.item))
             continue
         lane.keep_profile(trace)
         measured.first_service_s[lane.name] = median_services_s(trace)

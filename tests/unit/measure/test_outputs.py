@@ -183,3 +183,25 @@ def test_outputs_that_cannot_be_compared_say_so_and_what_to_pass():
     assert finding.reason is Reason.OUTPUTS_DIFFER
     assert "outputs of type Table cannot be compared with ==" in finding.text
     assert "pass check=" in finding.text
+
+
+class Reading:
+    """A class of a user that says nothing about equality."""
+
+    def __init__(self, value: float) -> None:
+        self.value = value
+
+
+def test_outputs_of_a_class_without_equality_say_what_to_define_or_to_pass():
+    lab = Lab()
+    (finding,) = lab.compare([Stage(Reading, name="read")]).findings
+    assert "Reading has no __eq__" in finding.headline
+    assert "pass check=" in finding.headline
+
+
+@pytest.mark.parametrize("values", [(Reason.BUSY, Reason.TRACED), (int, float), (len, sum)])
+def test_values_that_are_one_of_a_kind_really_differ(values):
+    lab = Lab()
+    stages = [Stage(lambda _: values[lab.machine.running == "threads"], name="choose")]
+    (finding,) = lab.compare(stages).findings
+    assert "no __eq__" not in finding.headline
