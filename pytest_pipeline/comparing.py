@@ -87,8 +87,8 @@ def compare(
 
     `stages` are callables or `Stage`s; `items` a list, or a callable returning a fresh iterator;
     `executors` names or configured executors (default: threads); `check` says what equal outputs are;
-    with `arrivals` (items per second) latencies are taken in open loop; `setup` and `teardown` run
-    untimed around every execution; `timeout` seconds per execution;
+    with `arrivals` (items per second) the items of requirements on the p99 latency come at that rate, and
+    nothing else changes; `setup` and `teardown` run untimed around every execution; `timeout` seconds per execution;
     `budget_s` seconds of measuring (soft, see `measure.budget`); `max_rounds` clean rounds;
     `mode` is "measure", or "off" to run each arm once and compare outputs only; `company` says why
     others may be measured at the same time (then a gate may be met, never missed); `run_number` counts

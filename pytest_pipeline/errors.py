@@ -70,7 +70,7 @@ class WorkerDiedError(PipelineError):
 
 
 class ShippingError(PipelineError):
-    """A stage or an item cannot be sent to worker processes; raised before any worker starts."""
+    """A stage or an item cannot be sent to worker processes; for a stage before any worker starts, for an item during the run."""
 
     slug = "cannot-ship"
 
@@ -88,7 +88,7 @@ class HistoryError(PipelineError):
 
 
 class PipelineRegression(AssertionError):  # noqa: N818 - the public contract names it so
-    """A requirement was missed, or the run was invalid. The message is the four-line failure text.
+    """A requirement was missed, or the run was invalid. The message is the failure text.
 
     Subclasses `AssertionError`, so that `pytest.raises` and `xfail(raises=PipelineRegression)`
     can name it.

@@ -59,7 +59,7 @@ def _rival(checkup: Checkup) -> Iterator[Outlook]:
 def _traced(checkup: Checkup) -> Iterator[Outlook]:
     if checkup.traced:
         yield Outlook(
-            "every gate: inconclusive(traced)",
+            "every gate that reads a clock: inconclusive(traced)",
             f"{checkup.traced} is on and cannot be stopped while measuring",
             "run the gated tests without it",
         )

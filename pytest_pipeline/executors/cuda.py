@@ -50,6 +50,8 @@ class Cuda:
 
     `devices=["cpu:0"]` (`"cpu:1"`, ...) runs the same scheduler on the CPU, for tests of plans where
     there is no device: the same results, no measurement.
+
+    Raises `UsageError` for devices that are no list of names, counts below 1, and `graphs` together with `batch_bytes`.
     """
 
     def __init__(

@@ -64,7 +64,10 @@ class Bottleneck:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Arm:
-    """One executor in the comparison. Values are medians over clean rounds; None where nothing was timed."""
+    """One executor in the comparison. Values are medians over clean rounds (over all measured ones where none is clean).
+
+    Where no round ran, as with `--pipeline-off`, they are those of the profiled execution, without `speedup` and `efficiency`.
+    """
 
     executor: str
     """The arm's name."""
@@ -128,9 +131,9 @@ class Comparison:
     outputs: list[Any]
     """The baseline's outputs in input order."""
     findings: tuple[Finding, ...]
-    """One per requirement and arm."""
+    """One per requirement and arm, one alone for a `best` gate; for an invalid run those that say why."""
     best: tuple[str, ...] = ()
-    """The fastest arm, or several when a paired comparison cannot tell them apart."""
+    """The fastest arm, or several when a paired comparison cannot tell them apart; empty without a clean round."""
     rounds: tuple[Round, ...] = ()
     """All rounds, disturbed and warm-up ones included."""
     blocks: tuple[LatencyBlock, ...] = ()

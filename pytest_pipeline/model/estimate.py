@@ -17,7 +17,7 @@ class Estimate:
     unit: str
     """`x`, `s`, `1/s`, `share` (0-1), `items`, `B` or empty."""
     value: float
-    """Median over clean rounds (or the sample quantile, for latencies), in `unit`."""
+    """Median over clean rounds, in `unit`; sample quantile of latencies, failed / items, largest memory reading, median overlap."""
     lower: float | None
     """Lower end, in `unit`; None while the sequence is still unbounded (fewer than 7 rounds at 95 %)."""
     upper: float | None
@@ -27,7 +27,7 @@ class Estimate:
     count: int
     """Rounds or samples behind it."""
     best: float | None = None
-    """Ratio of minima over all rounds: what the code did in its best moment."""
+    """What the code did in its best moment, for a speedup the ratio of minima; None for latencies and cold starts."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -90,7 +90,7 @@ class Finding:
 
     @property
     def text(self) -> str:
-        """The failure text: headline, cause, next step, each on a line."""
+        """The failure text: headline, cause, evidence, next step, each on a line of its own."""
         lines = [self.headline]
         if self.cause:
             lines.append(f"  {self.cause}")

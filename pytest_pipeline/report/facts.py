@@ -18,7 +18,7 @@ NARROW = "Cores that slow each other down"
 
 METHOD = (
     "Every executor runs the same stage functions on the same items; outputs are compared before any time is looked at.",
-    "A round runs baseline and candidates next to each other, in sub-pairs of random order, with a fixed control kernel before and after. The control alone says whether a round is clean; the measured times have no say in that.",
+    "A round runs baseline and candidates next to each other, in sub-pairs of random order, with a fixed control kernel before and after. The control and the system's counters say whether a round is clean; the measured times have no say in that.",
     "Only clean rounds count. A missed gate needs every look at the evidence to stay below one chance in a thousand (an anytime-valid test), a streak, and a confirmation with freshly started workers. What cannot be told is inconclusive, never green.",
     "Intervals are confidence sequences of the median: they hold at every look, so stopping early is allowed. Below seven rounds they are still open.",
     "The ledgers and the timeline come from one profiled execution apart from the timed rounds. Of more than a million visits it keeps those of a seeded sample of whole items; counts and the worker ledger stay exact.",
@@ -58,7 +58,7 @@ GLOSSARY = (
     ("first result", "seconds from the first item's entry to the first output"),
     ("error rate", "failed items / items, over every execution of an arm"),
     ("peak memory", "largest increase of the memory of parent and children over one execution"),
-    ("clean round", "a round in which the control kernel ran as fast as on the idle machine"),
+    ("clean round", "a round in which the control kernel stayed near its reference, or nobody else took a core"),
     (
         "control kernel",
         "fixed work of the plugin itself, run around every round to watch the machine",

@@ -30,7 +30,7 @@ def render(document: Json) -> str:
         lines += [warning + escape(noise.text), ""]
     rows = _rows(document)
     if not rows:
-        return "\n".join([*lines, "No performance test ran in this session.", ""])
+        return "\n".join([*lines, "No measuring test ran in this session.", ""])
     lines += [
         "| verdict | test | executor | observed | interval | limit |",
         "|---|---|---|--:|--:|--:|",

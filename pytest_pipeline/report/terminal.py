@@ -43,7 +43,7 @@ class _Row:
 def summary_lines(document: Json, *, width: int = 100) -> list[Line]:
     """Return the lines of the terminal summary, each at most `width` wide, with the closing count last.
 
-    Empty when the session had no performance test.
+    Empty when the session had no measuring test.
     """
     if not document["tests"]:
         return []

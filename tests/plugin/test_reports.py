@@ -119,7 +119,7 @@ def test_a_session_without_performance_tests_prints_and_writes_nothing(run_both,
     result.assert_outcomes(passed=1)
     assert "pipeline" not in "\n".join(result.outlines).replace("pytest_pipeline", "")
     asked = run_both(ORDINARY, "--pipeline-report=out.html")
-    asked.stdout.fnmatch_lines(["pipeline: no performance test ran, no report was written"])
+    asked.stdout.fnmatch_lines(["pipeline: no measuring test ran, no report was written"])
     assert not (pytester.path / "out.html").exists()
 
 

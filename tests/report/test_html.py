@@ -171,7 +171,7 @@ def test_a_superseded_attempt_is_marked_in_the_table_and_does_not_open_what_fail
 
 def test_a_session_without_performance_tests_says_so():
     text = pages.body_text(pages.parse(html.render(documents.document())))
-    assert "No performance test ran in this session: nothing was measured." in text
+    assert "No measuring test ran in this session: nothing was measured." in text
 
 
 def test_missing_context_and_environment_are_left_out():

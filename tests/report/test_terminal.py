@@ -151,4 +151,4 @@ def test_markdown_fits_a_comment_and_says_what_it_left_out():
 
 
 def test_markdown_of_nothing():
-    assert "No performance test ran" in markdown.render(documents.document())
+    assert "No measuring test ran" in markdown.render(documents.document())

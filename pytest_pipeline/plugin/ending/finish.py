@@ -32,7 +32,7 @@ def finish(session: pytest.Session) -> None:
     settings = settings_of(config)
     if not results.tests:
         if any((settings.report, settings.json, settings.markdown, settings.trace)):
-            results.notices.append("no performance test ran, no report was written")
+            results.notices.append("no measuring test ran, no report was written")
         return
     results.document = _document(config, results)
     add_history(config, results, results.document)

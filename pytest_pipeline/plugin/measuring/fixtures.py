@@ -55,8 +55,9 @@ class PipelineFixture:
         `stages` are functions or `Stage`s; `items` is a list, or a callable that makes a fresh iterator
         for every execution. `executors` are names or configured executors (default: those of the marker
         or option, else threads). `check` says what equal outputs are: `"equal"`, `"close"`, a `Close`, a
-        callable `(expected, actual)` that raises, or None. With `arrivals` latencies are taken in open
-        loop. `setup` and `teardown` run untimed around every execution; `timeout` is in seconds and ends one.
+        callable `(expected, actual)` that raises, or None. With `arrivals` the items
+        of `p99_latency` gates come at that rate (open loop); without such a gate it changes nothing. `setup` and
+        `teardown` run untimed around every execution; `timeout` is in seconds and ends one.
 
         The markers of the test become requirements of this run unless `gates=False`; their verdict
         fails or skips the test after its body, so that ordinary asserts still run. The result can

@@ -66,7 +66,7 @@ class Page:
     lead: str
     """Heading above the cards."""
     empty: str
-    """Said instead of cards when the session had no performance test."""
+    """Said instead of cards when the session had no measuring test."""
     cards: tuple[Card, ...]
     """Tests that did not pass, most urgent first."""
     passing: tuple[Card, ...]
@@ -117,7 +117,7 @@ def make_page(document: Json, *, all_charts: bool = False) -> Page:
         lead=_lead([card for card in open_cards if card.anchor in finals]),
         empty=""
         if document["tests"]
-        else "No performance test ran in this session: nothing was measured.",
+        else "No measuring test ran in this session: nothing was measured.",
         cards=tuple(open_cards),
         passing=tuple(closed_cards),
         groups=group_rows(rows),
