@@ -9,7 +9,7 @@ from pytest_pipeline.assembling.advising import Adviser
 from pytest_pipeline.assembling.arms import ArmMaker
 from pytest_pipeline.assembling.ending import finding_of
 from pytest_pipeline.explain.caches import cache_warnings
-from pytest_pipeline.explain.remedies import REMEDIES
+from pytest_pipeline.explain.remedies import remedy
 from pytest_pipeline.judge.conclude import conclude, without_rounds
 from pytest_pipeline.judge.estimates import fastest_arms
 from pytest_pipeline.judge.gate import Gate
@@ -143,8 +143,10 @@ class Assembly:
         if finding.verdict is Verdict.MET or finding.reason is Reason.UNREACHABLE:
             return finding
         advice = adviser.advise(gate)
-        step = REMEDIES.get(finding.reason, advice.next_step)
-        return replace(finding, cause=advice.cause, next_step=step)
+        step = remedy(finding.reason, is_hung=bool(around.abandoned), is_sinking=around.is_sinking)
+        return replace(
+            finding, cause=advice.cause, next_step=advice.next_step if step is None else step
+        )
 
     def _leaning(self, gate: Gate, reason: Reason) -> tuple[str, ...]:
         """Return what more rounds would do for a gate that is near its limit."""

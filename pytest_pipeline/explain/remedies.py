@@ -12,3 +12,18 @@ REMEDIES = {
     Reason.TRACED: "run the tests with a gate once more without that tool",
 }
 """What to do where a gate stayed open for one of these reasons; other workers or queues would not help there."""
+
+_HUNG = "end what that stage waits for: give it a timeout of its own; every gate of this process stays open until then"
+_SINKING = "gate a speedup, out of which the clock of the cores divides, or fix that clock"
+
+
+def remedy(reason: Reason, *, is_hung: bool, is_sinking: bool) -> str | None:
+    """Return what to do where a gate stayed open for `reason`; None where the plan itself may be changed.
+
+    `is_hung`: a hung thread keeps it open; `is_sinking`: the cores are slow although nobody else uses them.
+    """
+    if reason is Reason.BUSY and is_hung:
+        return _HUNG
+    if reason is Reason.BUSY and is_sinking:
+        return _SINKING
+    return REMEDIES.get(reason)

@@ -77,14 +77,28 @@ class Capacity:
 
     @property
     def mistrust(self) -> str:
-        """Why the control kernel cannot tell clean rounds here, or an empty string when it can."""
-        return "" if self.is_waiting_plan else why_no_reference(self.reference)
+        """Why the control kernel cannot tell clean rounds here, or an empty string when it can.
+
+        A plan that waits needs few cores, but has its times only where it need not wait for one.
+        """
+        if self.is_waiting_plan and self.reference.slowdown <= VALID_SLOWDOWN:
+            return ""
+        return why_no_reference(self.reference)
+
+    @property
+    def crowd(self) -> str:
+        """Why every core is shared: the baseline alone on one is slowed more than many threads, and no ratio means anything.
+
+        Empty when they are not, however little the machine gives.
+        """
+        most = WAITING_FACTOR if self.is_waiting_plan else VALID_SLOWDOWN
+        return why_no_reference(self.reference) if self.reference.slowdown > most else ""
 
     @property
     def shortfall(self) -> str:
         """Why this host cannot decide a gate on a speedup, or an empty string when it can."""
         if self.is_waiting_plan:
-            return ""
+            return self.crowd
         if self.mistrust:
             return self.mistrust
         reference = self.reference

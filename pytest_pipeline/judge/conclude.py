@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from pytest_pipeline.judge.evidence import NOBODY_ELSE
 from pytest_pipeline.judge.gate import Gate, Status
 from pytest_pipeline.model.estimate import Estimate
 from pytest_pipeline.model.finding import Finding, Reason, Verdict
@@ -43,6 +44,11 @@ class Circumstances:
     unreachable: str = ""
     """Why this plan can never meet the requirement, with the number needed; empty when it can."""
 
+    @property
+    def is_sinking(self) -> bool:
+        """Whether the cores are slow although nobody else takes one, and nothing else keeps the gate open."""
+        return self.disturbance == NOBODY_ELSE and not (self.mistrust or self.unconfirmed)
+
 
 def conclude(gate: Gate, estimate: Estimate | None, around: Circumstances) -> Finding:
     """Return the finding of `gate` after its last round."""
@@ -77,8 +83,8 @@ def _timed(gate: Gate, around: Circumstances) -> tuple[Verdict, Reason]:
         return Verdict.INCONCLUSIVE, Reason.NOT_EXCLUSIVE
     if gate.status is Status.MISSED and not (around.shortfall or around.mistrust):
         return Verdict.MISSED, Reason.NONE
-    # A host that cannot give it, or a tracer, is why the rounds are long: no budget would help there.
-    if around.budget_short and not (around.traced or around.shortfall):
+    # A host that cannot give it, a crowd or a tracer is why the rounds are long: no budget would help there.
+    if around.budget_short and not (around.traced or around.shortfall or around.mistrust):
         needs_samples = gate.requirement.quantity is Quantity.P99_LATENCY
         return Verdict.INVALID, Reason.SAMPLES if needs_samples else Reason.BUDGET
     return _undecided(gate, around)
@@ -207,6 +213,12 @@ def _busy(gate: Gate, around: Circumstances) -> str:
         first = f"the first {_noun(gate)} missed the limit, but {around.unconfirmed}"
         return _with_seen(first, around)
     seen = gate.clean + gate.dirty
+    if around.is_sinking:
+        return _with_seen(
+            f"in {gate.dirty} of {seen} {_noun(gate)} the control kernel was slow although nobody else took a core: "
+            "the cores' clock sinks, or threads were put on one core",
+            around,
+        )
     what = f" ({around.disturbance})" if around.disturbance else ""
     return _with_seen(
         f"{gate.dirty} of {seen} {_noun(gate)} were disturbed from outside{what}", around

@@ -49,6 +49,9 @@ _SHARES: tuple[tuple[str, Callable[[Evidence], float | None]], ...] = (
 _BY_QUOTA = ("throttled", "quota")
 """Kinds of disturbance that the CPU quota makes."""
 
+NOBODY_ELSE = "slow with nobody else there"
+"""Kind of disturbance of rounds that are clean for ratios all the same."""
+
 _ALWAYS_SAID = 3
 """Leading shares that are said even when they are zero: "steal 0 %" rules a cause out."""
 

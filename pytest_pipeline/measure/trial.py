@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
 from pytest_pipeline.judge.conclude import Circumstances
@@ -205,9 +205,22 @@ class Measured:
             unreachable=self.unreachable.get(id(gate), ""),
         )
 
+    def shortest_s(self, lane: Lane) -> float:
+        """Return the shortest makespan of one execution in clean rounds, seconds; the profiled one's before any round.
+
+        0 where every round was disturbed: what takes long there may take no time elsewhere.
+        """
+        if not any(lane.name in each.makespans_s for each in self.rounds):
+            return 0.0 if lane.profile is None else lane.profile.makespan_s
+        clean = (each.makespans_s.get(lane.name, ()) for each in self.rounds if each.is_clean)
+        return min((seconds for each in clean for seconds in each), default=0.0)
+
     def _observed(self, gate: Gate) -> Sequence[Observed]:
+        """Return what `gate` has looked at, clean or not as it took it."""
         if isinstance(gate, LatencyGate):
             return blocks_of(gate, self.blocks)
+        if isinstance(gate, LadderGate) and gate.speedup_needed is None:
+            return [replace(each, is_clean=each.is_steady) for each in self.rounds]
         return self.rounds
 
 

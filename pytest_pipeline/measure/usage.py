@@ -94,7 +94,7 @@ class UsageWatch:
     @property
     def was_alone(self) -> bool:
         """Whether others used less than a tenth of one core; False where that cannot be told."""
-        others_s = self._others_s
+        others_s = self.others_s
         return (
             others_s is not None
             and self.seconds >= LEAST_SECONDS
@@ -104,10 +104,10 @@ class UsageWatch:
     @property
     def had_company(self) -> bool:
         """Whether others kept half a core or more; False where that cannot be told."""
-        return (self._others_s or 0.0) >= COMPANY * max(LEAST_SECONDS, self.seconds)
+        return (self.others_s or 0.0) >= COMPANY * max(LEAST_SECONDS, self.seconds)
 
     @property
-    def _others_s(self) -> float | None:
+    def others_s(self) -> float | None:
         """CPU seconds of everybody else, steal included; None where the counters may hide some.
 
         So are child processes that are no workers: a server that a test started keeps a core busy like any neighbour.

@@ -58,7 +58,10 @@ GLOSSARY = (
     ("first result", "seconds from the first item's entry to the first output"),
     ("error rate", "failed items / items, over every execution of an arm"),
     ("peak memory", "largest increase of the memory of parent and children over one execution"),
-    ("clean round", "a round in which the control kernel stayed near its reference, or nobody else took a core"),
+    (
+        "clean round",
+        "a round in which the control kernel stayed near its reference, or nobody else took a core",
+    ),
     (
         "control kernel",
         "fixed work of the plugin itself, run around every round to watch the machine",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import replace
 from itertools import chain
 
@@ -114,21 +115,34 @@ class BlockRunner:
         gaps = self._gaps()
         controls.append(self._monitor.awake_s())
         watch.stop()
-        foreign_s = watch.foreign_cpu_s
-        is_foreign = are_foreign(gaps, foreign_s)
-        excused = made_late_by(gaps, traces, self._limit_s) if is_foreign else ()
+        block = self._judged(phase, traces, gaps, controls, watch)
+        self._blocks.append(block)
+        return block
+
+    def _judged(
+        self,
+        phase: Phase,
+        traces: Sequence[Trace],
+        gaps: Sequence[Gap],
+        controls: Sequence[float],
+        watch: UsageWatch,
+    ) -> LatencyBlock:
+        """Return the block of `traces`, clean or not by what was seen around them and never by how late they were."""
         latencies = [value for trace in traces for value in trace.latency_s.tolist()]
         lags = [value for trace in traces for value in trace.send_lag_s.tolist()]
         lag = quantile(lags, 0.99) if lags else 0.0
-        excusing_lag = lag if others_explain(sum(lags), foreign_s) else 0.0
+        foreign_s = watch.foreign_cpu_s
+        excused = made_late_by(gaps, traces, self._limit_s) if are_foreign(gaps, foreign_s) else ()
+        late_s = sum(lags) / self._lane.full_batch  # a batch was late once, not once per item
         disturbance = (
-            self._untrusted(was_throttled=watch.was_throttled)
+            ("" if latencies else "every item failed")
+            or self._untrusted(was_throttled=watch.was_throttled)
             or next(slowed_devices(traces), "")
-            or self._disturbance(controls, excusing_lag, len(excused) / len(latencies))
-            if latencies
-            else "every item failed"
+            or self._slowness(controls)
+            or self._lateness(lag if others_explain(late_s, foreign_s) else 0.0)
+            or _held_up(len(excused) / len(latencies))
         )
-        block = LatencyBlock(
+        return LatencyBlock(
             executor=self._lane.name,
             rate_per_s=self.rate_per_s,
             latencies_s=tuple(latencies),
@@ -140,8 +154,6 @@ class BlockRunner:
             excused=excused,
             together=max((trace.handed_over for trace in traces), default=1),
         )
-        self._blocks.append(block)
-        return block
 
     def _traces(self) -> list[Trace]:
         traces = []
@@ -181,15 +193,22 @@ class BlockRunner:
         why = why_no_reference(self._monitor.reference)
         return f"no valid reference: {why}" if why else ""
 
-    def _disturbance(self, controls: list[float], lag_s: float, excused_share: float) -> str:
+    def _slowness(self, controls: Sequence[float]) -> str:
         reference = self._monitor.reference.parallel_s
-        if max(controls) > self._capacity.clean_factor * reference:
-            return f"control kernel slow: {max(controls) / reference:.2f}x its reference time"
-        if lag_s > LATE_GENERATOR_SHARE * self._limit_s:
-            return f"generator late: p99 of the send lag is {lag_s * 1e3:.1f} ms"
-        if excused_share > MOST_EXCUSED:
-            return f"no core for the heartbeat: others held every core and made {show_share(excused_share)} of the items late"
+        if max(controls) <= self._capacity.clean_factor * reference:
+            return ""
+        return f"control kernel slow: {max(controls) / reference:.2f}x its reference time"
+
+    def _lateness(self, lag_s: float) -> str:
+        if lag_s <= LATE_GENERATOR_SHARE * self._limit_s:
+            return ""
+        return f"generator late: p99 of the send lag is {lag_s * 1e3:.1f} ms"
+
+
+def _held_up(excused_share: float) -> str:
+    if excused_share <= MOST_EXCUSED:
         return ""
+    return f"no core for the heartbeat: others held every core and made {show_share(excused_share)} of the items late"
 
 
 def _arrivals(requirement: Requirement, arrivals: Arrivals | None) -> Arrivals | None:

@@ -66,7 +66,7 @@ class LatencyPhase:
             arrivals=self._trial.arrivals,
             machine=self._trial.machine,
             monitor=self._monitor,
-            capacity=self._capacity,
+            capacity=self._capacity(gate),
             blocks=self._measured.blocks,
             heartbeat=heartbeat,
         )
@@ -81,12 +81,15 @@ class LatencyPhase:
         if never:
             self._measured.unreachable[id(gate)] = never
             return
+        profile = self._trial.lane(gate.executor).profile
+        gate.expect_together(1 if profile is None else profile.handed_over)
         block_s = self._block_s(gate, runner)
         items = runner.executions * self._measured.num_items
         need_s = math.ceil(gate.samples_needed / items) * block_s
         rate = f" at {runner.rate_per_s:g}/s" if runner.rate_per_s else ""
+        about = f", about {need_s:.0f} s" if need_s else ""
         self._trial.progress(
-            f"p99 of {gate.executor}: needs {gate.samples_needed} items{rate}, about {need_s:.0f} s"
+            f"p99 of {gate.executor}: needs {gate.samples_needed} items{rate}{about}"
         )
         short = self._shortage(gate, f"{items} items{rate}", block_s, need_s)
         if short:
@@ -115,8 +118,10 @@ class LatencyPhase:
 
     def _bet(self, gate: LatencyGate, runner: BlockRunner, items: int, block_s: float) -> None:
         began_ns = self._trial.machine.clock.now_ns()
-        most = max(MAX_BLOCKS, 2 * math.ceil(gate.samples_needed / items))
-        while gate.status is Status.OPEN and gate.clean < most:
+        # How many are needed shows as they come: late items come in runs, chunks travel together.
+        while gate.status is Status.OPEN and gate.clean < max(
+            MAX_BLOCKS, 2 * math.ceil(gate.samples_needed / items)
+        ):
             elapsed = (self._trial.machine.clock.now_ns() - began_ns) / 1e9
             if elapsed > self._allowed_s(gate, items, block_s):
                 break
@@ -135,12 +140,16 @@ class LatencyPhase:
         if not is_mostly_disturbed(gate) or not self._monitor.reference.is_valid:
             return
         self._trial.progress("listening to the machine without stages")
-        if is_self_disturbed(self._trial, self._monitor, self._capacity.clean_factor):
+        if is_self_disturbed(self._trial, self._monitor, self._capacity(gate).clean_factor):
             self._measured.self_disturbed.add(id(gate))
 
-    @property
-    def _capacity(self) -> Capacity:
-        return Capacity(self._monitor.reference, self._measured.cpu_share or 0.0, 1.0)
+    def _capacity(self, gate: LatencyGate) -> Capacity:
+        """Return what the arm may ask of the cores: as many workers at once as its rate keeps busy, or all of them."""
+        workers = float(self._trial.lane(gate.executor).width)
+        rate, baseline = gate.requirement.rate_per_s, self._trial.baseline.profile
+        if rate is not None and baseline is not None:
+            workers = min(workers, rate * baseline.makespan_s / max(1, self._measured.num_items))
+        return Capacity(self._monitor.reference, self._measured.cpu_share or 0.0, workers)
 
     def _allowed_s(self, gate: LatencyGate, items: int, block_s: float) -> float:
         """Return the seconds that a met verdict, or a plain miss, may take at the shares of blocks seen.
@@ -168,10 +177,10 @@ class LatencyPhase:
             gate.give_up_confirming()
 
     def _block_s(self, gate: LatencyGate, runner: BlockRunner) -> float:
+        """Return the seconds of one block: of its arrivals, or of executions while nobody disturbed them."""
         if runner.block_s is not None:
             return runner.block_s
-        profile = self._trial.lane(gate.executor).profile
-        return runner.executions * (0.0 if profile is None else profile.makespan_s)
+        return runner.executions * self._measured.shortest_s(self._trial.lane(gate.executor))
 
 
 def _share(blocks: int, gate: LatencyGate) -> float:

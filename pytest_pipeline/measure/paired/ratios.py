@@ -184,12 +184,13 @@ class RatioPhase:
 
     def _ask_for_silence(self) -> None:
         """Find out whether the code under test itself kept gates from being decided (A9.7)."""
+        refused = self._measured.shortfalls.keys() | self._measured.mistrusts.keys()
         disturbed = [
             gate
             for gate in self._trial.ladder_gates
-            if gate.status is Status.OPEN and is_mostly_disturbed(gate)
+            if gate.status is Status.OPEN and is_mostly_disturbed(gate) and id(gate) not in refused
         ]
-        if not disturbed or self._measured.shortfalls or self._measured.mistrusts:
+        if not disturbed:
             return
         self._trial.progress("listening to the machine without stages")
         if is_self_disturbed(self._trial, self._monitor, self._runner.clean_factor):

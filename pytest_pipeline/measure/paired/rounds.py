@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from itertools import pairwise
 
 from pytest_pipeline.judge.capacity import Capacity
+from pytest_pipeline.judge.evidence import NOBODY_ELSE
 from pytest_pipeline.measure.control import RECHECK_EVERY, ControlMonitor
 from pytest_pipeline.measure.instruments import no_garbage_collection
 from pytest_pipeline.measure.lane import Lane
@@ -175,7 +177,7 @@ class RoundRunner:
         others = "" if self._capacity.is_waiting_plan else next(filter(None, foreign), "")
         slow = self._slowness(controls[1 if self._cold else 0 :])
         if slow and not others and watch.was_alone:
-            return f"{slow}, though nobody else took a core", True
+            return f"{NOBODY_ELSE}: {slow}", True
         return slow or others, not (slow or others)
 
     def _certain_disturbance(
@@ -183,6 +185,9 @@ class RoundRunner:
     ) -> str:
         if watch.was_throttled:
             return "throttled: the CPU quota throttled this container during the round"
+        crowd = replace(self._capacity, reference=self._monitor.reference).crowd
+        if crowd:
+            return f"no valid reference: {crowd}"
         certain = next((text for text in foreign if text.startswith((QUOTA, DEVICE))), "")
         slowest = max(controls[:2]) / self._monitor.reference.parallel_s if self._cold else 0.0
         if certain or slowest <= self.clean_factor:

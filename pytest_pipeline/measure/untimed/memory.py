@@ -59,7 +59,7 @@ class MemoryPhase:
         return _joined([lane.sampled_execution(source, meter) for _ in range(repeats)])
 
     def _shortage(self, lane: Lane) -> str:
-        need_s = (LEAST_READINGS + 1) * (0.0 if lane.profile is None else lane.profile.makespan_s)
+        need_s = (LEAST_READINGS + 1) * self._measured.shortest_s(lane)
         cap_s = HARD_CAP * self._trial.budget_s
         if need_s <= cap_s:
             return ""

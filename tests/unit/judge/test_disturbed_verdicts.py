@@ -7,7 +7,7 @@ import random
 from collections.abc import Callable
 
 import pytest
-from unit.virtual import Lab, p99, speedup
+from unit.virtual import Lab, p99, speedup, used
 
 from pytest_pipeline.judge.conclude import Circumstances, conclude
 from pytest_pipeline.judge.gate import Errors
@@ -15,9 +15,11 @@ from pytest_pipeline.judge.ladder import LadderGate
 from pytest_pipeline.judge.latency import LatencyGate
 from pytest_pipeline.judge.readings import SpeedupReading
 from pytest_pipeline.measure.machine import Usage
-from pytest_pipeline.measure.quiet import quiet_checks
+from pytest_pipeline.measure.quiet import Beside, quiet_checks
+from pytest_pipeline.measure.system.pressure import Counters
 from pytest_pipeline.model.finding import Reason, Verdict
 from pytest_pipeline.model.plan import Stage
+from pytest_pipeline.model.requirement import Quantity, Requirement
 from pytest_pipeline.model.rounds import LatencyBlock, Phase, Round
 
 BUSY = (Verdict.INCONCLUSIVE, Reason.BUSY)
@@ -83,6 +85,74 @@ def test_a_local_database_that_works_for_the_stages_is_not_the_code_keeping_the_
         long_arms(lab), range(4), requirements=[speedup(1.3)], budget_s=30
     ).findings
     assert (finding.verdict, finding.reason) == BUSY
+
+
+def test_a_database_that_works_on_after_every_execution_is_not_the_code_keeping_the_machine_busy():
+    lab = Lab(cpu_share=1.0)
+    disturbing_itself(lab)
+    lab.machine._usage = used(lambda now: float(lab.machine._neighbour(now) > 1.0))
+    (finding,) = lab.compare(items=range(16), requirements=[speedup(1.7)], budget_s=8).findings
+    assert (finding.verdict, finding.reason) == BUSY
+
+
+def test_a_clock_that_sinks_under_load_is_not_the_code_keeping_the_machine_busy():
+    lab = Lab(cpu_share=1.0)
+    until_s = {"now": 0.0}
+
+    def hot(_: int) -> float:
+        until_s["now"] = lab.machine.clock.now_ns() / 1e9 + 0.6
+        return 1.4
+
+    def counted(now_s: float) -> Usage:
+        tasks = {1: (round(now_s * 1e9), 0)}  # always on a core, and never waiting for one
+        return Usage(now_s, now_s, 0, counters=Counters(tasks=tasks), sees_others=True)
+
+    lab.threads.slowdown = lab.serial.slowdown = hot
+    lab.machine._crowd = lambda now: 1.4 if now < until_s["now"] else 1.0
+    lab.machine._usage = counted
+    gate = Requirement(Quantity.THROUGHPUT, 40 / 0.082 / 1.3)
+    (finding,) = lab.compare(requirements=[gate], budget_s=8).findings
+    assert (finding.verdict, finding.reason) == BUSY
+    assert "although nobody else took a core" in finding.text
+    assert finding.next_step.startswith("gate a speedup")
+    assert "from outside" not in finding.text
+
+
+@pytest.mark.parametrize(
+    ("own_s", "queues", "is_nobody"),
+    [(2.0, [0.0], True), (2.5, [0.0], False), (2.0, [0.1], False), (2.0, [], False)],
+    ids=["the control alone", "a core of ours beside it", "threads waited", "unreadable"],
+)
+def test_nobody_was_there_only_where_the_counters_show_it(own_s, queues, is_nobody):
+    beside = Beside(2, seconds=1.0, own_s=own_s, queues=queues)
+    assert beside.is_nobody is is_nobody
+
+
+def test_a_gate_that_this_host_cannot_give_hides_no_other_behind_it():
+    lab = Lab(cpu_share=1.0)
+    disturbing_itself(lab)
+    gates = [speedup(1.7), speedup(3.9)]
+    first, second = lab.compare(items=range(16), requirements=gates, budget_s=8).findings
+    assert (first.verdict, first.reason) == SELF_DISTURBED
+    assert second.reason is Reason.CAPACITY
+
+
+def test_a_speedup_over_a_baseline_that_a_crowd_slows_most_is_not_met():
+    lab = Lab(cpu_share=1.0, crowd=lambda _: 2.0)
+    lab.serial.slowdown = lambda _: 2.0
+    (finding,) = lab.compare(items=range(13), requirements=[speedup(2.1)]).findings
+    assert (finding.verdict, finding.reason) == (Verdict.INCONCLUSIVE, Reason.CAPACITY)
+
+
+@pytest.mark.parametrize(
+    "gate", [Requirement(Quantity.THROUGHPUT, 400), speedup(1.7)], ids=["throughput", "speedup"]
+)
+def test_a_plan_that_waits_is_not_failed_in_a_crowd_that_was_there_first(gate):
+    lab = Lab(cpu_share=0.1, crowd=lambda _: 4.0)
+    lab.threads.slowdown = lambda _: 1.9
+    (finding,) = lab.compare(requirements=[gate], budget_s=8).findings
+    assert finding.verdict is Verdict.INCONCLUSIVE
+    assert "it takes 4.0x its undisturbed time" in finding.text
 
 
 def test_a_quota_that_stops_every_round_is_not_the_code_keeping_the_machine_busy():

@@ -318,3 +318,13 @@ def test_a_plain_miss_of_a_long_item_list_is_missed_although_few_executions_hold
     often = fails(lab, lambda item, arm: arm == "threads" and item % 20 == 0, seconds=0.005)
     (finding,) = lab.compare([often], range(1000), requirements=[error_rate(0.01)]).findings
     assert finding.verdict is Verdict.MISSED
+
+
+def test_a_budget_of_too_few_executions_for_any_miss_is_invalid_and_not_near_its_limit():
+    lab = Lab()
+    stages = [fails(lab, lambda item, arm: item % 20 == 0, seconds=0.011)]
+    (finding,) = lab.compare(
+        stages, range(1000), requirements=[error_rate(0.01)], budget_s=5
+    ).findings
+    assert (finding.verdict, finding.reason) == (Verdict.INVALID, Reason.SAMPLES)
+    assert "a plain miss of an error rate needs 6 executions" in finding.text

@@ -260,3 +260,36 @@ def test_code_that_keeps_the_machine_busy_itself_cannot_hide_a_tail_behind_it():
     lab.machine._neighbour = lambda now: 1.8 if now < until_s["now"] else 1.0
     (finding,) = lab.compare(requirements=[p99(0.003, rate_per_s=100)], budget_s=8).findings
     assert (finding.verdict, finding.reason) == (Verdict.MISSED, Reason.SELF_DISTURBED)
+
+
+def test_the_more_a_service_computes_at_once_the_less_a_neighbour_is_overlooked():
+    lab = Lab(cpu_share=0.15, neighbour=lambda now: 1.0 if now < 1.0 else 1.6)
+    lab.threads.slowdown = lambda _: 1.0 if lab.machine.clock.now_ns() < 1e9 else 5.0
+    stages = [lab.stage("parse", 0.004, workers=6)]
+    (finding,) = lab.compare(stages, requirements=[p99(0.01, rate_per_s=1000)]).findings
+    assert finding.verdict is Verdict.INCONCLUSIVE
+
+
+def test_blocks_that_are_long_because_of_a_crowd_make_no_budget_too_small():
+    lab = Lab(cpu_share=1.0, crowd=lambda _: 2.0)
+    lab.threads.slowdown = lambda _: 2.0
+    stages = [lab.stage("infer", 0.02)]
+    (finding,) = lab.compare(stages, range(100), requirements=[p99(1.0)], budget_s=5).findings
+    assert (finding.verdict, finding.reason) == (Verdict.INCONCLUSIVE, Reason.BUSY)
+
+
+def test_a_batch_that_others_made_late_was_late_once_and_not_once_per_item():
+    lab = Lab(usage=used(lambda _: 0.5))
+    alter_traces(lab.threads, lambda trace: replace(trace, send_lag_s=trace.send_lag_s + 0.18))
+    stages = [replace(lab.stage("infer", 0.001), batch=20)]
+    comparison = lab.compare(stages, requirements=[p99(1.0, rate_per_s=50)], budget_s=60)
+    assert comparison.blocks
+    assert all(each.disturbance.startswith("generator late") for each in comparison.blocks)
+
+
+def test_items_in_chunks_get_the_blocks_that_so_many_in_one_need():
+    lab = Lab()
+    alter_traces(lab.threads, lambda trace: replace(trace, handed_over=64))
+    (finding,) = lab.compare(requirements=[p99(0.05, rate_per_s=400)], budget_s=80).findings
+    assert finding.verdict is Verdict.MET
+    assert finding.clean_rounds > 100

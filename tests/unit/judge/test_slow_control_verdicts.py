@@ -146,7 +146,7 @@ def test_the_round_says_that_its_control_was_slow_and_nobody_took_a_core():
     lab.threads.slowdown = lambda _: HEALTHY
     last = lab.compare(requirements=[speedup(1.8)], budget_s=20).rounds[-1]
     assert last.is_clean
-    assert last.disturbance.endswith("though nobody else took a core")
+    assert last.disturbance.startswith("slow with nobody else there: control kernel slow")
     assert not last.is_steady
 
 

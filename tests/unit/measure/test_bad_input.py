@@ -172,6 +172,7 @@ def test_while_a_hung_thread_lives_nothing_is_judged(monkeypatch):
     (finding,) = result.findings
     assert (finding.verdict, finding.reason) == (Verdict.INCONCLUSIVE, Reason.BUSY)
     assert "hung worker threads still run in this process: pipeline-threads" in finding.text
+    assert finding.next_step.startswith("end what that stage waits for")
     note = "worker thread pipeline-threads of an earlier run hung and still runs in this process"
     assert result.warnings == (note,)
     assert not result.rounds
