@@ -168,6 +168,23 @@ def test_torch_tensors_travel_through_shared_memory(processes, opened, source, s
     assert len(slots_used) - slots_used.count(None) >= 3
 
 
+@pytest.mark.slow
+def test_torch_tensors_keep_the_order_of_their_dimensions_in_memory(processes, opened, source):
+    torch = pytest.importorskip("torch")
+    images = torch.arange(float(2 * 3 * 100 * 100)).reshape(2, 3, 100, 100)
+    dense = [
+        images.to(memory_format=torch.channels_last),
+        torch.arange(float(LARGE)).reshape(10, -1).t(),
+        torch.arange(24.0).reshape(2, 3, 4).permute(2, 0, 1),
+    ]
+    cropped = dense[0][:, :, 2:-2, 2:-2]
+    outputs = opened(processes, [identity]).run(source([*dense, cropped])).outputs
+    for tensor, output in zip([*dense, cropped], outputs, strict=True):
+        torch.testing.assert_close(output, tensor, rtol=0, atol=0)
+    assert [output.stride() for output in outputs[:-1]] == [tensor.stride() for tensor in dense]
+    assert outputs[-1].is_contiguous(memory_format=torch.channels_last)
+
+
 # --- whose memory it is
 
 

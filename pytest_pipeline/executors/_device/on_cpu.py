@@ -12,6 +12,7 @@ from typing import Any
 from pytest_pipeline.errors import UsageError
 from pytest_pipeline.executors._device.on_torch import TorchTensors
 from pytest_pipeline.executors._device.tree import leaves, mapped
+from pytest_pipeline.executors._strides import is_dense
 
 PREFIX = "cpu:"
 """Devices of this backend are `cpu:0`, `cpu:1`, ...; plain `cpu` is the host."""
@@ -129,7 +130,7 @@ class CpuBackend(TorchTensors):
     def packed(self, stream: Any, leaf: Any) -> Any:  # noqa: ARG002 - as every backend
         """Return the tensor, without gaps and without a graph behind it."""
         whole = leaf.detach()
-        return whole if self.is_dense(whole) else whole.contiguous()
+        return whole if is_dense(whole) else whole.contiguous()
 
     def enters_behind(self, stream: Any, leaf: Any) -> None:
         """Do nothing."""

@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 
 from pytest_pipeline.errors import UsageError
 from pytest_pipeline.executors._device.on_torch import TorchTensors
+from pytest_pipeline.executors._strides import is_dense
 from pytest_pipeline.model.device_memory import DeviceMemory
 
 
@@ -157,7 +158,7 @@ class CudaBackend(TorchTensors):
 
     def is_pinned(self, leaf: Any) -> bool:
         """Tell whether torch knows it as page-locked, and its elements lie side by side."""
-        return bool(leaf.is_pinned() and self.is_dense(leaf))
+        return bool(leaf.is_pinned() and is_dense(leaf))
 
     def host_buffer(self, nbytes: int) -> Any:
         """Allocate page-locked memory."""
@@ -190,7 +191,7 @@ class CudaBackend(TorchTensors):
         """Return it without gaps on the stream's device; one that a stage left elsewhere is copied over."""
         with self.torch.cuda.stream(stream.stream):
             whole = leaf.detach().to(stream.device).resolve_conj().resolve_neg()
-            return whole if self.is_dense(whole) else whole.contiguous()
+            return whole if is_dense(whole) else whole.contiguous()
 
     def enters_behind(self, stream: CudaStream, leaf: Any) -> None:
         """Order the stream behind what the feeder's thread sees as the current stream of the leaf's device."""

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from pytest_pipeline.executors._strides import copy_strides
+
 if TYPE_CHECKING:
     from types import ModuleType
 
@@ -74,15 +76,7 @@ class TorchTensors:
         nbytes = like.numel() * like.element_size()
         with self.torch.inference_mode(mode=False):
             flat = buffer[offset : offset + nbytes].view(like.dtype)
-            return flat.as_strided(like.shape, self._strides(like))
-
-    def is_dense(self, leaf: Any) -> bool:
-        """Tell whether its elements lie side by side, in whatever order (channels last, transposed)."""
-        return bool(leaf.is_contiguous() or leaf.stride() == self._strides(leaf))
-
-    def _strides(self, like: Any) -> tuple[int, ...]:
-        """Return the strides of a copy of `like`: its own where it is dense."""
-        return tuple(self.torch.empty_like(like, device="meta").stride())
+            return flat.as_strided(like.shape, copy_strides(like))
 
     def fresh(self, view: Any) -> Any:
         """Return the view apart from its own history and from the buffer's."""

@@ -6,6 +6,8 @@ import pickle
 import sys
 from typing import Any
 
+from pytest_pipeline.executors._strides import is_dense
+
 
 def reduce_tensor(value: Any) -> Any:
     """Return how to pickle a plain CPU tensor without a copy; `NotImplemented` for anything else.
@@ -24,17 +26,18 @@ def reduce_tensor(value: Any) -> Any:
         or value.__dict__
     ):
         return NotImplemented
-    flat = value.contiguous().reshape(-1)
-    if not flat.numel():
+    dense = value if is_dense(value) else value.clone()  # in the same order of dimensions
+    if not dense.numel():
         return _empty, (tuple(value.shape), value.dtype)
+    flat = dense.as_strided((dense.numel(),), (1,))
     raw = pickle.PickleBuffer(flat.view(torch.uint8).numpy())
-    return _rebuilt, (raw, value.dtype, tuple(value.shape))
+    return _rebuilt, (raw, value.dtype, tuple(value.shape), dense.stride())
 
 
-def _rebuilt(raw: Any, dtype: Any, shape: tuple[int, ...]) -> Any:
+def _rebuilt(raw: Any, dtype: Any, shape: tuple[int, ...], strides: tuple[int, ...]) -> Any:
     import torch
 
-    return torch.frombuffer(raw, dtype=dtype).reshape(shape)
+    return torch.frombuffer(raw, dtype=dtype).as_strided(shape, strides)
 
 
 def _empty(shape: tuple[int, ...], dtype: Any) -> Any:
