@@ -11,7 +11,7 @@ import psutil
 import pytest
 
 from pytest_pipeline.executors._processes import slots
-from pytest_pipeline.executors._processes.channel import Channel, socket_pair
+from pytest_pipeline.executors._processes.channel import Channel, prefetch_limit, socket_pair
 from pytest_pipeline.executors._processes.frames import Frame, Kind
 from pytest_pipeline.executors._processes.shipping import Codec
 from pytest_pipeline.executors.processes import Processes
@@ -226,6 +226,13 @@ def test_slots_are_used_again(opened, source, slots_used):
     assert set(room.flags[: 2 * slots.SLOTS]) == {0}
 
 
+def test_an_array_beside_much_text_is_stored_once(opened, source, slots_used):
+    running = opened(Processes(workers=1), [len])
+    items = [("x" * 40_000, np.zeros(LARGE))] * 50
+    assert running.run(source(items)).outputs == [2] * 50
+    assert len(slots_used) == 50
+
+
 def test_slots_are_free_again_after_a_failure(opened, source):
     def fails(array):
         if array[0] == 3:
@@ -271,6 +278,21 @@ def test_a_message_uses_the_socket_when_every_slot_is_taken():
     assert all(frame.contents()[0] == body for frame in frames)
     frames[3].release()
     assert send(near, Frame(Kind.ITEM, 0, body=body)) < 100
+    for channel in (near, far):
+        channel.close()
+    room.close()
+
+
+def test_messages_of_any_pickle_with_large_buffers_fit_into_a_window_beside_others():
+    near, far, room, _ = channels()
+    bodies = [bytes([size % 251]) * size for size in (100, 2_000, 3_000, 10_000, 40_000, 90_000)]
+    for body in bodies:
+        frame = Frame(Kind.ITEM, body=body, buffers=[bytes(200_000)])
+        assert 9 * send(near, frame) < prefetch_limit(near)
+        received = far.receive()
+        assert received.contents() == (body, [bytes(200_000)])
+        received.release()
+    assert set(room.flags[: 2 * slots.SLOTS]) == {0}
     for channel in (near, far):
         channel.close()
     room.close()

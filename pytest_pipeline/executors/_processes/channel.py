@@ -25,6 +25,10 @@ _AHEAD_BYTES = 64 * 1024
 _JOIN_BYTES = 16 * 1024
 """A copy of so much is cheaper than the bookkeeping of a gathered write."""
 
+_BESIDE_BYTES = 2 * 1024
+"""A longer pickle lies in the slot of its buffers. Nine that go through the socket beside theirs fit into the window of
+a worker (`prefetch_limit`): a message that does not is stored, taken back, and stored again when there is room."""
+
 _MAX_PIECES = 512
 """Buffers per system call; the kernel takes at most 1024."""
 
@@ -88,7 +92,7 @@ class Channel:
         if size < SMALLEST_BYTES or self._writer is None or frame.slot != NO_SLOT:
             return size
         pieces = [memoryview(buffer).cast("B") for buffer in frame.buffers]
-        has_body_in_slot = len(frame.body) >= SMALLEST_BYTES
+        has_body_in_slot = len(frame.body) > _BESIDE_BYTES
         if has_body_in_slot:
             pieces.append(memoryview(frame.body))
         slot = self._writer.store(pieces)
