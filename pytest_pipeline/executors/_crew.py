@@ -55,15 +55,13 @@ class Watch:
 
 def watch_accounts(accounts: Sequence[Account], names: Sequence[str]) -> Watch:
     """Return the visits that the accounts of worker threads show."""
-    inside = [a for a in accounts if a.item != IDLE]
+    # Each looked at once: a worker may end its visit meanwhile, and is idle the next time.
+    seen = [(a.since_ns, a.stage, a.item, len(a.done)) for a in accounts]
     return Watch(
         [
-            (
-                a.since_ns,
-                SOURCE_STAGE if a.stage == SOURCE else names[a.stage],
-                a.item + len(a.done),
-            )
-            for a in inside
+            (since, SOURCE_STAGE if stage == SOURCE else names[stage], item + done)
+            for since, stage, item, done in seen
+            if item != IDLE
         ]
     )
 

@@ -12,6 +12,8 @@ import time
 import pytest
 
 from pytest_pipeline.errors import StageTimeoutError
+from pytest_pipeline.executors._accounts import IDLE
+from pytest_pipeline.executors._crew import watch_accounts
 from pytest_pipeline.executors.processes import Processes
 from pytest_pipeline.model.plan import Stage
 
@@ -182,3 +184,20 @@ def test_a_thread_that_sleeps_is_abandoned_and_named_and_the_next_run_works(scri
     assert stack == "True True"
     assert abandoned.startswith(f"pipeline-{name}")
     assert outputs == "[0, 1]"
+
+
+class EndsItsVisit:
+    """The account of a worker that is idle the second time one looks."""
+
+    stage, since_ns, done = 0, 5, ()
+
+    def __init__(self):
+        self._items = iter([3])
+
+    @property
+    def item(self):
+        return next(self._items, IDLE)
+
+
+def test_a_visit_that_ends_while_the_time_is_up_is_named_with_its_item_or_not_at_all():
+    assert watch_accounts([EndsItsVisit()], ["parse"]).visits == [(5, "parse", 3)]
