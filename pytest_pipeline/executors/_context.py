@@ -1,7 +1,8 @@
-"""Carry the test's context into workers: torch's per-thread modes, and the caps on BLAS and OpenMP threads.
+"""Carry the test's context into workers: per-thread modes of torch and numpy, and the caps on BLAS and OpenMP threads.
 
 `contextvars` are copied by the crew; torch keeps its modes in thread-local C++ state that no
-context copy reaches, and so does OpenMP the number of threads that a caller gets.
+context copy reaches, numpy 1 its `errstate`, and OpenMP the number of threads that a caller gets. The
+context variable of numpy 2 holds something that does not pickle, so that it reaches no other process.
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 _AUTOCAST_DEVICES = ("cpu", "cuda")
 
 _HELD = threading.local()
@@ -25,7 +28,7 @@ _POOLS: list[tuple[int, tuple[Any, ...]]] = [(0, ())]
 
 @dataclass(frozen=True, slots=True)
 class TorchModes:
-    """Modes of the calling thread that differ from a fresh thread's."""
+    """Modes of torch that differ from a fresh thread's."""
 
     grad: bool
     """Gradients are recorded."""
@@ -35,11 +38,32 @@ class TorchModes:
     """(device type, dtype) of every device with autocast on."""
 
 
-def capture_modes() -> TorchModes | None:
-    """Return the calling thread's torch modes; None without torch, or when all are the default."""
+@dataclass(frozen=True, slots=True)
+class Modes:
+    """What the calling thread computes under."""
+
+    float_errors: dict[str, Any]
+    """What numpy does about divisions by zero, overflows and the like; not where it calls or writes to something."""
+    torch: TorchModes | None
+    """None without torch, or when all are the default."""
+
+
+def capture_modes() -> Modes:
+    """Return the calling thread's modes."""
+    # `call` and `log` need an object that may not pickle: a worker process keeps its own mode there.
+    float_errors = {what: how for what, how in np.geterr().items() if how not in {"call", "log"}}
+    return Modes(float_errors, _torch_modes())
+
+
+def loaded_torch(asked: str) -> Any:
+    """Return torch where it is loaded and has `asked`: a test may have put a stub or a mock in its place."""
     torch = sys.modules.get("torch")
-    # A test may have put a stub or a mock in its place.
-    if not isinstance(torch, types.ModuleType) or not hasattr(torch, "is_grad_enabled"):
+    return torch if isinstance(torch, types.ModuleType) and hasattr(torch, asked) else None
+
+
+def _torch_modes() -> TorchModes | None:
+    torch = loaded_torch("is_grad_enabled")
+    if torch is None:
         return None
     modes = TorchModes(
         grad=bool(torch.is_grad_enabled()),
@@ -60,19 +84,22 @@ def _autocast(torch: Any) -> tuple[tuple[str, Any], ...]:
 
 
 @contextlib.contextmanager
-def applied(modes: TorchModes | None) -> Iterator[None]:
+def applied(modes: Modes) -> Iterator[None]:
     """Hold `modes` in the current thread while inside."""
-    if modes is None:
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(np.errstate(**modes.float_errors))
+        if modes.torch is not None:
+            _enter(modes.torch, stack)
         yield
-        return
+
+
+def _enter(modes: TorchModes, stack: contextlib.ExitStack) -> None:
     import torch
 
-    with contextlib.ExitStack() as stack:
-        stack.enter_context(torch.inference_mode(modes.inference))
-        stack.enter_context(torch.set_grad_enabled(modes.grad))
-        for device, dtype in modes.autocast:
-            stack.enter_context(torch.autocast(device, dtype=dtype))
-        yield
+    stack.enter_context(torch.inference_mode(modes.inference))
+    stack.enter_context(torch.set_grad_enabled(modes.grad))
+    for device, dtype in modes.autocast:
+        stack.enter_context(torch.autocast(device, dtype=dtype))
 
 
 def blas_cap() -> int | None:
@@ -87,7 +114,7 @@ def blas_cap() -> int | None:
 @contextlib.contextmanager
 def capped_blas(cap: int | None) -> Iterator[None]:
     """Hold the BLAS pools of this process at `cap` threads while inside."""
-    if cap is None or "numpy" not in sys.modules:
+    if cap is None:
         yield
         return
     import threadpoolctl
@@ -125,7 +152,7 @@ def hold_openmp(cap: OpenmpCap | None) -> None:
 def _pools() -> tuple[Any, ...]:
     """Return threadpoolctl's controllers of the pools in this process; none while nobody has looked at them."""
     control = sys.modules.get("threadpoolctl")
-    if control is None or "numpy" not in sys.modules:
+    if control is None:
         return ()
     modules = len(sys.modules)
     if _POOLS[0][0] != modules:
@@ -135,6 +162,6 @@ def _pools() -> tuple[Any, ...]:
 
 def _settle_torch() -> None:
     """Let torch set up its threads for the current thread: later it would undo a cap."""
-    torch = sys.modules.get("torch")
-    if isinstance(torch, types.ModuleType) and hasattr(torch, "get_num_threads"):
+    torch = loaded_torch("get_num_threads")
+    if torch is not None:
         torch.get_num_threads()

@@ -24,7 +24,7 @@ from pytest_pipeline.model.plan import SOURCE_STAGE
 
 if TYPE_CHECKING:
     from pytest_pipeline.executors._accounts import Account
-    from pytest_pipeline.executors._context import OpenmpCap, TorchModes
+    from pytest_pipeline.executors._context import Modes, OpenmpCap
     from pytest_pipeline.executors._run import Run
 
 _GRACE_S = 1.0
@@ -219,9 +219,7 @@ def _serve(inbox: Inbox) -> None:
         del job  # nothing of the last run may stay alive in an idle worker
 
 
-def _perform(
-    run: Run, number: int, job: Job, modes: TorchModes | None, cap: OpenmpCap | None
-) -> None:
+def _perform(run: Run, number: int, job: Job, modes: Modes, cap: OpenmpCap | None) -> None:
     try:
         with applied(modes):
             hold_openmp(cap)

@@ -4,6 +4,7 @@ import ctypes
 import decimal
 import gc
 
+import numpy as np
 import pytest
 
 from pytest_pipeline.cores import usable_cores
@@ -91,6 +92,45 @@ def test_decimals_have_the_precision_of_the_test_in_every_arm(executor, opened, 
     with decimal.localcontext(prec=5):
         assert running.run(source([3])).outputs == [decimal.Decimal("0.33333")]
     assert running.run(source([3])).outputs == long == [decimal.Decimal(1) / 3]
+
+
+def test_floating_point_errors_are_treated_as_in_the_test_in_every_arm(executor, opened, source):
+    running = opened(executor, [lambda x: np.geterr()["divide"]])
+    assert running.run(source([1])).outputs == ["warn"]
+    with np.errstate(divide="raise"):
+        assert running.run(source([1])).outputs == ["raise"]
+        assert running.run(source([1])).outputs == ["raise"]
+    assert running.run(source([1])).outputs == ["warn"]
+
+
+@pytest.mark.filterwarnings("ignore:divide by zero")  # what numpy 1 does in a thread of its own
+def test_floating_point_errors_that_the_test_has_called_or_logged_still_let_stages_run(
+    executor, opened, source
+):
+    running = opened(executor, [lambda x: float(np.float64(x) / 0)])
+    with np.errstate(all="call", call=lambda *_: None):
+        assert running.run(source([1])).outputs == [float("inf")]
+
+
+@pytest.mark.slow
+def test_torch_makes_numbers_of_the_default_dtype_of_the_test_in_every_arm(
+    executor, opened, source
+):
+    torch = pytest.importorskip("torch")
+
+    def dtype(x):
+        import torch
+
+        return str(torch.tensor(float(x)).dtype)
+
+    running = opened(executor, [dtype])
+    assert running.run(source([1])).outputs == ["torch.float32"]
+    torch.set_default_dtype(torch.float64)
+    try:
+        assert running.run(source([1])).outputs == ["torch.float64"]
+    finally:
+        torch.set_default_dtype(torch.float32)
+    assert running.run(source([1])).outputs == ["torch.float32"]
 
 
 TRACED = """

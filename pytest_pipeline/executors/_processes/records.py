@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from time import process_time_ns
 from typing import Any
 
-from pytest_pipeline.executors._context import TorchModes
+from pytest_pipeline.executors._context import Modes
 from pytest_pipeline.executors._cpu import CpuSampler
 from pytest_pipeline.executors._processes.chunk_recorder import ChunkRecorder
 from pytest_pipeline.executors._processes.sharedfile import SharedFile
@@ -64,14 +64,16 @@ class Surroundings:
     """Current working directory."""
     environ: dict[str, str]
     """Environment variables."""
-    modes: TorchModes | None
-    """Torch modes, when they are not the default."""
+    modes: Modes
+    """What the test computes under."""
     blas_cap: int | None = None
     """Most threads of a BLAS pool, when the caller's process caps them."""
     variables: Sequence[bytes] = ()
     """Pickled (context variable, value) pairs."""
     decimal: Any = None
     """Context of decimal arithmetic, where the caller has loaded that."""
+    default_dtype: str = ""
+    """Name of torch's default dtype, where the caller has loaded torch."""
     collects_garbage: bool = True
     """The caller's garbage collector is on."""
     collections: int = 0
