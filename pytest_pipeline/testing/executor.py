@@ -148,11 +148,8 @@ class VirtualRunning:
         began = clock.now_ns()
         last = len(self._plan.stages) - 1
         failures = [end for end in ends if isinstance(end, ItemFailure)]
-        failed = tuple(failure.item for failure in failures)
-        done = {visit[0]: visit[5] for visit in visits if visit[1] == last}
-        emitted = [
-            began + done[i] if i in done and i not in failed else 0 for i in range(len(ends))
-        ]
+        done = _came_out(visits, last, {failure.item for failure in failures})
+        emitted = [began + done[item] if item in done else 0 for item in range(len(ends))]
         makespan = max((visit[5] for visit in visits), default=0)
         clock.advance(makespan / 1e9)
         moved = [(i, s, w, began + a, began + b, began + c) for i, s, w, a, b, c in visits]
@@ -162,7 +159,7 @@ class VirtualRunning:
             outputs=[end for end in ends if not isinstance(end, ItemFailure)],
             began_ns=began,
             ended_ns=began + makespan,
-            first_result_ns=began + min(done.values(), default=0),
+            first_result_ns=began + min(done.values(), default=makespan),
             startup_s=self.startup_s,
             visits=make_visits(moved),
             admitted_ns=np.array(arrivals, dtype=np.int64) + began,
@@ -170,7 +167,7 @@ class VirtualRunning:
             send_lag_s=np.zeros(len(arrivals) if is_open else 0),
             ledger=self._ledger(visits, makespan / 1e9),
             failures=tuple(failures[:MOST_FAILURES]),
-            failed_items=failed,
+            failed_items=tuple(failure.item for failure in failures),
         )
 
     def _ledger(self, visits: list[_Visit], makespan_s: float) -> Ledger:
@@ -198,6 +195,15 @@ class VirtualRunning:
 
 _Visit = tuple[int, int, int, int, int, int]
 """(item, stage, worker, enqueued_ns, started_ns, finished_ns), from the start of the execution."""
+
+
+def _came_out(visits: list[_Visit], last: int, failed: set[int]) -> dict[int, int]:
+    """Return when the items that did not fail left the last stage."""
+    return {
+        item: finished
+        for item, stage, *_, finished in visits
+        if stage == last and item not in failed
+    }
 
 
 def _serial(service_ns: list[list[int]], arrivals: list[int]) -> list[_Visit]:
