@@ -56,4 +56,5 @@ class Fan:
 
     def __call__(self, item: Any) -> Any:
         """Run the branches one after the other and join their results."""
-        return self.join(*(branch.fn(item) for branch in self.branches))
+        # A list: out of a generator the StopIteration of a branch would come as a RuntimeError.
+        return self.join(*[branch.fn(item) for branch in self.branches])

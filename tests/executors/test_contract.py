@@ -13,6 +13,7 @@ from pytest_pipeline.executors.serial import Serial
 from pytest_pipeline.executors.threads import Threads
 from pytest_pipeline.explain.item_ledger import make_item_ledger
 from pytest_pipeline.measure.items import make_source
+from pytest_pipeline.model.fan import Fan
 from pytest_pipeline.model.plan import Source, Stage
 
 
@@ -412,6 +413,15 @@ def test_even_exits_raised_by_a_stage_reach_the_caller(executor, opened, source,
         running.run(source(list(range(10))))
     assert caught.value.__notes__ == ["stage 'stage', item 3"]
     assert running.run(source([1])).outputs == [1]
+
+
+def test_what_a_branch_of_a_fan_raises_reaches_the_caller_as_it_is(executor, opened, source):
+    fan = Fan([double, breaks_at(3, StopIteration)], join=max)
+    running = opened(executor, [Stage(fan, name="fan")])
+    with pytest.raises(StopIteration, match="bad item 3") as caught:
+        running.run(source(list(range(10))))
+    assert caught.value.__notes__ == ["stage 'fan', item 3"]
+    assert running.run(source([1])).outputs == [2]
 
 
 def test_exits_are_never_collected(executor, opened, source):
