@@ -229,6 +229,30 @@ def test_the_answer_of_a_slow_chunk_is_not_held_back_for_the_next(monkeypatch, b
     assert worker.slowest_ns == 20_000_000
 
 
+class Whole(list):
+    """Values that are never copied in part."""
+
+    def __getitem__(self, index):
+        assert not isinstance(index, slice)
+        return super().__getitem__(index)
+
+
+def test_a_chunk_whose_items_fail_one_after_the_other_is_not_copied_at_each(board):
+    def fails_often(x):
+        if x % 3:
+            raise ValueError(x)
+        return -x
+
+    worker = Runner(board, Setup(0, 1, board.file, None, (0, 1)))
+    worker.load([fails_often])
+    worker.begin(collects_errors=True)
+    runs, failures = worker.chunk(Whole(range(30)), 100)
+    assert runs == [(100 + x, [-x]) for x in range(0, 30, 3)]
+    assert [(item, str(error)) for item, _, error in failures] == [
+        (100 + x, str(x)) for x in range(30) if x % 3
+    ]
+
+
 def test_the_same_arm_with_other_workers_keeps_what_it_was_configured_with():
     fused = Processes("many", 2, "spawn", chunk=8, view=True).with_workers(3)
     assert repr(fused) == repr(Processes("many", 3, "spawn", chunk=8, view=True))

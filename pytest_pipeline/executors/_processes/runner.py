@@ -116,7 +116,7 @@ class Runner:
             cells[at + 2] = started = left
             cells[at] = stage
             try:
-                for item, value in zip(items[begin:], values[begin:], strict=True):
+                for item, value in _from(begin, items, values):
                     cells[here] = item
                     append(fn(value))
                 done = len(items)
@@ -149,6 +149,14 @@ class Runner:
             spent = finished - started
             bounds = (started + spent * k // count, started + spent * (k + 1) // count)
             self.report.recorder.add((item, stage, bounds[1] - chunk_end, *bounds))
+
+
+def _from(begin: int, items: Sequence[int], values: list[Any]) -> Iterator[tuple[int, Any]]:
+    """Return the pairs from `begin` on. Not by slices: where all items fail, each failure would copy the rest."""
+    if not begin:
+        return zip(items, values, strict=True)
+    rest = range(begin, len(items))
+    return zip(map(items.__getitem__, rest), map(values.__getitem__, rest), strict=True)
 
 
 def _runs(items: Sequence[int], values: list[Any]) -> Iterator[tuple[int, list[Any]]]:
