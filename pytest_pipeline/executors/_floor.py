@@ -8,7 +8,7 @@ from time import perf_counter_ns
 from typing import TYPE_CHECKING, Protocol
 
 from pytest_pipeline.executors._accounts import IDLE, Account
-from pytest_pipeline.executors._hops import Inlet
+from pytest_pipeline.executors._hops import Inlet, Outlet
 from pytest_pipeline.executors._intake import ListInlet
 from pytest_pipeline.executors._sink import Dropped
 from pytest_pipeline.executors._summary import summary
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from pytest_pipeline.executors._hops import Hop, Outgoing, Putter
     from pytest_pipeline.executors._intake import Intake, ListFeed
     from pytest_pipeline.executors._run import Run
+    from pytest_pipeline.executors._sink import Sink
     from pytest_pipeline.model.ledger import LedgerRow
     from pytest_pipeline.model.plan import Plan
     from pytest_pipeline.model.trace import Floats
@@ -48,19 +49,43 @@ class Floor(Protocol):
 
 
 class Hall:
-    """What a floor of either layout knows: its stages' names, its run, and where items come in."""
+    """What every floor has: names, the run, hops between its workers, and the ways in and out."""
 
-    def __init__(self, plan: Plan, names: tuple[str, ...], run: Run, feed: ListFeed | None) -> None:
+    def __init__(
+        self,
+        plan: Plan,
+        names: tuple[str, ...],
+        run: Run,
+        sink: Sink,
+        *,
+        feed: ListFeed | None,
+        hops: Sequence[Hop],
+    ) -> None:
+        self._plan = plan
         self._names = names
         self._run = run
+        self._sink = sink
         self._feed = feed
+        self._hops = hops
         self._first = len(names) - len(plan.stages)
+        for hop in hops:
+            run.on_stop(hop.stop)
 
-    def _intake(self, hop: Hop, account: Account, *, is_entry: bool = True) -> Intake:
+    def entrance(self, feeder: Account) -> Outgoing:
+        """Return the producer's end of the first hop."""
+        return Outlet(self._hops[0], self._run, feeder)
+
+    def _intake(self, number: int, account: Account) -> Intake:
         """Return one worker's end of the hop, or of the list that stands in front of the first one."""
-        if is_entry and self._feed is not None:
+        if number == 0 and self._feed is not None:
             return ListInlet(self._feed, account)
-        return Inlet(hop, self._run, account)
+        return Inlet(self._hops[number], self._run, account)
+
+    def _outlet(self, number: int, account: Account) -> Outgoing:
+        """Return a producer's end of the hop; behind the last one is the sink."""
+        if number == len(self._hops):
+            return self._sink
+        return Outlet(self._hops[number], self._run, account)
 
 
 class Loop(ABC):

@@ -15,13 +15,12 @@ from pytest_pipeline.executors._accounts import Account, pooled_rows
 from pytest_pipeline.executors._cpu import CpuSampler
 from pytest_pipeline.executors._depth_first import FAILED, DepthFirst
 from pytest_pipeline.executors._floor import Hall, Loop
-from pytest_pipeline.executors._hops import Hop, Outlet
+from pytest_pipeline.executors._hops import Hop
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from pytest_pipeline.executors._crew import Job
-    from pytest_pipeline.executors._hops import Outgoing
     from pytest_pipeline.executors._intake import Intake, ListFeed
     from pytest_pipeline.executors._run import Run
     from pytest_pipeline.executors._sink import Sink
@@ -44,10 +43,9 @@ class SharedFloor(Hall):
         workers: int,
         pool: str,
     ) -> None:
-        super().__init__(plan, names, run, feed)
+        hop = Hop(sum(stage.queue_size for stage in plan.stages), 1, workers)
+        super().__init__(plan, names, run, sink, feed=feed, hops=[hop])
         self._pool = pool
-        self._hop = Hop(sum(stage.queue_size for stage in plan.stages), 1, workers)
-        run.on_stop(self._hop.stop)
         self.accounts = [Account(self._first, slot) for slot in range(workers)]
         self._lines = [
             DepthFirst(plan, names, run, account, thread_time_ns) for account in self.accounts
@@ -56,16 +54,12 @@ class SharedFloor(Hall):
             SharedWorker(
                 run,
                 line.account,
-                intake=self._intake(self._hop, line.account),
+                intake=self._intake(0, line.account),
                 line=line,
                 sink=sink,
             )
             for line in self._lines
         ]
-
-    def entrance(self, feeder: Account) -> Outgoing:
-        """Return the producer's end of the pool's queue."""
-        return Outlet(self._hop, self._run, feeder)
 
     def rows(self, service: Floats, run: Run) -> Sequence[LedgerRow]:
         """Return a row of service per stage, and the pool's."""

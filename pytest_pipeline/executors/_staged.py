@@ -6,13 +6,12 @@ from typing import TYPE_CHECKING
 
 from pytest_pipeline.executors._accounts import Account, stage_row
 from pytest_pipeline.executors._floor import Hall
-from pytest_pipeline.executors._hops import Hop, Outlet
+from pytest_pipeline.executors._hops import Hop
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from pytest_pipeline.executors._crew import Job
-    from pytest_pipeline.executors._hops import Outgoing
     from pytest_pipeline.executors._intake import ListFeed
     from pytest_pipeline.executors._run import Run
     from pytest_pipeline.executors._sink import Sink
@@ -35,25 +34,17 @@ class StagedFloor(Hall):
         feed: ListFeed | None,
         worker: type[Worker],
     ) -> None:
-        super().__init__(plan, names, run, feed)
-        self._plan = plan
-        self._sink = sink
         widths = [1, *(stage.workers for stage in plan.stages)]
-        self._hops = [
+        hops = [
             Hop(stage.queue_size, widths[k], stage.workers) for k, stage in enumerate(plan.stages)
         ]
-        for hop in self._hops:
-            run.on_stop(hop.stop)
+        super().__init__(plan, names, run, sink, feed=feed, hops=hops)
         self.accounts = [
             Account(self._first + k, slot)
             for k, stage in enumerate(plan.stages)
             for slot in range(stage.workers)
         ]
         self.jobs: Sequence[Job] = [self._worker(account, worker) for account in self.accounts]
-
-    def entrance(self, feeder: Account) -> Outgoing:
-        """Return the producer's end of the first hop."""
-        return Outlet(self._hops[0], self._run, feeder)
 
     def rows(self, service: Floats, run: Run) -> Sequence[LedgerRow]:
         """Return a row per stage, with its own workers."""
@@ -72,12 +63,7 @@ class StagedFloor(Hall):
             self._names[account.stage],
             self._run,
             account,
-            intake=self._intake(self._hops[number], account, is_entry=number == 0),
+            intake=self._intake(number, account),
             outlet=self._outlet(number + 1, account),
             sink=self._sink,
         )
-
-    def _outlet(self, number: int, account: Account) -> Outgoing:
-        if number == len(self._hops):
-            return self._sink
-        return Outlet(self._hops[number], self._run, account)

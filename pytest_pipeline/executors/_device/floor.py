@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from pytest_pipeline.executors._accounts import Account, stage_row
 from pytest_pipeline.executors._device.work import Drainer, Feeder, slot_accounts
 from pytest_pipeline.executors._floor import Hall
-from pytest_pipeline.executors._hops import Hop, Outlet
+from pytest_pipeline.executors._hops import Hop
 from pytest_pipeline.executors._worker import Worker
 from pytest_pipeline.model.ledger import LedgerRow
 from pytest_pipeline.model.plan import ON_HOST
@@ -19,8 +19,7 @@ if TYPE_CHECKING:
     from pytest_pipeline.executors._crew import Job
     from pytest_pipeline.executors._device.execution import DeviceExecution
     from pytest_pipeline.executors._device.lane import Lane
-    from pytest_pipeline.executors._hops import Outgoing
-    from pytest_pipeline.executors._intake import Intake, ListFeed
+    from pytest_pipeline.executors._intake import ListFeed
     from pytest_pipeline.executors._run import Run
     from pytest_pipeline.executors._sink import Sink
     from pytest_pipeline.model.plan import Plan
@@ -63,13 +62,9 @@ class DeviceFloor(Hall):
         sections: Sequence[Section],
         lanes: Sequence[Sequence[Lane]],
     ) -> None:
-        super().__init__(plan, names, run, feed)
-        self._plan = plan
+        hops = _hops(plan, sections, lanes)
+        super().__init__(plan, names, run, sink, feed=feed, hops=hops)
         self._execution = run
-        self._sink = sink
-        self._hops = _hops(plan, sections, lanes)
-        for hop in self._hops:
-            run.on_stop(hop.stop)
         self.jobs: list[Job] = []
         self.accounts: list[Account] = []
         """Of host threads: what they are at when a run times out."""
@@ -83,10 +78,6 @@ class DeviceFloor(Hall):
                 self._add_lanes(number, section, lanes[number])
             else:
                 self._add_workers(number, section.stages[0])
-
-    def entrance(self, feeder: Account) -> Outgoing:
-        """Return the producer's end of the first hop."""
-        return Outlet(self._hops[0], self._run, feeder)
 
     def rows(self, service: Floats, run: Run) -> list[LedgerRow]:
         """Return the ledger: a row per stage, and one for the slots of each device section."""
@@ -111,7 +102,7 @@ class DeviceFloor(Hall):
         stage, index = self._plan.stages[k], self._first + k
         accounts = [Account(index, slot) for slot in range(stage.workers)]
         for account in accounts:
-            intake, outlet = self._entry(number, account), self._outlet(number + 1, account)
+            intake, outlet = self._intake(number, account), self._outlet(number + 1, account)
             self.jobs.append(
                 Worker(
                     stage.fn,
@@ -139,7 +130,7 @@ class DeviceFloor(Hall):
             drainer = Drainer(
                 lane, self._names, self._run, draining, mine, outlet=outlet, sink=self._sink
             )
-            entry = self._entry(number, feeding)
+            entry = self._intake(number, feeding)
             if lane.is_ahead:
                 self.jobs += [Feeder(lane, self._execution, feeding, entry), drainer]
             else:
@@ -149,14 +140,6 @@ class DeviceFloor(Hall):
         self.accounts += hosts
         self.recording += slots
         self._rows.append((indices, slots, lanes, hosts))
-
-    def _entry(self, number: int, account: Account) -> Intake:
-        return self._intake(self._hops[number], account, is_entry=number == 0)
-
-    def _outlet(self, number: int, account: Account) -> Outgoing:
-        if number == len(self._hops):
-            return self._sink
-        return Outlet(self._hops[number], self._run, account)
 
 
 def _hops(plan: Plan, sections: Sequence[Section], lanes: Sequence[Sequence[Lane]]) -> list[Hop]:
