@@ -29,15 +29,17 @@ if TYPE_CHECKING:
     from pytest_pipeline.model.plan import Source
 
 
-def chunk_for(chunk: int, *, is_open: bool, in_flight: int | None, workers: int) -> int:
-    """Return how many items travel together in one execution.
+def chunk_for(chunk: int, source: Source, workers: int) -> int:
+    """Return how many items travel together in one execution over `source`.
 
     In open loop it is one: an arrival does not wait for those after it. In closed loop a chunk
     holds no more than leaves each of the workers its share of what may be in flight.
     """
-    if is_open:
+    if source.offsets_ns is not None:
         return 1
-    return chunk if in_flight is None else max(1, min(chunk, in_flight // workers))
+    if source.in_flight is None:
+        return chunk
+    return max(1, min(chunk, source.in_flight // workers))
 
 
 class ChunkWorker(Worker):

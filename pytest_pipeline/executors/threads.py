@@ -117,7 +117,7 @@ class RunningThreads(RunningOnThreads):
         self._takers = workers if layout == "shared" else plan.stages[0].workers
 
     def _execute(self, source: Source) -> Trace:
-        chunk = self._chunk_of(source)
+        chunk = chunk_for(self._chunk, source, self._workers)
         run = Run(collects_errors=source.collects_errors, items_each=self._plan.items_each)
         has_thread = source.may_wait
         takers = 1 if has_thread else self._takers
@@ -147,14 +147,6 @@ class RunningThreads(RunningOnThreads):
             recorded=accounts,
             source=feeder if source.is_timed else None,
             chunk=chunk,
-        )
-
-    def _chunk_of(self, source: Source) -> int:
-        return chunk_for(
-            self._chunk,
-            is_open=source.offsets_ns is not None,
-            in_flight=source.in_flight,
-            workers=self._workers,
         )
 
     def _floor(

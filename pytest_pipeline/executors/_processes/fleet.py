@@ -101,7 +101,7 @@ class RunningProcesses(Opened):
             raise UsageError("this executor is closed: open it again")
         self._runs += 1
         run = Run(collects_errors=source.collects_errors, items_each=self._plan.items_each)
-        chunk = self._chunk_of(source)
+        chunk = chunk_for(self._chunk, source, len(self._roster.stages))
         sink = Sink(run, self._gate(source, chunk))
         names = stage_names(self._plan, source)
         feeder = Account(SOURCE, 0)
@@ -129,14 +129,6 @@ class RunningProcesses(Opened):
             if not run.began_ns or sink.is_complete:
                 self._pool.discard_all()
             raise
-
-    def _chunk_of(self, source: Source) -> int:
-        return chunk_for(
-            self._chunk,
-            is_open=source.offsets_ns is not None,
-            in_flight=source.in_flight,
-            workers=len(self._roster.stages),
-        )
 
     def _gate(self, source: Source, chunk: int) -> Credits:
         """Bound what is inside; chunks need room for one in each worker and more on their way."""
