@@ -8,6 +8,7 @@ from dataclasses import replace
 from pytest_pipeline.assembling.advising import Adviser
 from pytest_pipeline.assembling.arms import ArmMaker
 from pytest_pipeline.assembling.ending import finding_of
+from pytest_pipeline.assembling.wrong import wrong_finding
 from pytest_pipeline.explain.caches import cache_warnings
 from pytest_pipeline.explain.remedies import remedy
 from pytest_pipeline.judge.conclude import conclude, without_rounds
@@ -17,7 +18,7 @@ from pytest_pipeline.judge.ladder import LadderGate
 from pytest_pipeline.judge.leaning import NO_LEANING
 from pytest_pipeline.measure.checks.equality import Check, check_name
 from pytest_pipeline.measure.checks.watch import median_services_s
-from pytest_pipeline.measure.trial import Measured, Trial, Wrong
+from pytest_pipeline.measure.trial import Measured, Trial
 from pytest_pipeline.model.comparison import Arm, Comparison
 from pytest_pipeline.model.finding import Finding, Reason, Verdict
 from pytest_pipeline.model.requirement import BEST, EVERY_CANDIDATE, Requirement
@@ -158,7 +159,7 @@ class Assembly:
         return (leaning.sentence(self._trial.budget_s, self._trial.max_rounds),)
 
     def _wrong(self, measured: Measured) -> list[Finding]:
-        return [_wrong_finding(each, self._trial.baseline.name) for each in measured.wrong]
+        return [wrong_finding(each, self._trial) for each in measured.wrong]
 
     def _switched_off(self, gate: Gate) -> Finding:
         text = f"{gate.requirement.label} not run ({gate.executor}): measuring is switched off"
@@ -186,29 +187,6 @@ def _declared(executor: object) -> str:
     """Return an executor's own description where it has one; a default one tells processes apart, not options."""
     kind = type(executor)
     return kind.__name__ if kind.__repr__ is object.__repr__ else repr(executor)
-
-
-def _wrong_finding(wrong: Wrong, baseline: str) -> Finding:
-    begins = f"; {wrong.begins}" if wrong.begins else ""
-    if wrong.kind == "items":
-        return without_rounds(
-            None, wrong.executor, Verdict.INVALID, Reason.ITEMS_MODIFIED, wrong.text
-        )
-    return replace(
-        without_rounds(
-            None,
-            wrong.executor,
-            Verdict.INVALID,
-            Reason.OUTPUTS_DIFFER,
-            f"wrong result under {wrong.executor}: {wrong.text}",
-        ),
-        cause=f"{baseline} and {wrong.executor} ran the same functions on the same items{begins}"
-        if wrong.executor != baseline
-        else f"{baseline} ran the same functions on the same items twice and gave other outputs{begins}",
-        next_step="look for state that stages share, an order they rely on, or declare check=Close(...)"
-        if wrong.executor != baseline
-        else "seed what is random in the stages, and let setup= put back what they keep between executions",
-    )
 
 
 def merge_best(findings: list[Finding]) -> list[Finding]:

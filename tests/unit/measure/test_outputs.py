@@ -45,6 +45,18 @@ def test_floats_that_differ_in_the_last_bits_name_the_tolerance_to_declare():
     assert "declare check=Close(rtol=1e-11)" in finding.headline
 
 
+@pytest.mark.parametrize("arm", ["serial", "threads"], ids=["baseline", "candidate"])
+def test_the_order_of_sets_is_a_suspect_where_worker_processes_are_compared(arm):
+    lab = Lab()
+    stages = differs_under_threads(lab, lambda item: -1.0)
+    (finding,) = lab.compare(stages).findings
+    assert "PYTHONHASHSEED" not in finding.next_step
+    getattr(lab, arm).ships_stages = True
+    (finding,) = lab.compare(stages).findings
+    assert finding.next_step.startswith("look for state that stages share")
+    assert finding.next_step.endswith("sort it, or set PYTHONHASHSEED")
+
+
 def test_a_declared_tolerance_accepts_them():
     lab = Lab()
     stages = differs_under_threads(lab, lambda item: item * (1 + 1e-12))

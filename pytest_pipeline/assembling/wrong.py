@@ -1,0 +1,44 @@
+"""What is said of an arm whose outputs are not the baseline's, or that modifies items."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from pytest_pipeline.judge.conclude import without_rounds
+from pytest_pipeline.measure.trial import Trial, Wrong
+from pytest_pipeline.model.finding import Finding, Reason, Verdict
+
+_OTHER_ARM = "look for state that stages share, an order they rely on, or declare check=Close(...)"
+
+_SAME_ARM = (
+    "seed what is random in the stages, and let setup= put back what they keep between executions"
+)
+
+_HASH_SEEDS = "the order of a set of text differs between processes: sort it, or set PYTHONHASHSEED"
+
+
+def wrong_finding(wrong: Wrong, trial: Trial) -> Finding:
+    """Return the finding that makes the times of the arm invalid, with its cause and the next step."""
+    arm = wrong.executor
+    if wrong.kind == "items":
+        return without_rounds(None, arm, Verdict.INVALID, Reason.ITEMS_MODIFIED, wrong.text)
+    baseline = trial.baseline.name
+    if arm == baseline:
+        cause = f"{arm} ran the same functions on the same items twice and gave other outputs"
+        step = _SAME_ARM
+    else:
+        cause = f"{baseline} and {arm} ran the same functions on the same items"
+        step = _OTHER_ARM
+    text = f"wrong result under {arm}: {wrong.text}"
+    return replace(
+        without_rounds(None, arm, Verdict.INVALID, Reason.OUTPUTS_DIFFER, text),
+        cause=f"{cause}; {wrong.begins}" if wrong.begins else cause,
+        next_step=f"{step}; {_HASH_SEEDS}" if _compares_processes(trial, arm) else step,
+    )
+
+
+def _compares_processes(trial: Trial, arm: str) -> bool:
+    """Tell whether worker processes, which hash text each in its own way, made any of the outputs."""
+    return any(
+        getattr(lane.executor, "ships_stages", False) for lane in (trial.baseline, trial.lane(arm))
+    )
