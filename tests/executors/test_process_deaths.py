@@ -109,3 +109,18 @@ def test_an_idle_worker_that_ends_is_named(how, opened, named_and_replaced, fifo
     over.set()
     for member in running._crew._lost:
         member.thread.join(20)
+
+
+def test_a_crash_deep_in_the_calls_of_a_stage_is_named_at_once_with_its_whole_stack(opened, source):
+    def deep(calls):
+        return deep(calls - 1) if calls else ctypes.string_at(0)
+
+    def outermost(x):
+        return deep(60)
+
+    running = opened(Processes(workers=1), [Stage(outermost, name="decode")])
+    with pytest.raises(WorkerDiedError, match="signal SIGSEGV.: stage 'decode', item 0") as caught:
+        running.run(source([1]))
+    lines = str(caught.value).splitlines()
+    assert sum(line.endswith("in deep") for line in lines) == 61
+    assert any(line.endswith("in outermost") for line in lines)

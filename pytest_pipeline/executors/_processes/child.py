@@ -9,7 +9,7 @@ import socket
 import traceback
 from collections.abc import Callable
 from time import perf_counter_ns, process_time_ns
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pytest_pipeline.errors import ShippingError
 from pytest_pipeline.executors._places import named
@@ -25,8 +25,11 @@ from pytest_pipeline.executors._processes.shipping import Codec, dynamic_classes
 from pytest_pipeline.executors._processes.slots import SLOTS, Room, SlotReader, SlotWriter
 from pytest_pipeline.executors._summary import summary
 
+if TYPE_CHECKING:
+    from multiprocessing.connection import Connection
 
-def main(sock: socket.socket, stacks: socket.socket, setup: Setup) -> None:
+
+def main(sock: socket.socket, stacks: Connection, setup: Setup) -> None:
     """Serve the parent until it says CLOSE, closes the channel, or dies."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent coordinates Ctrl-C
     follow_parent()

@@ -7,9 +7,12 @@ import multiprocessing
 import multiprocessing.connection
 import os
 import signal
-import socket
 import sys
 import threading
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from multiprocessing.connection import Connection
 
 STACK_SIGNAL: int | None = getattr(signal, "SIGRTMAX", None) or getattr(signal, "SIGUSR2", None)
 """Makes a worker dump its stacks; the real-time signal is one that stages do not use."""
@@ -37,8 +40,23 @@ def follow_parent() -> None:
     threading.Thread(target=wait, name="pipeline-parent-watch", daemon=True).start()
 
 
-def dump_stacks_to(stacks: socket.socket) -> None:
+def stacks_pipe() -> tuple[Connection, Connection]:
+    """Return the reading end for stacks, and the writing end of the worker. Neither ever blocks.
+
+    A crash must not wait for a reader: what finds no room is lost. A pipe has room for 64 KiB; a
+    socket charges 800 bytes for each write, and faulthandler makes nine of them per frame.
+    """
+    reader, writer = multiprocessing.Pipe(duplex=False)
+    if sys.platform != "win32":
+        for end in (reader, writer):
+            os.set_blocking(end.fileno(), False)
+    return reader, writer
+
+
+def dump_stacks_to(stacks: Connection) -> None:
     """Write the stacks of this process to `stacks` when it crashes, and whenever it is asked."""
+    if sys.platform == "win32":  # where a pipe has no descriptor
+        return
     faulthandler.enable(stacks.fileno())  # the stack of a crash
-    if sys.platform != "win32" and STACK_SIGNAL is not None:
+    if STACK_SIGNAL is not None:
         faulthandler.register(STACK_SIGNAL, file=stacks.fileno(), all_threads=True)

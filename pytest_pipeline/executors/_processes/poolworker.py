@@ -6,7 +6,6 @@ import contextlib
 import multiprocessing.process
 import os
 import signal
-import socket
 import sys
 import types
 from collections import deque
@@ -21,7 +20,7 @@ from pytest_pipeline.executors._processes.board import IDLE, Board
 from pytest_pipeline.executors._processes.channel import Channel, prefetch_limit, socket_pair
 from pytest_pipeline.executors._processes.child import main
 from pytest_pipeline.executors._processes.frames import Frame
-from pytest_pipeline.executors._processes.guards import STACK_SIGNAL
+from pytest_pipeline.executors._processes.guards import STACK_SIGNAL, stacks_pipe
 from pytest_pipeline.executors._processes.records import Roster, Setup
 from pytest_pipeline.executors._processes.slots import IS_SUPPORTED, Room, SlotReader, SlotWriter
 from pytest_pipeline.executors.protocol import WORKER_PROCESS
@@ -71,10 +70,9 @@ class PoolWorker:
         ours, theirs = socket_pair()
         self.channel = undo.enter_context(contextlib.closing(Channel(ours)))
         with theirs:
-            self._stacks, stacks_end = socket.socketpair()
+            self._stacks, stacks_end = stacks_pipe()
             undo.enter_context(self._stacks)
             with stacks_end:
-                self._stacks.setblocking(False)  # noqa: FBT003 - a positional-only argument
                 self.prefetch_bytes = prefetch_limit(self.channel)
                 board.clear(self.slot)
                 self._room = room = self._make_room(undo) if IS_SUPPORTED else None
@@ -144,10 +142,12 @@ class PoolWorker:
 
     def read_stacks(self, patience_s: float) -> str:
         """Return what arrived, waiting for the first of it up to `patience_s`."""
+        if sys.platform == "win32":  # where nothing arrives
+            return ""
         parts = []
         while wait_for([self._stacks], patience_s):
             try:
-                parts.append(self._stacks.recv(_STACK_BYTES))
+                parts.append(os.read(self._stacks.fileno(), _STACK_BYTES))
             except OSError:
                 break
             if not parts[-1]:
