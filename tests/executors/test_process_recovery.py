@@ -1,22 +1,18 @@
-"""What the next execution finds after worker processes died, hung, or were interrupted."""
+"""What the next execution finds after worker processes died or hung."""
 
 import contextlib
 import os
 import signal
 
 import numpy as np
-import psutil
 import pytest
 
 from pytest_pipeline.errors import StageTimeoutError, WorkerDiedError
 from pytest_pipeline.executors._processes import fleet, runner
 from pytest_pipeline.executors._processes.board import Board
-from pytest_pipeline.executors._processes.channel import Channel
 from pytest_pipeline.executors._processes.frames import Frame, Kind
-from pytest_pipeline.executors._processes.lanes import Lane
 from pytest_pipeline.executors._processes.records import Setup
 from pytest_pipeline.executors._processes.runner import Runner
-from pytest_pipeline.executors._processes.slots import SLOTS
 from pytest_pipeline.executors._processes.waiting import Waiter
 from pytest_pipeline.executors.processes import Processes
 from pytest_pipeline.model.plan import Stage
@@ -104,59 +100,6 @@ def test_a_source_that_raises_ends_the_execution_although_a_stage_hangs(opened, 
     running = opened(Processes(workers=1), [stuck], timeout_s=15.0)
     with pytest.raises(ValueError, match="no more"):
         running.run(source(items))
-
-
-# --- interrupts
-
-
-def test_ctrl_c_while_closing_leaves_no_worker(opened, monkeypatch):
-    running = opened(Processes(workers=2), [identity])
-    workers = [worker.process for worker in running._pool.workers]
-    pids = [process.pid for process in workers]
-
-    def interrupted(timeout=None):
-        monkeypatch.undo()
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(workers[0], "join", interrupted)
-    with pytest.raises(KeyboardInterrupt):
-        running.close()
-    assert not any(psutil.pid_exists(pid) for pid in pids)
-    assert running._wake.fileno() == -1
-
-
-def test_ctrl_c_while_an_output_is_passed_on_gives_its_memory_back(opened, source, monkeypatch):
-    running = opened(Processes(layout="staged"), [identity, identity])
-    first = running._pool.workers[0]
-    post = Channel.post
-
-    def interrupted(self, frame):
-        if frame.kind is Kind.ITEM and not frame.stamps[0]:  # it was pickled elsewhere
-            raise KeyboardInterrupt
-        post(self, frame)
-
-    monkeypatch.setattr(Channel, "post", interrupted)
-    with pytest.raises(KeyboardInterrupt):
-        running.run(source([np.zeros(LARGE)]))
-    monkeypatch.undo()
-    assert first in running._pool.workers
-    assert set(first._room.flags[: 2 * SLOTS]) == {0}
-    assert len(running.run(source([np.zeros(LARGE)])).outputs) == 1
-
-
-def test_ctrl_c_while_an_output_is_taken_in_gives_its_memory_back(opened, source, monkeypatch):
-    running = opened(Processes(layout="staged"), [identity, identity])
-    first = running._pool.workers[0]
-
-    def interrupted(self, answer, now_ns):
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(Lane, "take_over", interrupted)
-    with pytest.raises(KeyboardInterrupt):
-        running.run(source([np.zeros(LARGE)]))
-    monkeypatch.undo()
-    assert first in running._pool.workers
-    assert set(first._room.flags[: 2 * SLOTS]) == {0}
 
 
 # --- chunks

@@ -1,0 +1,75 @@
+"""Ctrl-C, once or again, at the worst moments of the caller of worker processes: none is left, nothing is lost."""
+
+import numpy as np
+import psutil
+import pytest
+
+from pytest_pipeline.executors._processes.channel import Channel
+from pytest_pipeline.executors._processes.frames import Kind
+from pytest_pipeline.executors._processes.lanes import Lane
+from pytest_pipeline.executors._processes.slots import SLOTS
+from pytest_pipeline.executors.processes import Processes
+
+LARGE = 100_000
+"""Elements of eight bytes: they travel in slots of shared memory."""
+
+
+def identity(x):
+    return x
+
+
+def interrupted(*_args, **_kwargs):
+    raise KeyboardInterrupt
+
+
+# --- while workers are ended
+
+
+def test_ctrl_c_while_closing_leaves_no_worker(opened, monkeypatch):
+    running = opened(Processes(workers=2), [identity])
+    workers = [worker.process for worker in running._pool.workers]
+    pids = [process.pid for process in workers]
+
+    def interrupted_once(timeout=None):
+        monkeypatch.undo()
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(workers[0], "join", interrupted_once)
+    with pytest.raises(KeyboardInterrupt):
+        running.close()
+    assert not any(psutil.pid_exists(pid) for pid in pids)
+    assert running._wake.fileno() == -1
+
+
+# --- while outputs are taken
+
+
+def test_ctrl_c_while_an_output_is_passed_on_gives_its_memory_back(opened, source, monkeypatch):
+    running = opened(Processes(layout="staged"), [identity, identity])
+    first = running._pool.workers[0]
+    post = Channel.post
+
+    def interrupted(self, frame):
+        if frame.kind is Kind.ITEM and not frame.stamps[0]:  # it was pickled elsewhere
+            raise KeyboardInterrupt
+        post(self, frame)
+
+    monkeypatch.setattr(Channel, "post", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        running.run(source([np.zeros(LARGE)]))
+    monkeypatch.undo()
+    assert first in running._pool.workers
+    assert set(first._room.flags[: 2 * SLOTS]) == {0}
+    assert len(running.run(source([np.zeros(LARGE)])).outputs) == 1
+
+
+def test_ctrl_c_while_an_output_is_taken_in_gives_its_memory_back(opened, source, monkeypatch):
+    running = opened(Processes(layout="staged"), [identity, identity])
+    first = running._pool.workers[0]
+
+    monkeypatch.setattr(Lane, "take_over", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        running.run(source([np.zeros(LARGE)]))
+    monkeypatch.undo()
+    assert first in running._pool.workers
+    assert set(first._room.flags[: 2 * SLOTS]) == {0}
