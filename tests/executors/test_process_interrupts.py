@@ -4,10 +4,12 @@ import numpy as np
 import psutil
 import pytest
 
+from pytest_pipeline.executors._processes import poolworker
 from pytest_pipeline.executors._processes.channel import Channel
 from pytest_pipeline.executors._processes.frames import Kind
 from pytest_pipeline.executors._processes.lanes import Lane
 from pytest_pipeline.executors._processes.slots import SLOTS
+from pytest_pipeline.executors._processes.waiting import Waiter
 from pytest_pipeline.executors.processes import Processes
 
 LARGE = 100_000
@@ -20,6 +22,18 @@ def identity(x):
 
 def interrupted(*_args, **_kwargs):
     raise KeyboardInterrupt
+
+
+def processes_of(running):
+    return [psutil.Process(worker.process.pid) for worker in running._pool.workers]
+
+
+def have_ended(processes):
+    """Tell whether all of them are gone soon; those that are not would keep the interpreter from its end."""
+    _, alive = psutil.wait_procs(processes, timeout=20)
+    for process in alive:
+        process.kill()
+    return not alive
 
 
 # --- while workers are ended
@@ -39,6 +53,23 @@ def test_ctrl_c_while_closing_leaves_no_worker(opened, monkeypatch):
         running.close()
     assert not any(psutil.pid_exists(pid) for pid in pids)
     assert running._wake.fileno() == -1
+
+
+def test_a_second_ctrl_c_while_a_hung_worker_is_killed_does_not_spare_it(
+    opened, source, fifo, monkeypatch
+):
+    def hang(x):
+        with open(fifo):
+            pass
+
+    running = opened(Processes(workers=1), [hang])
+    processes = processes_of(running)
+    monkeypatch.setattr(Waiter, "wait", interrupted)
+    monkeypatch.setattr(poolworker, "_started_by", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        running.run(source([1]))
+    monkeypatch.undo()
+    assert have_ended(processes)
 
 
 # --- while outputs are taken

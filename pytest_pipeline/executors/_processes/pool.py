@@ -78,15 +78,19 @@ class Pool:
 
     def discard(self, worker: PoolWorker) -> None:
         """Kill a worker; `fill` replaces it."""
-        self.workers.remove(worker)
-        if not worker.kill():
-            name = f"{worker.process.name} (process {worker.process.pid})"
-            self._lost.append((worker.process, name))
+        worker.strike()
+        self._bury(worker)
 
     def discard_all(self) -> None:
         """Kill every worker."""
         while self.workers:
             self.discard(self.workers[-1])
+
+    def _bury(self, worker: PoolWorker) -> None:
+        self.workers.remove(worker)
+        if not worker.bury():
+            name = f"{worker.process.name} (process {worker.process.pid})"
+            self._lost.append((worker.process, name))
 
     def handshake(self, frame: Frame) -> list[Frame]:
         """Send `frame` to every worker and return their answers."""

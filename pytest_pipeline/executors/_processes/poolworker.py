@@ -114,25 +114,33 @@ class PoolWorker:
             self.window_bytes -= oldest.size
             self.window.popleft()
 
-    def kill(self) -> bool:
-        """End the process now, with what an unfinished stage has started, and release what belongs to it.
-
-        Returns whether it is gone: in a wait that the kernel does not interrupt, not even SIGKILL ends it.
-        """
-        started = _started_by(self.process.pid) if self.window else []
-        self.process.kill()
-        self.process.join(_DEATH_S)
+    def strike(self) -> None:
+        """Send the kill, to the process and to what an unfinished stage has started; wait for nothing."""
+        started = []
+        try:
+            started = _started_by(self.process.pid) if self.window else []
+        finally:  # a second Ctrl-C ends the search, not the kill
+            self.process.kill()
         for child in started:
             with _psutil_errors():
                 child.kill()
-        is_gone = self.process.exitcode is not None
-        if is_gone:
-            self.process.close()
-        else:
-            # Else the interpreter would wait for it at its end.
-            getattr(multiprocessing.process, "_children", set()).discard(self.process)
-        self._undo.close()
-        return is_gone
+
+    def bury(self) -> bool:
+        """Wait for the end of a process that was sent the kill, and release what belongs to it.
+
+        Returns whether it is gone: in a wait that the kernel does not interrupt, not even SIGKILL ends it.
+        """
+        try:
+            self.process.join(_DEATH_S)
+            is_gone = self.process.exitcode is not None
+            if is_gone:
+                self.process.close()
+            else:
+                # Else the interpreter would wait for it at its end.
+                getattr(multiprocessing.process, "_children", set()).discard(self.process)
+            return is_gone
+        finally:
+            self._undo.close()
 
     def ask_stacks(self) -> None:
         """Make the process dump its stacks, whatever it is doing."""
