@@ -55,6 +55,26 @@ def test_ctrl_c_while_closing_leaves_no_worker(opened, monkeypatch):
     assert running._wake.fileno() == -1
 
 
+def test_ctrl_c_before_the_workers_are_told_to_close_leaves_none(opened, monkeypatch):
+    running = opened(Processes(workers=2), [identity])
+    processes = processes_of(running)
+    monkeypatch.setattr(Channel, "send", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        running.close()
+    assert have_ended(processes)
+
+
+def test_every_further_ctrl_c_while_closing_ends_one_wait_and_spares_no_worker(opened, monkeypatch):
+    running = opened(Processes(workers=3), [identity])
+    processes = processes_of(running)
+    for worker, process in zip(running._pool.workers, processes, strict=True):
+        process.suspend()  # as good as hung: it does not end when told to
+        monkeypatch.setattr(worker.process, "join", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        running.close()
+    assert have_ended(processes)
+
+
 def test_a_second_ctrl_c_while_a_hung_worker_is_killed_does_not_spare_it(
     opened, source, fifo, monkeypatch
 ):

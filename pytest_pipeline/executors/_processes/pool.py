@@ -45,7 +45,6 @@ class Pool:
         self._stages = stages
         self._names = names
         self._timeout_s = timeout_s
-        self._is_open = True
         self.board = Board.create(len(roster.stages))
         self.workers: list[PoolWorker] = []
         self._lost: list[tuple[BaseProcess, str]] = []
@@ -82,9 +81,12 @@ class Pool:
         self._bury(worker)
 
     def discard_all(self) -> None:
-        """Kill every worker."""
-        while self.workers:
-            self.discard(self.workers[-1])
+        """Kill every worker; each has been sent the kill before there is a wait for any."""
+        with contextlib.ExitStack() as rest:  # from the last to the first, even if Ctrl-C ends one
+            for worker in self.workers:
+                rest.callback(self._bury, worker)
+            for worker in self.workers:
+                rest.callback(worker.strike)
 
     def _bury(self, worker: PoolWorker) -> None:
         self.workers.remove(worker)
@@ -111,20 +113,19 @@ class Pool:
 
     def close(self) -> None:
         """End every worker: ask, wait a moment, kill."""
-        if not self._is_open:
-            return
-        self._is_open = False
+        with contextlib.ExitStack() as rest:  # each of them, even if Ctrl-C ends one of them
+            rest.callback(self.board.close)
+            rest.callback(self.discard_all)
+            self._ask_to_end()
+
+    def _ask_to_end(self) -> None:
         for worker in self.workers:
             with contextlib.suppress(OSError):
                 worker.channel.limit(_CLOSE_S)
                 worker.channel.send(Frame(Kind.CLOSE))
         deadline = time.monotonic() + _CLOSE_S
-        try:
-            for worker in self.workers:
-                worker.process.join(max(0.0, deadline - time.monotonic()))
-        finally:  # Ctrl-C ends the wait, not the close
-            self.discard_all()
-            self.board.close()
+        for worker in self.workers:
+            worker.process.join(max(0.0, deadline - time.monotonic()))
 
     def _send(self, worker: PoolWorker, frame: Frame) -> None:
         try:
