@@ -1,5 +1,8 @@
 """Ctrl-C, once or again, at the worst moments of the caller of worker processes: none is left, nothing is lost."""
 
+import os
+import signal
+
 import numpy as np
 import psutil
 import pytest
@@ -90,6 +93,16 @@ def test_a_second_ctrl_c_while_a_hung_worker_is_killed_does_not_spare_it(
         running.run(source([1]))
     monkeypatch.undo()
     assert have_ended(processes)
+
+
+def test_ctrl_c_that_reaches_a_worker_as_well_changes_nothing_there(opened, source):
+    def interrupt_itself(x):
+        os.kill(os.getpid(), signal.SIGINT)
+        return os.getpid()
+
+    running = opened(Processes(workers=1), [interrupt_itself])
+    (process,) = processes_of(running)
+    assert running.run(source([1, 2])).outputs == [process.pid] * 2
 
 
 # --- while outputs are taken

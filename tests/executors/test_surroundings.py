@@ -1,7 +1,9 @@
-"""What workers see of the test: context variables, torch modes, cores."""
+"""What workers see of the test: context variables, torch modes, cores, Ctrl-C."""
 
 import contextvars
 import os
+import signal
+import subprocess
 import threading
 
 import pytest
@@ -170,3 +172,20 @@ def test_unspent_credits_never_keep_a_worker_without_an_item(workers, takers):
         worths = [gate.tokens.get() for _ in range(gate.tokens.qsize())]
         assert sum(worths) == queue_sizes + workers
         assert sum(worths) - (takers + 1) * (gate.block - 1) >= workers
+
+
+@pytest.mark.skipif(
+    signal.getsignal(signal.SIGINT) is signal.SIG_IGN,
+    reason="whoever started the tests ignores Ctrl-C, and so do all their programs",
+)
+def test_ctrl_c_ends_a_program_that_a_stage_has_started(executor, opened, source):
+    def interrupt_a_program(x):
+        with subprocess.Popen(["sleep", "1000"]) as program:
+            try:
+                program.send_signal(signal.SIGINT)
+                return program.wait(timeout=10)
+            finally:
+                program.kill()
+
+    outputs = opened(executor, [interrupt_a_program]).run(source([1])).outputs
+    assert outputs == [-signal.SIGINT]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import pickle
-import signal
 import socket
 import traceback
 from collections.abc import Callable
@@ -17,7 +16,11 @@ from pytest_pipeline.executors._processes.applying import Applied, apply_environ
 from pytest_pipeline.executors._processes.board import Board
 from pytest_pipeline.executors._processes.channel import Channel
 from pytest_pipeline.executors._processes.frames import Frame, Kind
-from pytest_pipeline.executors._processes.guards import dump_stacks_to, follow_parent
+from pytest_pipeline.executors._processes.guards import (
+    dump_stacks_to,
+    follow_parent,
+    leave_interrupts_to_parent,
+)
 from pytest_pipeline.executors._processes.records import Setup, Surroundings
 from pytest_pipeline.executors._processes.replies import Replies
 from pytest_pipeline.executors._processes.runner import Runner
@@ -31,7 +34,7 @@ if TYPE_CHECKING:
 
 def main(sock: socket.socket, stacks: Connection, setup: Setup) -> None:
     """Serve the parent until it says CLOSE, closes the channel, or dies."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent coordinates Ctrl-C
+    leave_interrupts_to_parent()
     follow_parent()
     dump_stacks_to(stacks)
     if setup.environ is not None:

@@ -1,4 +1,4 @@
-"""What a worker process does beside its work: follow its parent into the end, and show its stacks."""
+"""What a worker process does beside its work: follow its parent into the end, leave Ctrl-C to it, show its stacks."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import os
 import signal
 import sys
 import threading
+from types import FrameType
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -38,6 +39,24 @@ def follow_parent() -> None:
         os._exit(1)
 
     threading.Thread(target=wait, name="pipeline-parent-watch", daemon=True).start()
+
+
+def leave_interrupts_to_parent() -> None:
+    """Let Ctrl-C, which a terminal sends to this process as well, do nothing here.
+
+    By a handler: were the signal ignored, so would it be by every program that a stage starts. It
+    stays ignored where the caller's process ignores it.
+    """
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        return
+    signal.signal(signal.SIGINT, _do_nothing)
+    if sys.platform != "win32":
+        # Libraries in C need not be ready for interrupted calls.
+        signal.siginterrupt(signal.SIGINT, False)  # noqa: FBT003 - a positional-only argument
+
+
+def _do_nothing(_signal: int, _frame: FrameType | None) -> None:
+    pass
 
 
 def stacks_pipe() -> tuple[Connection, Connection]:
