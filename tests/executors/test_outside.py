@@ -109,6 +109,36 @@ def test_workers_end_when_their_parent_is_killed(script, fifo):
     assert not alive
 
 
+HOLDING = """
+import ctypes, sys
+from pytest_pipeline.executors.processes import Processes
+from pytest_pipeline.model.plan import Source, make_plan
+
+def hold_the_lock_of_the_interpreter(x):
+    ctypes.PyDLL(None).system(f"cat {sys.argv[2]}".encode())
+
+if __name__ == "__main__":
+    plan = make_plan([hold_the_lock_of_the_interpreter])
+    running = Processes(workers=1, start_method=sys.argv[1]).open(plan)
+    print(running._pool.workers[0].process.pid, flush=True)
+    running.run(Source(lambda: iter([0])))
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere a thread has to end the worker")
+@pytest.mark.parametrize("method", ["forkserver", "spawn", "fork"])
+def test_a_worker_whose_stage_holds_the_gil_ends_when_its_parent_is_killed(script, fifo, method):
+    quiet = (sys.executable, "-W", "ignore::DeprecationWarning")  # 3.12: forked beside threads
+    process = script(HOLDING, method, fifo, command=quiet)
+    worker = psutil.Process(int(process.stdout.readline()))
+    writer = os.open(fifo, os.O_WRONLY)  # once `cat` reads: the stage is in C by then
+    process.kill()
+    process.wait()
+    _, alive = psutil.wait_procs([worker], timeout=20)
+    os.close(writer)
+    assert not alive
+
+
 PROTECTED = """
 import dataclasses
 from pytest_pipeline.executors.processes import Processes

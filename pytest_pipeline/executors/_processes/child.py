@@ -18,6 +18,7 @@ from pytest_pipeline.executors._processes.channel import Channel
 from pytest_pipeline.executors._processes.frames import Frame, Kind
 from pytest_pipeline.executors._processes.guards import (
     dump_stacks_to,
+    end_with_parent,
     follow_parent,
     leave_interrupts_to_parent,
 )
@@ -107,6 +108,7 @@ class Worker:
         self._runner.report.starved_ns += now - waiting - serialisation - transfer
 
     def _init(self, frame: Frame) -> None:
+        end_with_parent()
         try:
             self._runner.load(pickle.loads(frame.body))
         except BaseException:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import faulthandler
 import multiprocessing
 import multiprocessing.connection
@@ -39,6 +40,24 @@ def follow_parent() -> None:
         os._exit(1)
 
     threading.Thread(target=wait, name="pipeline-parent-watch", daemon=True).start()
+
+
+def end_with_parent() -> None:
+    """Have the kernel end this process with the parent: no thread here can while a stage holds the GIL.
+
+    Only once the parent has sent a message. Until then it may still be writing what this process
+    starts with into the sentinel's pipe, and the signal comes for whatever happens to that pipe.
+    """
+    parent = multiprocessing.parent_process()
+    if parent is None or sys.platform != "linux":
+        return
+    import fcntl
+
+    pipe = parent.sentinel
+    with contextlib.suppress(OSError):  # the thread of `follow_parent` is there all the same
+        fcntl.fcntl(pipe, fcntl.F_SETOWN, os.getpid())
+        fcntl.fcntl(pipe, fcntl.F_SETSIG, signal.SIGKILL)  # a stage may ignore SIGIO
+        fcntl.fcntl(pipe, fcntl.F_SETFL, fcntl.fcntl(pipe, fcntl.F_GETFL) | os.O_ASYNC)
 
 
 def leave_interrupts_to_parent() -> None:
