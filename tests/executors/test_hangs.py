@@ -1,5 +1,6 @@
 """A stage that hangs, in whatever way, ends in a timeout that names it, and the next run works."""
 
+import contextlib
 import os
 import re
 import select
@@ -14,6 +15,7 @@ import pytest
 from pytest_pipeline.errors import StageTimeoutError
 from pytest_pipeline.executors._accounts import IDLE
 from pytest_pipeline.executors._crew import watch_accounts
+from pytest_pipeline.executors._processes import channel
 from pytest_pipeline.executors.processes import Processes
 from pytest_pipeline.model.plan import Stage
 
@@ -119,38 +121,59 @@ def without_slots(monkeypatch):
 needs_stop = pytest.mark.skipif(sys.platform == "win32", reason="SIGSTOP")
 
 
+@pytest.fixture(params=[(1.0, 0.0), (20.0, 20.0)], ids=["early", "late"])
+def stop(request, monkeypatch):
+    """Stop the worker, as if so much of the timeout had passed by then; it brings the timeout."""
+    timeout_s, spent_s = request.param
+
+    def stop_it(running):
+        monkeypatch.setattr(channel, "monotonic", lambda: time.monotonic() + spent_s)
+        os.kill(running._pool.workers[0].process.pid, signal.SIGSTOP)
+
+    stop_it.timeout_s = timeout_s
+    return stop_it
+
+
+@contextlib.contextmanager
+def ends_at(timeout_s):
+    began = time.monotonic()
+    with pytest.raises(
+        StageTimeoutError, match=f"the execution did not end within {timeout_s:g} s"
+    ):
+        yield
+    assert time.monotonic() - began < 15  # nobody waits for the timeout a second time
+
+
 @needs_stop
-def test_a_worker_stopped_while_it_should_read_an_item_ends_in_a_timeout(
-    opened, source, without_slots
-):
-    running = opened(Processes(workers=1), [Stage(len, name="decode")], timeout_s=1.0)
-    assert running.run(source([b"ab"])).outputs == [2]
+@pytest.mark.usefixtures("without_slots")
+def test_a_worker_stopped_while_it_should_read_an_item_ends_in_a_timeout(opened, source, stop):
+    running = opened(Processes(workers=1), [Stage(len, name="decode")], timeout_s=stop.timeout_s)
 
     def items():
-        os.kill(running._pool.workers[0].process.pid, signal.SIGSTOP)
+        yield b"ab"
+        stop(running)
         yield bytes(16 << 20)
 
-    with pytest.raises(StageTimeoutError, match="the execution did not end within 1 s"):
-        running.run(source(items))
+    with ends_at(stop.timeout_s):
+        running.run(source(items, in_flight=1))
     assert running.run(source([b"abc"])).outputs == [3]
 
 
 @needs_stop
+@pytest.mark.usefixtures("without_slots")
 def test_a_worker_stopped_while_it_sends_an_output_ends_in_a_timeout(
-    opened, source, without_slots, monkeypatch
+    opened, source, stop, monkeypatch
 ):
-    from pytest_pipeline.executors._processes.channel import Channel
+    running = opened(Processes(workers=1), [Stage(bytes, name="decode")], timeout_s=stop.timeout_s)
+    fill = channel.Channel._fill
 
-    running = opened(Processes(workers=1), [Stage(bytes, name="decode")], timeout_s=1.0)
-    worker, fill = running._pool.workers[0], Channel._fill
+    def fill_from_stopped(self, view):
+        monkeypatch.setattr(channel.Channel, "_fill", fill)
+        stop(running)
+        fill(self, view)
 
-    def fill_from_stopped(channel, view):
-        monkeypatch.setattr(Channel, "_fill", fill)
-        os.kill(worker.process.pid, signal.SIGSTOP)
-        fill(channel, view)
-
-    monkeypatch.setattr(Channel, "_fill", fill_from_stopped)
-    with pytest.raises(StageTimeoutError, match="the execution did not end within 1 s"):
+    monkeypatch.setattr(channel.Channel, "_fill", fill_from_stopped)
+    with ends_at(stop.timeout_s):
         running.run(source([16 << 20]))
     assert running.run(source([3])).outputs == [bytes(3)]
 

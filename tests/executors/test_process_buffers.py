@@ -11,9 +11,10 @@ import psutil
 import pytest
 
 from pytest_pipeline.executors._processes import slots
-from pytest_pipeline.executors._processes.channel import Channel, prefetch_limit, socket_pair
+from pytest_pipeline.executors._processes.channel import Channel
 from pytest_pipeline.executors._processes.frames import Frame, Kind
 from pytest_pipeline.executors._processes.shipping import Codec
+from pytest_pipeline.executors._processes.sockets import prefetch_limit, socket_pair
 from pytest_pipeline.executors.processes import Processes
 from pytest_pipeline.model.plan import Source, make_plan
 
@@ -288,7 +289,7 @@ def test_messages_of_any_pickle_with_large_buffers_fit_into_a_window_beside_othe
     bodies = [bytes([size % 251]) * size for size in (100, 2_000, 3_000, 10_000, 40_000, 90_000)]
     for body in bodies:
         frame = Frame(Kind.ITEM, body=body, buffers=[bytes(200_000)])
-        assert 9 * send(near, frame) < prefetch_limit(near)
+        assert 9 * send(near, frame) < prefetch_limit(near.sock)
         received = far.receive()
         assert received.contents() == (body, [bytes(200_000)])
         received.release()

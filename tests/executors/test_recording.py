@@ -7,11 +7,12 @@ import pytest
 
 from pytest_pipeline.executors import _accounts, _recorder
 from pytest_pipeline.executors._processes.board import Board
-from pytest_pipeline.executors._processes.channel import Channel, socket_pair
+from pytest_pipeline.executors._processes.channel import Channel
 from pytest_pipeline.executors._processes.child import Worker
 from pytest_pipeline.executors._processes.chunk_recorder import ChunkRecorder, chunk_ends
 from pytest_pipeline.executors._processes.frames import Frame, Kind
 from pytest_pipeline.executors._processes.records import Setup
+from pytest_pipeline.executors._processes.sockets import socket_pair
 from pytest_pipeline.executors.processes import Processes
 from pytest_pipeline.executors.serial import Serial
 from pytest_pipeline.executors.threads import Threads

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
-import struct
-import sys
 from array import array
+from collections.abc import Callable
+from time import monotonic
+from typing import Any
 
 from pytest_pipeline.executors._processes.frames import (
     HEADER,
@@ -17,8 +19,8 @@ from pytest_pipeline.executors._processes.frames import (
     header,
 )
 from pytest_pipeline.executors._processes.slots import SMALLEST_BYTES, SlotReader, SlotWriter
+from pytest_pipeline.executors._processes.sockets import end_waits
 
-_BUFFER_BYTES = 1 << 20
 _AHEAD_BYTES = 64 * 1024
 """Read at once: header, body and often the messages behind them, in one system call."""
 
@@ -46,19 +48,16 @@ class Channel:
         self._ahead = memoryview(bytearray(_AHEAD_BYTES))
         self._at = self._end = 0
         self._posted: list[bytes] = []
+        self._deadline = 0.0
 
     def limit(self, seconds: float) -> None:
-        """Let no single read or write block for longer; one that does raises `BlockingIOError`.
+        """Let no read or write wait much beyond so many seconds from now: it raises `BlockingIOError`.
 
         A worker that is stopped in the middle of a message (SIGSTOP, a debugger, a paused
-        container) closes nothing. The kernel keeps the time: it costs no system call per message.
+        container) closes nothing.
         """
-        if sys.platform == "win32":  # where nothing stops a process so
-            return
-        whole_s = int(seconds)
-        value = struct.pack("@ll", whole_s, max(1, int((seconds - whole_s) * 1e6)))
-        for option in (socket.SO_RCVTIMEO, socket.SO_SNDTIMEO):
-            self.sock.setsockopt(socket.SOL_SOCKET, option, value)
+        self._deadline = monotonic() + seconds
+        end_waits(self.sock)
 
     def use_slots(self, writer: SlotWriter | None, reader: SlotReader | None) -> None:
         """Send large messages through shared memory from now on; not any more with None."""
@@ -115,7 +114,12 @@ class Channel:
         if self._posted:
             joined = b"".join(self._posted)
             self._posted.clear()
-            self.sock.sendall(joined)
+            try:
+                sent = self.sock.send(joined)
+            except BlockingIOError:
+                sent = self._moved_later(self.sock.send, joined)
+            if sent < len(joined):
+                self._send_pieces([memoryview(joined)[sent:]])
 
     def send(self, frame: Frame) -> None:
         """Write the whole message."""
@@ -174,6 +178,13 @@ class Channel:
         """Close this end."""
         self.sock.close()
 
+    def _moved_later(self, call: Callable[[Any], int], what: Any) -> int:
+        """Return how many bytes it moves when it is tried again, and again until the limit."""
+        while monotonic() < self._deadline:
+            with contextlib.suppress(BlockingIOError):
+                return call(what)
+        raise BlockingIOError("the other end neither reads nor writes")
+
     def _send_pieces(self, pieces: list[memoryview]) -> None:
         pieces = [piece for piece in pieces if piece.nbytes]
         if not hasattr(self.sock, "sendmsg"):  # Windows
@@ -181,7 +192,10 @@ class Channel:
                 self.sock.sendall(piece)
             return
         while pieces:
-            sent = self.sock.sendmsg(pieces[:_MAX_PIECES])
+            try:
+                sent = self.sock.sendmsg(pieces[:_MAX_PIECES])
+            except BlockingIOError:
+                sent = self._moved_later(self.sock.sendmsg, pieces[:_MAX_PIECES])
             while pieces and sent >= pieces[0].nbytes:
                 sent -= pieces.pop(0).nbytes
             if sent:
@@ -192,7 +206,10 @@ class Channel:
             rest = self._end - self._at
             self._ahead[:rest] = bytes(self._ahead[self._at : self._end])
             self._at, self._end = 0, rest
-        got = self.sock.recv_into(self._ahead[self._end :])
+        try:
+            got = self.sock.recv_into(self._ahead[self._end :])
+        except BlockingIOError:
+            got = self._moved_later(self.sock.recv_into, self._ahead[self._end :])
         if not got:
             raise EOFError("the other end of the channel is closed")
         self._end += got
@@ -212,28 +229,10 @@ class Channel:
 
     def _fill(self, view: memoryview) -> None:
         while view.nbytes:
-            got = self.sock.recv_into(view)
+            try:
+                got = self.sock.recv_into(view)
+            except BlockingIOError:
+                got = self._moved_later(self.sock.recv_into, view)
             if not got:
                 raise EOFError("the other end of the channel is closed")
             view = view[got:]
-
-
-def socket_pair() -> tuple[socket.socket, socket.socket]:
-    """Return the parent's socket and the worker's."""
-    ours, theirs = socket.socketpair()
-    for sock in (ours, theirs):
-        for option in (socket.SO_SNDBUF, socket.SO_RCVBUF):
-            sock.setsockopt(socket.SOL_SOCKET, option, _BUFFER_BYTES)
-    return ours, theirs
-
-
-def prefetch_limit(channel: Channel) -> int:
-    """Return how many bytes the window of a worker that is not waiting may hold.
-
-    A worker that has an item in hand has read all of it, so the buffer towards it holds at most
-    the rest of its window. What fits into a fraction of that buffer (which also holds the
-    kernel's own records) never blocks the parent, so parent and worker cannot both be writing
-    into full buffers and wait for each other. A larger item is sent only to a worker that has
-    none, and which therefore reads.
-    """
-    return min(32 * 1024, channel.sock.getsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF) // 8)

@@ -140,6 +140,7 @@ class Pool:
         if not wait_for([worker.channel.sock, worker.process.sentinel], self._timeout_s):
             raise self._silence(worker)
         try:
+            worker.channel.limit(self._timeout_s)
             return worker.channel.receive()
         except BlockingIOError:
             raise self._silence(worker) from None

@@ -17,12 +17,13 @@ from typing import TYPE_CHECKING, Any
 from pytest_pipeline.errors import WorkerDiedError
 from pytest_pipeline.executors._places import named
 from pytest_pipeline.executors._processes.board import IDLE, Board
-from pytest_pipeline.executors._processes.channel import Channel, prefetch_limit, socket_pair
+from pytest_pipeline.executors._processes.channel import Channel
 from pytest_pipeline.executors._processes.child import main
 from pytest_pipeline.executors._processes.frames import Frame
 from pytest_pipeline.executors._processes.guards import STACK_SIGNAL, stacks_pipe
 from pytest_pipeline.executors._processes.records import Roster, Setup
 from pytest_pipeline.executors._processes.slots import IS_SUPPORTED, Room, SlotReader, SlotWriter
+from pytest_pipeline.executors._processes.sockets import prefetch_limit, socket_pair
 from pytest_pipeline.executors.protocol import WORKER_PROCESS
 
 if TYPE_CHECKING:
@@ -73,7 +74,7 @@ class PoolWorker:
             self._stacks, stacks_end = stacks_pipe()
             undo.enter_context(self._stacks)
             with stacks_end:
-                self.prefetch_bytes = prefetch_limit(self.channel)
+                self.prefetch_bytes = prefetch_limit(ours)
                 board.clear(self.slot)
                 self._room = room = self._make_room(undo) if IS_SUPPORTED else None
                 stages = roster.stages[self.slot]
