@@ -7,6 +7,7 @@ from unit.virtual import Lab
 
 from pytest_pipeline.assembling.ending import finding_of
 from pytest_pipeline.errors import StageTimeoutError, UsageError, WorkerDiedError
+from pytest_pipeline.model.finding import Reason
 from pytest_pipeline.model.plan import Stage
 
 
@@ -60,28 +61,33 @@ def test_ctrl_c_gets_no_advice():
 
 
 @pytest.mark.parametrize(
-    ("error", "seen", "step"),
+    ("error", "reason", "seen", "step"),
     [
         (
             StageTimeoutError("no end within 2 s: stage 'parse', item 3\nnext: see below\nstacks"),
+            Reason.TIMEOUT,
             "StageTimeoutError: no end within 2 s: stage 'parse', item 3",
             "see below",
         ),
         (
             WorkerDiedError("worker process 7 ended by itself\nnext: use smaller items"),
+            Reason.WORKER_DIED,
             "WorkerDiedError: worker process 7 ended by itself",
             "use smaller items",
         ),
         (
             UsageError("fork is not safe here; next: leave start_method out"),
+            Reason.STAGE_RAISED,
             "UsageError: fork is not safe here",
             "leave start_method out",
         ),
     ],
 )
-def test_what_our_own_error_says_to_do_next_stands_in_the_report_and_not_twice(error, seen, step):
+def test_what_our_own_error_says_to_do_next_stands_in_the_report_and_not_twice(
+    error, reason, seen, step
+):
     finding = finding_of(error, "serial", has_run=False)
-    assert (finding.headline, finding.next_step) == (seen, step)
+    assert (finding.reason, finding.headline, finding.next_step) == (reason, seen, step)
 
 
 def test_a_note_on_a_devices_error_says_what_to_do_next():

@@ -7,13 +7,15 @@ from dataclasses import replace
 import pytest
 from unit.virtual import Lab, speedup
 
+from pytest_pipeline.explain.advice import next_step
 from pytest_pipeline.explain.ceiling import MOST_VISITS, Host, staged_line
 from pytest_pipeline.explain.profiled import Layout, Profiled
-from pytest_pipeline.explain.whatif import what_ifs
+from pytest_pipeline.explain.whatif import KEEP, what_ifs
+from pytest_pipeline.model.comparison import Arm, Bottleneck
 from pytest_pipeline.model.device import DeviceRun, HostMemory
 from pytest_pipeline.model.ledger import Ledger, LedgerRow
-from pytest_pipeline.model.plan import Stage
-from pytest_pipeline.model.whatif import Shipping
+from pytest_pipeline.model.plan import SOURCE_STAGE, Stage
+from pytest_pipeline.model.whatif import Shipping, WhatIf
 from pytest_pipeline.testing import VirtualExecutor
 
 HOST = Host(cores=2.0, gil_shares={})
@@ -204,12 +206,43 @@ def test_two_more_workers_are_proposed_where_they_alone_reach_the_limit():
 
 
 def test_when_no_change_helps_the_text_says_so():
-    lab = Lab(cpu_share=1.0, cores=2.0, gil_shares={"hash": 0.0})
-    # One stage on two workers already fills both cores.
-    (finding,) = lab.compare(
-        [lab.stage("hash", 0.002, workers=2)], requirements=[speedup(2.0, tolerance=0.0)]
-    ).findings
-    assert "next" not in finding.text or "no change of workers" in finding.next_step
+    lab = Lab()
+    stages = [lab.stage("hash", 0.002, workers=2)]  # a worker for each of the two items
+    (finding,) = lab.compare(stages, range(2), requirements=[speedup(2.5)]).findings
+    assert finding.next_step == (
+        "no change of workers, executor or queue that was simulated is predicted to gain 5 % on 2.00x: "
+        "split stage 'hash' in two or make it faster, or ask for less"
+    )
+
+
+@pytest.mark.parametrize(
+    ("bottleneck", "instead"),
+    [
+        (
+            Bottleneck(SOURCE_STAGE, 1, 0.9, 2.0),
+            (
+                "items come too slowly; let the iterator yield paths or keys, and read what they stand for "
+                "in a first stage, which can have workers"
+            ),
+        ),
+        (Bottleneck("hash", 2, 0.5, 2.0, 0.9), "run it on more cores, or ask for less"),
+        (
+            Bottleneck("hash", 2, 0.9, 2.0),
+            "split stage 'hash' in two or make it faster, or ask for less",
+        ),
+        (None, "ask for less"),
+    ],
+    ids=["source", "pool", "stage", "unknown"],
+)
+def test_when_no_change_helps_the_bottleneck_tells_what_would(bottleneck, instead):
+    now = WhatIf(KEEP, "", predicted_speedup=2.0, effort=0)
+    arm = Arm("threads", 2, is_baseline=False, bottleneck=bottleneck, what_ifs=(now,))
+    assert next_step(arm, 2.5).endswith(f"predicted to gain 5 % on 2.00x: {instead}")
+
+
+def test_a_plan_that_is_predicted_to_reach_the_limit_as_it_is_gets_no_advice():
+    now = WhatIf(KEEP, "", predicted_speedup=2.0, effort=0)
+    assert next_step(Arm("threads", 2, is_baseline=False, what_ifs=(now,)), 2.0) == ""
 
 
 def test_waiting_at_wake_up_for_a_stage_that_holds_the_gil_is_not_called_a_lock():
