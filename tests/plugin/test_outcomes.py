@@ -78,17 +78,17 @@ def test_wrong_outputs_outrank_a_missed_speedup(run):
 
 
 @pytest.mark.parametrize(
-    ("scripts", "outcome", "word"),
+    ("scripts", "outcome", "line"),
     [
-        (["met", "near"], "skipped", "inconclusive"),
-        (["near", "unavailable"], "skipped", "inconclusive"),
-        (["met", "unavailable"], "skipped", "unavailable"),
-        (["near", "missed"], "failed", "missed"),
-        (["unavailable", "missed"], "failed", "missed"),
-        (["met", "met"], "passed", "met"),
+        (["met", "near"], "skipped", "SKIPPED*: inconclusive: speedup 1.98x*"),
+        (["near", "unavailable"], "skipped", "SKIPPED*: inconclusive: speedup 1.98x*"),
+        (["met", "unavailable"], "skipped", "SKIPPED*: unavailable: threads cannot run here*"),
+        (["near", "missed"], "failed", "FAILED *::test_gate - speedup 1.42x*"),
+        (["unavailable", "missed"], "failed", "FAILED *::test_gate - speedup 1.42x*"),
+        (["met", "met"], "passed", "PASSED *::test_gate"),
     ],
 )
-def test_the_most_urgent_finding_decides(run, scripts, outcome, word):
+def test_the_most_urgent_finding_decides(run, scripts, outcome, line):
     result = run(f"""
         import pytest
 
@@ -98,6 +98,7 @@ def test_the_most_urgent_finding_decides(run, scripts, outcome, word):
                 pipeline.run([script], [])
         """)
     result.assert_outcomes(**{outcome: 1})
+    result.stdout.fnmatch_lines([line])
 
 
 def test_asserts_in_the_body_keep_their_own_message(run):

@@ -48,7 +48,7 @@ def test_last_failed_runs_it_again(run_both):
 
 
 def test_stop_at_the_first_failure(run):
-    result = run(MISSED, "-x")
+    result = run(MISSED + "\ndef test_other(): pass", "-x")
     result.assert_outcomes(failed=1)
 
 
