@@ -246,6 +246,7 @@ def test_slots_are_free_again_after_a_failure(opened, source):
         with pytest.raises(ValueError, match="three"):
             running.run(source([np.full(LARGE, k) for k in range(12)]))
     alive = [worker for worker in running._pool.workers if worker in workers]
+    assert alive
     for worker in alive:
         assert set(worker._room.flags[: 2 * slots.SLOTS]) == {0}
 

@@ -91,17 +91,22 @@ def cgroup(tmp_path):
     return make
 
 
-ALL = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+@pytest.fixture
+def three_cores(monkeypatch):
+    """Let affinity leave three cores, whatever this machine has."""
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1, 2}, raising=False)
 
 
 @pytest.mark.parametrize(
     ("lines", "files", "cores"),
     [
-        (["0::/a/b"], {}, ALL),
-        (["0::/a/b"], {"a/b/cpu.max": "max 100000\n"}, ALL),
+        (["0::/a/b"], {}, 3),
+        (["0::/a/b"], {"a/b/cpu.max": "max 100000\n"}, 3),
         (["0::/a/b"], {"a/b/cpu.max": "max 100000\n", "a/cpu.max": "100000 100000\n"}, 1),
         (["0::/"], {"cpu.max": "50000 100000\n"}, 1),
         (["0::/"], {"cpu.max": "150000 100000\n"}, 1),
+        (["0::/"], {"cpu.max": "250000 100000\n"}, 2),
+        (["0::/"], {"cpu.max": "6400000 100000\n"}, 3),
         (
             ["4:cpu,cpuacct:/job"],
             {"cpu/job/cpu.cfs_quota_us": "100000\n", "cpu/job/cpu.cfs_period_us": "100000\n"},
@@ -110,17 +115,17 @@ ALL = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.c
         (
             ["4:cpu:/job"],
             {"cpu/job/cpu.cfs_quota_us": "-1\n", "cpu/job/cpu.cfs_period_us": "100000\n"},
-            ALL,
+            3,
         ),
-        (["3:memory:/job"], {"cpu/job/cpu.cfs_quota_us": "100000\n"}, ALL),
+        (["3:memory:/job"], {"cpu/job/cpu.cfs_quota_us": "100000\n"}, 3),
     ],
 )
-def test_usable_cores_respect_the_cgroup_quota(cgroup, lines, files, cores):
+def test_usable_cores_respect_the_cgroup_quota(three_cores, cgroup, lines, files, cores):
     assert usable_cores(**cgroup(lines, files)) == cores
 
 
-def test_usable_cores_respect_affinity_where_there_is_no_cgroup(tmp_path):
-    assert usable_cores(own=tmp_path / "missing") == ALL
+def test_usable_cores_respect_affinity_where_there_is_no_cgroup(three_cores, tmp_path):
+    assert usable_cores(own=tmp_path / "missing") == 3
 
 
 @pytest.mark.parametrize("producers", [1, 2, 5])

@@ -175,7 +175,7 @@ needs_shared_clock = pytest.mark.skipif(
 
 
 @needs_shared_clock
-def test_a_real_heartbeat_lists_its_gaps_and_ends_when_it_is_closed():
+def test_a_real_heartbeat_lists_nothing_below_the_threshold_and_ends_when_it_is_closed():
     heartbeat = start_heartbeat(0.003)
     assert heartbeat is not None
     process = psutil.Process(heartbeat.pid)
