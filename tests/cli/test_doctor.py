@@ -10,7 +10,7 @@ from dataclasses import replace
 import pytest
 from cli.checkups import QUIET, control, machine, place
 
-from pytest_pipeline.cli import main
+from pytest_pipeline.cli import examine, main
 from pytest_pipeline.cli.checkup import ClockFacts, ControlFacts, Noise
 from pytest_pipeline.cli.examine import clock_facts, listen, run_control
 from pytest_pipeline.cli.outlook import outlooks
@@ -103,6 +103,12 @@ def test_json_holds_the_same_facts_and_the_same_conclusions():
     assert plain["controls"][0]["reference"]["is_valid"] is True
     assert plain["noise"]["disturbed_share"] == 0.48
     assert [each["what"] for each in plain["outlooks"]] == [each.what for each in outlooks(noisy)]
+
+
+def test_with_the_option_the_command_prints_json(monkeypatch, capsys):
+    monkeypatch.setattr(examine, "examine", lambda: QUIET)
+    assert main(["doctor", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == json.loads(as_json(QUIET))
 
 
 def test_the_noise_is_the_share_of_control_runs_above_the_clean_limit():

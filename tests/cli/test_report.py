@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from pytest_pipeline.cli import main
-from pytest_pipeline.report import html, json_file
+from pytest_pipeline.report import html, json_file, markdown
+from pytest_pipeline.report.page import view
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "report"))
 import documents  # noqa: E402 - the documents of the report tests
@@ -82,3 +83,21 @@ def test_a_session_without_files_is_a_usage_error(capsys):
     with pytest.raises(SystemExit) as stopped:
         main(["report", "-o", "all.html"])
     assert stopped.value.code == 2
+
+
+def test_a_markdown_summary_is_written_beside_the_page_when_asked_for(shards):
+    page, summary, merged = shards / "all.html", shards / "all.md", shards / "merged.json"
+    files = [str(shards / "a.json"), str(shards / "b.json")]
+    outputs = ["-o", str(page), "--json", str(merged), f"--markdown={summary}"]
+    assert main(["report", *files, *outputs]) == 0
+    assert summary.read_text() == markdown.render(json_file.read(merged))
+
+
+@pytest.mark.parametrize(("options", "is_bare"), [([], True), (["--charts=all"], False)])
+def test_charts_that_a_large_page_leaves_out_are_drawn_when_asked_for(
+    shards, monkeypatch, options, is_bare
+):
+    monkeypatch.setattr(view, "MAX_FULL_PASSING", 0)
+    page = shards / "all.html"
+    assert main(["report", str(shards / "a.json"), "-o", str(page), *options]) == 0
+    assert ("left out to keep this page small" in page.read_text()) is is_bare

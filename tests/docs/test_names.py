@@ -19,7 +19,7 @@ OF_PYTEST = {"parametrize", "skipif", "xfail"}
 
 def said(page, pattern: str) -> set[str]:
     texts = [*code(page), *blocks(page, "python"), *blocks(page, "toml")]
-    return {found for text in texts for found in re.findall(pattern, text)}
+    return {found for text in texts for found in re.findall(pattern, text, re.MULTILINE)}
 
 
 @pytest.mark.parametrize("page", PAGES, ids=IDS)

@@ -7,6 +7,7 @@ import sys
 
 import pytest
 
+from pytest_pipeline.report.page import view
 from tests.plugin.conftest import PLUGINS
 
 MET = """
@@ -69,6 +70,16 @@ def test_all_files_that_were_asked_for_are_written_and_named(run, pytester):
     for name in ("out/report.html", "out.json", "out.md"):
         assert (pytester.path / name).stat().st_size > 0
         result.stdout.fnmatch_lines([f"pipeline: wrote {name}"])
+
+
+@pytest.mark.parametrize(("options", "is_bare"), [((), True), (("--pipeline-charts=all",), False)])
+def test_charts_that_a_large_report_leaves_out_are_drawn_when_asked_for(
+    run, pytester, monkeypatch, options, is_bare
+):
+    monkeypatch.setattr(view, "MAX_FULL_PASSING", 0)
+    run(MET, "--pipeline-report=out.html", *options)
+    page = (pytester.path / "out.html").read_text()
+    assert ("left out to keep this page small" in page) is is_bare
 
 
 def test_typed_paths_belong_to_the_shell_and_configured_ones_to_the_project(

@@ -7,6 +7,7 @@ import pytest
 from pytest_pipeline.errors import UsageError
 from pytest_pipeline.model.requirement import Quantity, Requirement
 from pytest_pipeline.model.units import (
+    parse_bytes,
     parse_efficiency,
     parse_overlap,
     show_quantity,
@@ -84,6 +85,23 @@ def test_an_efficiency_is_a_share_or_per_cent(value, share):
 def test_an_efficiency_that_nothing_can_have_is_refused(value):
     with pytest.raises(UsageError, match="is not an efficiency"):
         parse_efficiency(value, what="min")
+
+
+@pytest.mark.parametrize(
+    ("size", "count"),
+    [
+        (4096, 4096),
+        ("512 B", 512),
+        ("64kB", 64_000),
+        ("64KiB", 64 * 1024),
+        ("512MB", 512_000_000),
+        ("512MiB", 512 * 1024**2),
+        ("1.5GB", 1_500_000_000),
+        ("1.5GiB", 1.5 * 1024**3),
+    ],
+)
+def test_a_size_is_bytes_or_has_a_unit_of_thousands_or_of_1024(size, count):
+    assert parse_bytes(size, what="max") == count
 
 
 @pytest.mark.parametrize("value", [1, 0.5, 1.0])
