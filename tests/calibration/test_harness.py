@@ -8,6 +8,8 @@ import signal
 import subprocess
 import sys
 import threading
+import time
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -29,15 +31,19 @@ from pytest_pipeline.model.requirement import Quantity
 from tests.calibration.records import HEALTHY, PLANTED, run
 
 
-def neighbours():
-    """Return the process ids of all living neighbours on this machine."""
-    found = psutil.process_iter(["pid", "cmdline", "status"])
-    return [
-        each.info["pid"]
-        for each in found
-        if "benchmarks.calibration.neighbours" in (each.info["cmdline"] or ())
-        and each.info["status"] != psutil.STATUS_ZOMBIE
-    ]
+def is_alive(process):
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+def has_ended(process):
+    """Wait for its end, a minute at most; one that nobody has reaped yet has ended too."""
+    until = time.monotonic() + 60
+    while is_alive(process) and time.monotonic() < until:
+        time.sleep(0.01)
+    return not is_alive(process)
 
 
 def test_the_cell_furthest_from_its_runs_is_next():
@@ -204,12 +210,20 @@ def test_a_run_that_raises_is_kept_and_shown_and_ends_its_neighbour(monkeypatch)
     def crash(*_):
         raise RuntimeError("no space left")
 
-    before = neighbours()
+    @contextmanager
+    def watched(kind, seed):
+        with neighbour(kind, seed) as pid:
+            started.append(psutil.Process(pid))
+            yield pid
+
+    started = []
     monkeypatch.setattr(one_run, "measure", crash)
+    monkeypatch.setattr(one_run, "neighbour", watched)
     record = run_cell(replace(HEALTHY, neighbour="bursts"), 0, {"speedup": 1.9, "loops": 1})
     assert (record["verdict"], record["headline"]) == ("error", "no space left")
     assert summarise(HEALTHY, [record]).reasons == {"RuntimeError": 1}
-    assert neighbours() == before
+    (process,) = started
+    assert has_ended(process)
 
 
 def test_cells_whose_clean_speedup_cannot_be_learned_now_are_left_out(store, monkeypatch, capsys):
@@ -230,8 +244,9 @@ def test_cells_whose_clean_speedup_cannot_be_learned_now_are_left_out(store, mon
 @pytest.mark.parametrize("kind", ["on-off", "bursts", "permanent", "disk"])
 def test_a_neighbour_ends_with_its_block(kind):
     with neighbour(kind, seed=1) as pid:
-        assert pid in neighbours()
-    assert pid not in neighbours()
+        process = psutil.Process(pid)
+        assert is_alive(process)
+    assert has_ended(process)
 
 
 def test_the_cpu_time_of_a_neighbour_is_not_ours():
@@ -261,5 +276,4 @@ def test_a_neighbour_ends_when_its_parent_is_killed(tmp_path):
     orphan = psutil.Process(int(parent.stdout.readline()))
     parent.send_signal(signal.SIGKILL)
     parent.communicate()
-    psutil.wait_procs([orphan], timeout=60)
-    assert not orphan.is_running() or orphan.status() == psutil.STATUS_ZOMBIE
+    assert has_ended(orphan)

@@ -46,7 +46,7 @@ def test_what_was_measured_before_ctrl_c_is_in_the_report(run, pytester):
     result = run("""
 from pytest_pipeline import Stage
 
-def test_it(pipeline, machine):
+def test_it(pipeline, machine, monkeypatch):
     workers = 1
 
     def work(item):
@@ -59,7 +59,7 @@ def test_it(pipeline, machine):
 
     heard = [""]
     from pytest_pipeline.plugin.measuring.progress import RunObserver
-    RunObserver.progress = lambda self, text: heard.append(text)
+    monkeypatch.setattr(RunObserver, "progress", lambda self, text: heard.append(text))
     pipeline.tune([Stage(work, name="work")], list(range(10)), setup=stop)
 """)
     result.stdout.no_fnmatch_line("*INTERNALERROR*")
