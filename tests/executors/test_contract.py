@@ -48,6 +48,16 @@ def spin(seconds):
     return stage
 
 
+def compute(seconds):
+    def stage(x):
+        end = time.thread_time() + seconds
+        while time.thread_time() < end:
+            pass
+        return x
+
+    return stage
+
+
 # --- outputs
 
 
@@ -221,12 +231,13 @@ def test_each_pinned_stage_accounts_for_its_own_workers(opened, source):
 
 
 def test_cpu_time_shows_which_stage_computes(executor, opened, source):
-    trace = opened(executor, [Stage(spin(0.005), name="busy"), Stage(double, name="light")]).run(
+    trace = opened(executor, [Stage(compute(0.005), name="busy"), Stage(double, name="light")]).run(
         source(list(range(20)))
     )
     total = sum(row.cpu_s for row in trace.ledger.rows)
-    assert total > 0.02
-    assert trace.stages["busy"].cpu_s > trace.stages["light"].cpu_s
+    assert total > 0.09
+    # A share of its items tells the share of the time in which a stage computes.
+    assert trace.stages["busy"].cpu_s > 0.07 > trace.stages["light"].cpu_s
 
 
 def test_worker_slots_stay_within_what_the_executor_declares(executor, opened, source):

@@ -87,19 +87,25 @@ def test_a_worker_that_dies_is_named_with_stage_and_item(processes, opened, sour
 
 def test_a_worker_killed_from_outside_is_noticed_at_once(processes, opened, source, fifo):
     def stuck(x):
-        with open(fifo):
-            pass
+        with open(fifo, "w") as pipe:
+            print(os.getpid(), file=pipe)
+        threading.Event().wait()
 
     running = opened(processes, [Stage(stuck, name="stuck")])
     victim = running._pool.workers[0].process.pid
-    threading.Timer(0.3, os.kill, (victim, signal.SIGKILL)).start()
+
+    def kill_when_stuck(came):
+        while int(came.readline()) != victim:
+            pass
+        os.kill(victim, signal.SIGKILL)
+
+    ended = f"worker process {victim} ended by itself .signal SIGKILL.: stage 'stuck', item"
     began = time.monotonic()
-    with pytest.raises(
-        WorkerDiedError,
-        match=f"worker process {victim} ended by itself .signal SIGKILL.: stage 'stuck', item",
-    ):
+    # Open for writing too: it does not end with the first who writes.
+    with open(os.open(fifo, os.O_RDWR)) as came, pytest.raises(WorkerDiedError, match=ended):
+        threading.Thread(target=kill_when_stuck, args=[came], daemon=True).start()
         running.run(source([1, 2]))
-    # 0.3 s until the kill, 0.5 s of grace for the other worker: far from the timeout of 30 s.
+    # 0.5 s of grace for the other worker: far from the timeout of 30 s.
     assert time.monotonic() - began < 10
 
 

@@ -203,24 +203,22 @@ def test_two_runs_on_one_machine_exclude_each_other(pytester, monkeypatch, tmp_p
     path = machine_path()
     assert path.startswith(str(tmp_path))
     pytester.makepyfile(f"""
-        import subprocess, sys, time
+        import subprocess, sys
         CODE = '''
         import time
         from pytest_pipeline.plugin.alone.bytelocks import open_locks
-        from pytest_pipeline.plugin.alone.lock import Exclusivity
-        other = Exclusivity(open_locks({path!r}))
-        print("asking", flush=True)
+        from pytest_pipeline.plugin.alone.lock import Exclusivity, Pace
+        says = lambda seconds: print("waits", flush=True) or time.sleep(seconds)
+        other = Exclusivity(open_locks({path!r}), pace=Pace(sleep=says))
         other.share()
         print("inside", flush=True)
         '''
         def test_measuring(pipeline):
             code = "\\n".join(line.strip() for line in CODE.splitlines())
             other = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
-            assert other.stdout.readline() == "asking\\n"
-            time.sleep(0.2)
-            assert other.poll() is None
+            assert other.stdout.readline() == "waits\\n"
             other.kill()
-            assert other.communicate()[0] == ""
+            assert "inside" not in other.communicate()[0]
         """)
     plugins = ("-p", "pytest_pipeline.plugin", "-p", "xdist.plugin")
     for options in ((), ("-n2",)):

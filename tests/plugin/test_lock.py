@@ -7,6 +7,7 @@ import statistics
 import subprocess
 import sys
 import time
+from collections import Counter
 from pathlib import Path
 from typing import NamedTuple
 
@@ -21,6 +22,7 @@ class Visit(NamedTuple):
     began: float
     ended: float
     in_company: bool
+    log: str
 
 
 @pytest.fixture
@@ -40,7 +42,7 @@ def visits(folder: Path) -> list[Visit]:
     for log in sorted(folder.glob("log-*")):
         for line in log.read_text().splitlines():
             role, asked, began, ended, company = line.split()
-            found.append(Visit(role, float(asked), float(began), float(ended), company == "1"))
+            found.append(Visit(role, *map(float, (asked, began, ended)), company == "1", log.name))
     return found
 
 
@@ -65,32 +67,39 @@ def test_nobody_is_inside_while_one_is_alone(start, tmp_path):
 
 
 def test_a_crowd_does_not_starve_the_one_and_it_waits_for_one_test_only(start, tmp_path):
-    crowd = [start("share", 0.02, 3.0) for _ in range(8)]
-    writer = start("alone", 0.001, 1.5)
-    assert writer.wait(30) == 0
-    for process in crowd:
-        assert process.wait(30) == 0
+    crowd = [start("share", 0.02) for _ in range(8)]
+    writer = start("alone", 0.001, 30.0)
+    said = [writer.stdout.readline() for _ in range(12)]
+    for process in (writer, *crowd):
+        process.kill()
+        process.wait()
+    assert (
+        said.count("in\n") >= 11
+    )  # the other line says that it waits; starved, it ends when the crowd does
     found = visits(tmp_path)
-    waits = [each.began - each.asked for each in found if each.role == "alone"]
-    print(f"median wait {statistics.median(waits) * 1e3:.1f} ms, longest {max(waits) * 1e3:.1f} ms")
-    assert len(waits) > 5
-    assert statistics.median(waits) < 0.2  # < 0.05 on a quiet machine: 8 busy processes on 2 cores
+    waits = [each for each in found if each.role == "alone"]
+    assert len(waits) >= 10
+    # One may begin between the question and the gate; behind the gate nobody does.
+    assert statistics.median(most_begun_during(each, found) for each in waits) <= 1
     assert overlapping(found) == []
 
 
+def most_begun_during(wait: Visit, found: list[Visit]) -> int:
+    """Return how many tests of one process began while `wait` went on, of the process with the most."""
+    begun = Counter(each.log for each in found if wait.asked < each.began < wait.began)
+    return max(begun.values(), default=0)
+
+
 @pytest.mark.parametrize("victim", ["share", "alone", "measure"])
-def test_a_killed_process_frees_its_place_at_once(start, tmp_path, victim):
+def test_a_killed_process_frees_its_place(start, tmp_path, victim):
     killed = start(victim, 600.0)
     assert killed.stdout.readline() == "in\n"
     other = start("alone", 0.001, 0.01)
-    time.sleep(0.3)
-    assert other.poll() is None
+    assert other.stdout.readline() == "waits\n"
     before = time.monotonic()
     killed.kill()
-    assert other.wait(10) == 0
-    freed_s = visits(tmp_path)[0].began - before
-    print(f"freed after {freed_s * 1e3:.1f} ms")
-    assert freed_s < 0.5  # < 0.03 on a quiet machine: one pause of the waiting process
+    assert other.wait(30) == 0
+    assert visits(tmp_path)[0].began > before
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="counts calls of fcntl")

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 
 import pytest
+import waits_pipe
 
 pytest.importorskip("pytest_timeout")
 
@@ -59,16 +61,17 @@ def test_a_smaller_budget_is_left_as_it_is(run):
 
 def test_a_second_measurement_gets_what_the_first_left(run):
     source = """
-        import conftest, time
+        import conftest
         import pytest
+        from pytest_pipeline.plugin.state import state_of
 
-        @pytest.mark.timeout(4)
-        def test_gate(pipeline):
+        @pytest.mark.timeout(60)
+        def test_gate(pipeline, request):
             pipeline.run(["met"], [])
-            time.sleep(1)
+            state_of(request.node).began_s -= 20  # so much later is it
             pipeline.run(["met"], [])
             first, second = (each["budget_s"] for each in conftest.CALLS[-2:])
-            assert 0.04 < second < first - 0.2
+            assert 0 < second <= first - 20 / 4
         """
     run(source, *PLUGINS).assert_outcomes(passed=1)
 
@@ -95,25 +98,55 @@ def test_without_the_plugin_its_marker_cuts_nothing(run):
     run(source, "-p", "no:timeout").assert_outcomes(passed=1)
 
 
-def test_waiting_to_be_alone_does_not_count_against_the_timeout(pytester):
-    pytester.makepyfile(
-        test_long="""
-            import time
-            def test_long():
-                time.sleep(3)
-            """,
-        test_measuring="""
-            import time
-            import pytest
+TELLS = """
+import pytest
+from waits_pipe import tell_who_waits
 
-            @pytest.mark.timeout(1.5)
-            def test_measuring(pipeline):
-                pass
-            """,
-    )
+tell_who_waits()
+
+def say(what):
+    with open("said", "a") as said:
+        print(what, file=said)
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_timeout_set_timer(item):
+    say(f"timer of {item.name}")
+"""
+LONG = """
+import os
+from conftest import say
+from waits_pipe import until_somebody_waits
+
+def test_long():
+    os.close(os.open("inside.fifo", os.O_WRONLY))  # waits until the other file's test has come
+    until_somebody_waits()
+    say("end of test_long")
+"""
+MEASURING = """
+import os
+import pytest
+
+def test_meets_the_long_one():
+    os.close(os.open("inside.fifo", os.O_RDONLY))
+
+@pytest.mark.timeout(60)
+def test_measuring(pipeline):
+    pass
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
+def test_waiting_to_be_alone_does_not_count_against_the_timeout(pytester):
+    pytester.makeconftest(TELLS)
+    pytester.makepyfile(test_long=LONG, test_measuring=MEASURING)
+    for name in ("inside.fifo", waits_pipe.NAME):
+        os.mkfifo(pytester.path / name)
     plugins = ("-p", "pytest_pipeline.plugin", "-p", "xdist.plugin", *PLUGINS)
-    result = pytester.run(sys.executable, "-m", "pytest", *plugins, "-n2", timeout=60)
-    result.assert_outcomes(passed=2)
+    options = ("-n2", "--dist=loadfile")
+    result = pytester.run(sys.executable, "-m", "pytest", *plugins, *options, timeout=60)
+    result.assert_outcomes(passed=3)
+    said = (pytester.path / "said").read_text().splitlines()
+    assert said == ["end of test_long", "timer of test_measuring"]
 
 
 def test_a_grouped_test_keeps_its_name_in_the_document(pytester):

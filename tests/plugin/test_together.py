@@ -7,6 +7,7 @@ import os
 import subprocess
 
 import pytest
+import waits_pipe
 from xdist_suite import COMMAND
 
 TWO_RUNS = """
@@ -85,8 +86,10 @@ import fcntl, functools
 import pytest
 import pytest_pipeline.plugin.alone.lock as lock
 from scripted import CALLS, pytest_configure
+from waits_pipe import tell_who_waits
 
 lock.Patience = functools.partial(lock.Patience, guest_s=0.3)
+tell_who_waits()
 
 def say(what):
     with open("said", "a") as said:
@@ -100,13 +103,14 @@ def resource():
         say("released")
 """
 HOLDER = """
-import os, time
+import os
 from conftest import say
+from waits_pipe import until_somebody_waits
 
 def test_holds(resource):
     say("held")
     os.close(os.open("held.fifo", os.O_WRONLY))  # waits until the other file's test has come
-    time.sleep(0.5)  # so that the measuring test asks before this one ends
+    until_somebody_waits()  # the measuring test, for this one to end
 
 def test_holds_still(resource):
     say("used")
@@ -131,7 +135,8 @@ def test_a_file_lock_that_a_fixture_holds_across_tests_stops_nobody_for_ever(pyt
     """Its holder waits for the measuring test to end, which waits for the file lock: both would wait for ever."""
     pytester.makeconftest(FILE_LOCK)
     pytester.makepyfile(test_holder=HOLDER, test_measurer=MEASURER)
-    os.mkfifo(pytester.path / "held.fifo")
+    for name in ("held.fifo", waits_pipe.NAME):
+        os.mkfifo(pytester.path / name)
     result = pytester.run(*COMMAND, "-n2", "--dist=loadfile", timeout=60)
     result.assert_outcomes(passed=4)
     said = (pytester.path / "said").read_text().split()
