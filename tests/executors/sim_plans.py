@@ -1,6 +1,6 @@
 """Plans for a simulated device, and any plan that Hypothesis can think of."""
 
-from hypothesis import HealthCheck, settings, strategies as st
+from hypothesis import settings, strategies as st
 
 from pytest_pipeline.executors.cuda import Cuda
 from pytest_pipeline.model.fan import Fan
@@ -58,9 +58,7 @@ any_plan = st.fixed_dictionaries(
 )
 """For `assert_in_order`."""
 
-few_examples = settings(
-    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow]
-)
+few_examples = settings(max_examples=25)
 
 
 def assert_in_order(plan, *, in_flight=None, **options):

@@ -11,7 +11,7 @@ from pytest_pipeline.executors.serial import Serial
 from pytest_pipeline.executors.threads import Threads
 from pytest_pipeline.model.plan import Source, Stage, make_plan
 
-lawful = settings(deadline=None, derandomize=True, max_examples=60)
+lawful = settings(max_examples=60)
 
 
 def with_neighbours(values):

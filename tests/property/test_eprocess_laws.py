@@ -3,13 +3,11 @@
 import math
 
 import pytest
-from hypothesis import assume, example, given, settings, strategies as st
+from hypothesis import assume, example, given, strategies as st
 
 from pytest_pipeline.stats.eprocess import BernoulliMixture, log_average, log_sum_exp
 from pytest_pipeline.stats.ladder import DEEP, SHALLOW, LadderBet, ladder_log_e, rounds_to_decide
 from pytest_pipeline.stats.rate import BlockBet, RateBet, blocks_to_miss, samples_to_certify
-
-lawful = settings(deadline=None, derandomize=True)
 
 ratios = st.floats(0.01, 100)
 quantiles = st.floats(0.5, 0.999)
@@ -31,13 +29,11 @@ def e_ladder(values, threshold, direction):
     return bet.log_e
 
 
-@lawful
 @given(mixtures())
 def test_every_bet_starts_at_one(mixture):
     assert mixture.log_e(0, 0) == 0
 
 
-@lawful
 @given(mixtures(), counts)
 @example(SHALLOW, (0, 5))
 @example(DEEP, (5, 5))
@@ -51,7 +47,6 @@ def test_at_the_limit_the_next_round_is_a_fair_bet(mixture, count):
     assert log_sum_exp(terms) == pytest.approx(mixture.log_e(events, trials), abs=1e-6)
 
 
-@lawful
 @given(mixtures(), counts, st.floats(0, 1))
 def test_within_the_limit_the_next_round_is_never_a_winning_bet(mixture, count, share):
     events, trials = count
@@ -62,7 +57,6 @@ def test_within_the_limit_the_next_round_is_never_a_winning_bet(mixture, count, 
     assert p * math.exp(win - now) + (1 - p) * math.exp(lose - now) <= 1 + 1e-6
 
 
-@lawful
 @given(mixtures(), counts)
 def test_an_event_is_never_evidence_against_the_bet_and_a_miss_never_for_it(mixture, count):
     events, trials = count
@@ -75,7 +69,6 @@ def test_no_single_round_can_ruin_the_ladder(mixture):
     assert all(math.isfinite(mixture.log_e(events, 50)) for events in range(51))
 
 
-@lawful
 @given(st.integers(0, 60), st.integers(0, 60), st.integers(0, 60))
 def test_the_ladder_is_a_fair_bet_at_its_worst_case(deep, between, none):
     shallow, rounds = deep + between, deep + between + none
@@ -90,7 +83,6 @@ def test_the_ladder_is_a_fair_bet_at_its_worst_case(deep, between, none):
     assert after == pytest.approx(now, abs=1e-9)
 
 
-@lawful
 @given(st.lists(ratios, max_size=40), st.randoms(use_true_random=False), ratios)
 def test_the_order_of_rounds_does_not_change_the_evidence(values, random, threshold):
     shuffled = random.sample(values, len(values))
@@ -98,7 +90,6 @@ def test_the_order_of_rounds_does_not_change_the_evidence(values, random, thresh
         assert e_ladder(values, threshold, direction) == e_ladder(shuffled, threshold, direction)
 
 
-@lawful
 @given(st.lists(ratios, max_size=40), ratios, st.integers(-20, 20))
 def test_a_machine_twice_as_fast_changes_nothing_for_both_sides(values, threshold, exponent):
     scale = 2.0**exponent  # a power of two, so that comparisons are exact
@@ -109,7 +100,6 @@ def test_a_machine_twice_as_fast_changes_nothing_for_both_sides(values, threshol
         )
 
 
-@lawful
 @given(st.lists(ratios, max_size=40), st.floats(0.1, 10))
 def test_met_is_the_mirror_image_of_missed(values, threshold):
     edges = (threshold * 0.9, threshold, threshold / 0.9)
@@ -119,7 +109,6 @@ def test_met_is_the_mirror_image_of_missed(values, threshold):
         assert e_ladder(values, threshold, one) == e_ladder(mirrored, threshold, other)
 
 
-@lawful
 @given(st.lists(ratios, max_size=60), ratios)
 def test_a_gate_is_never_both_missed_and_met(values, threshold):
     missed, met = LadderBet(threshold, "below"), LadderBet(threshold, "above")
@@ -129,7 +118,6 @@ def test_a_gate_is_never_both_missed_and_met(values, threshold):
     assert not (missed.crossed(0.05) and met.crossed(0.05))
 
 
-@lawful
 @given(st.lists(ratios, min_size=1, max_size=40), st.integers(0, 39), st.floats(0.1, 1))
 def test_a_slower_round_never_weakens_the_case_against_the_code(values, at, factor):
     slower = list(values)
@@ -137,7 +125,6 @@ def test_a_slower_round_never_weakens_the_case_against_the_code(values, at, fact
     assert e_ladder(slower, 1.0, "below") >= e_ladder(values, 1.0, "below") - 1e-12
 
 
-@lawful
 @given(st.lists(ratios, max_size=30), st.floats(1e-6, 0.5))
 def test_no_values_decide_faster_than_the_clear_case(values, alpha):
     bet = LadderBet(1.0, "below")
@@ -146,7 +133,6 @@ def test_no_values_decide_faster_than_the_clear_case(values, alpha):
         assert not bet.crossed(alpha)
 
 
-@lawful
 @given(quantiles, st.lists(st.booleans(), max_size=100))
 def test_counting_late_samples_at_once_or_one_by_one_is_the_same(quantile, lates):
     for side in ("met", "missed"):
@@ -157,7 +143,6 @@ def test_counting_late_samples_at_once_or_one_by_one_is_the_same(quantile, lates
         assert single.log_e == many.log_e
 
 
-@lawful
 @given(quantiles, counts)
 def test_a_sample_at_the_allowed_rate_is_a_fair_bet_on_both_sides(quantile, count):
     late, samples = count
@@ -172,7 +157,6 @@ def test_a_sample_at_the_allowed_rate_is_a_fair_bet_on_both_sides(quantile, coun
         assert mean == pytest.approx(1, abs=1e-6)
 
 
-@lawful
 @given(quantiles, st.lists(st.floats(0, 1), max_size=20), st.floats(0, 1))
 def test_a_block_at_the_allowed_rate_is_at_most_a_fair_bet(quantile, before, late_share):
     # two-point distribution on {0, late_share or more} with mean 1 - quantile
@@ -190,7 +174,6 @@ def test_a_block_at_the_allowed_rate_is_at_most_a_fair_bet(quantile, before, lat
     assert mean == pytest.approx(1, abs=1e-6)
 
 
-@lawful
 @given(st.lists(st.floats(0, 1), max_size=20), st.randoms(use_true_random=False))
 def test_the_order_of_blocks_does_not_change_the_evidence(shares, random):
     one, other = BlockBet(), BlockBet()
@@ -201,7 +184,6 @@ def test_the_order_of_blocks_does_not_change_the_evidence(shares, random):
     assert one.log_e == pytest.approx(other.log_e, abs=1e-9)
 
 
-@lawful
 @given(st.floats(1e-4, 0.5), st.floats(1, 20), quantiles)
 def test_the_announced_number_of_samples_is_exactly_what_is_needed(alpha, deff, quantile):
     needed = samples_to_certify(alpha, deff=deff, quantile=quantile)
@@ -212,14 +194,12 @@ def test_the_announced_number_of_samples_is_exactly_what_is_needed(alpha, deff, 
     assert bet.crossed(alpha, deff=deff)
 
 
-@lawful
 @given(st.floats(0.02, 1), st.floats(0, 1))
 def test_a_worse_share_of_late_samples_is_found_no_later(late_share, more):
     worse = late_share + more * (1 - late_share)
     assert blocks_to_miss(0.001, late_share=worse) <= blocks_to_miss(0.001, late_share=late_share)
 
 
-@lawful
 @given(st.lists(st.floats(-50, 50), min_size=1, max_size=6))
 def test_an_average_lies_between_its_parts(log_es):
     assert min(log_es) - 1e-9 <= log_average(log_es) <= max(log_es) + 1e-9

@@ -3,11 +3,10 @@
 import math
 
 import pytest
-from hypothesis import given, settings, strategies as st
+from hypothesis import given, strategies as st
 
 from pytest_pipeline.stats.flow import closed_form_speedup, simulate
 
-lawful = settings(deadline=None, derandomize=True)
 sizes = st.one_of(st.integers(0, 4), st.just(math.inf))
 times = st.floats(0, 10).map(lambda t: round(t, 3))
 
@@ -55,7 +54,6 @@ def assert_no_slower_with(what, plan, at, more):
     assert after.makespan_s <= before.makespan_s + slack(before)
 
 
-@lawful
 @given(plans(workers=one, constant=True))
 def test_with_constant_times_and_single_workers_the_closed_form_is_exact_for_any_queue(plan):
     row, n = plan["service_s"][0], len(plan["service_s"])
@@ -65,7 +63,6 @@ def test_with_constant_times_and_single_workers_the_closed_form_is_exact_for_any
         assert n * sum(row) / flow.makespan_s == pytest.approx(closed_form_speedup(row, n))
 
 
-@lawful
 @given(shared_plans())
 def test_every_second_of_every_worker_is_accounted_for(plan):
     flow = simulate(**plan)
@@ -76,13 +73,11 @@ def test_every_second_of_every_worker_is_accounted_for(plan):
         assert min(parts) >= 0
 
 
-@lawful
 @given(plans())
 def test_without_shared_cores_a_stage_is_busy_for_exactly_its_service(plan):
     assert simulate(**plan).busy_s == pytest.approx(stage_sums(plan), abs=1e-6)
 
 
-@lawful
 @given(shared_plans())
 def test_no_plan_beats_its_bottleneck_its_longest_item_or_its_cores(plan):
     flow = simulate(**plan)
@@ -93,7 +88,6 @@ def test_no_plan_beats_its_bottleneck_its_longest_item_or_its_cores(plan):
     assert flow.makespan_s >= max(bottleneck, longest, cpu) - slack(flow)
 
 
-@lawful
 @given(shared_plans())
 def test_every_item_ends_after_its_own_service_and_the_last_one_ends_the_run(plan):
     flow = simulate(**plan)
@@ -102,14 +96,12 @@ def test_every_item_ends_after_its_own_service_and_the_last_one_ends_the_run(pla
         assert finished >= math.fsum(row) - slack(flow)
 
 
-@lawful
 @given(plans())
 def test_no_plan_without_sharing_is_slower_than_the_serial_loop(plan):
     flow = simulate(**plan)
     assert flow.makespan_s <= math.fsum(stage_sums(plan)) + slack(flow)
 
 
-@lawful
 @given(plans(), st.lists(st.floats(0, 1), min_size=5, max_size=5))
 def test_plenty_of_cores_is_the_same_as_no_limit(plan, shares):
     shares = shares[: len(plan["workers"])]
@@ -117,14 +109,12 @@ def test_plenty_of_cores_is_the_same_as_no_limit(plan, shares):
     assert simulate(**plan, cores=sum(plan["workers"]), cpu_share=shares) == free
 
 
-@lawful
 @given(plans())
 def test_one_item_in_flight_is_the_serial_loop(plan):
     flow = simulate(**plan, in_flight=1)
     assert flow.makespan_s == pytest.approx(math.fsum(stage_sums(plan)), abs=1e-9)
 
 
-@lawful
 @given(plans(workers=one))
 def test_single_worker_stages_follow_the_textbook_recursion(plan):
     # D[i][s] = max(ready, D[i - 1 - queue][s + 1] start ...) as departures of blocking after service
@@ -165,13 +155,11 @@ def test_a_longer_queue_may_slow_uneven_items_down_by_letting_them_overtake():
     assert simulate(**uneven, queue_sizes=[0, 1]).makespan_s == 9
 
 
-@lawful
 @given(plans(workers=one), st.integers(0, 4), st.integers(1, 3))
 def test_a_longer_queue_never_slows_single_worker_stages(plan, at, more):
     assert_no_slower_with("queue_sizes", plan, at, more)
 
 
-@lawful
 @given(plans(workers=one), st.integers(1, 6))
 def test_more_in_flight_never_slows_single_worker_stages(plan, in_flight):
     before = simulate(**plan, in_flight=in_flight)
@@ -179,13 +167,11 @@ def test_more_in_flight_never_slows_single_worker_stages(plan, in_flight):
     assert after.makespan_s <= before.makespan_s + slack(before)
 
 
-@lawful
 @given(plans(constant=True), st.integers(0, 4))
 def test_another_worker_never_slows_a_plan_of_even_items(plan, at):
     assert_no_slower_with("workers", plan, at, 1)
 
 
-@lawful
 @given(plans(constant=True), st.integers(0, 4), st.integers(1, 3))
 def test_a_longer_queue_never_slows_a_plan_of_even_items(plan, at, more):
     assert_no_slower_with("queue_sizes", plan, at, more)

@@ -43,7 +43,7 @@ def sessions(draw):
     ]
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(sessions())
 def test_every_record_comes_back_as_it_was_oldest_first(written):
     with tempfile.TemporaryDirectory() as folder:
@@ -59,7 +59,7 @@ def test_every_record_comes_back_as_it_was_oldest_first(written):
             assert set(store.matching(path, "")) == set(expected)
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(sessions(), st.lists(RECORDS, min_size=1, max_size=3))
 def test_a_session_that_cannot_be_written_leaves_the_file_as_it_was(written, broken):
     with tempfile.TemporaryDirectory() as folder:

@@ -1,6 +1,6 @@
 """Laws of the gates that bet on rounds: units, mirror images, disturbed rounds."""
 
-from hypothesis import given, settings, strategies as st
+from hypothesis import given, strategies as st
 
 from pytest_pipeline.judge.gate import Errors, Status
 from pytest_pipeline.judge.ladder import LadderGate
@@ -8,7 +8,6 @@ from pytest_pipeline.judge.readings import FirstResultReading, SpeedupReading, T
 from pytest_pipeline.model.requirement import Quantity, Requirement
 from pytest_pipeline.model.rounds import Phase, Round
 
-lawful = settings(deadline=None, derandomize=True)
 # Eighths and powers of two: scaling and inverting them is exact, so that a law is not a rounding.
 times = st.lists(
     st.tuples(*[st.sampled_from([0.25, 0.5, 1.0, 2.0, 4.0])] * 3), min_size=1, max_size=16
@@ -39,7 +38,6 @@ def decide(quantity, limit, reading, rounds):
     return gate.status
 
 
-@lawful
 @given(times, scales)
 def test_first_results_in_another_unit_give_the_same_verdict(pairs, scale):
     scaled = [tuple(seconds * scale for seconds in each) for each in pairs]
@@ -48,7 +46,6 @@ def test_first_results_in_another_unit_give_the_same_verdict(pairs, scale):
     assert before is decide(Quantity.FIRST_RESULT, scale, reading, rounds_of(scaled))
 
 
-@lawful
 @given(times, st.sampled_from([1, 2, 256]))
 def test_as_many_times_the_items_and_the_demand_give_the_same_verdict(pairs, factor):
     reading = ThroughputReading("threads")
@@ -57,7 +54,6 @@ def test_as_many_times_the_items_and_the_demand_give_the_same_verdict(pairs, fac
     assert one is decide(Quantity.THROUGHPUT, 64.0 * factor, reading, more)
 
 
-@lawful
 @given(times, st.sampled_from([1, 2, 4, 8]))
 def test_an_efficiency_is_the_speedup_gate_with_the_limit_times_the_workers(pairs, workers):
     rounds = rounds_of(pairs)
@@ -70,7 +66,6 @@ def test_an_efficiency_is_the_speedup_gate_with_the_limit_times_the_workers(pair
     assert efficiency is decide(Quantity.SPEEDUP, 1.0, SpeedupReading("serial", "threads"), rounds)
 
 
-@lawful
 @given(times)
 def test_a_longest_time_is_the_mirror_image_of_a_least_throughput(pairs):
     rounds = rounds_of(pairs, items=1)
@@ -79,7 +74,6 @@ def test_a_longest_time_is_the_mirror_image_of_a_least_throughput(pairs):
     assert by_time is by_rate
 
 
-@lawful
 @given(times, st.lists(st.booleans(), min_size=16, max_size=16), st.floats(1e-6, 1e6))
 def test_what_a_disturbed_round_measured_says_nothing(pairs, clean, anything):
     reading = ThroughputReading("threads")
@@ -90,7 +84,6 @@ def test_what_a_disturbed_round_measured_says_nothing(pairs, clean, anything):
     assert before is decide(Quantity.THROUGHPUT, 64.0, reading, rounds_of(other, clean=clean))
 
 
-@lawful
 @given(times)
 def test_disturbed_rounds_alone_decide_nothing(pairs):
     rounds = rounds_of(pairs, clean=[False] * len(pairs))
@@ -98,7 +91,6 @@ def test_disturbed_rounds_alone_decide_nothing(pairs):
     assert status is Status.OPEN
 
 
-@lawful
 @given(times, st.randoms(use_true_random=False))
 def test_the_order_of_the_sub_pairs_says_nothing(pairs, random):
     shuffled = [tuple(random.sample(each, 3)) for each in pairs]

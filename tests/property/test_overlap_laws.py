@@ -3,11 +3,10 @@
 import heapq
 
 import numpy as np
-from hypothesis import given, settings, strategies as st
+from hypothesis import given, strategies as st
 
 from pytest_pipeline.stats.overlap import mean_overlap, most_in_service
 
-lawful = settings(deadline=None, derandomize=True)
 visits = st.lists(st.tuples(st.integers(0, 60), st.integers(0, 20)), min_size=1, max_size=60)
 lengths = st.lists(st.integers(1, 30), min_size=1, max_size=60)
 
@@ -29,20 +28,17 @@ def by_definition(made):
     return (sum(fullest) + len(made) - len(lasting)) / len(made)
 
 
-@lawful
 @given(visits)
 def test_it_is_what_the_definition_says(made):
     assert mean_overlap(*readings(made)) == by_definition(made)
 
 
-@lawful
 @given(visits, st.randoms(use_true_random=False))
 def test_the_order_of_the_rows_says_nothing(made, random):
     shuffled = random.sample(made, len(made))
     assert mean_overlap(*readings(made)) == mean_overlap(*readings(shuffled))
 
 
-@lawful
 @given(visits, st.integers(-1000, 1000), st.integers(1, 50))
 def test_a_clock_that_runs_otherwise_but_in_order_changes_nothing(made, shift, factor):
     started, finished = readings(made)
@@ -55,14 +51,12 @@ def test_a_clock_that_runs_otherwise_but_in_order_changes_nothing(made, shift, f
     )
 
 
-@lawful
 @given(visits)
 def test_at_least_the_visit_itself_and_at_most_all_are_in_service(made):
     mean, most = mean_overlap(*readings(made)), most_in_service(*readings(made))
     assert 1 <= mean <= most <= len(made)
 
 
-@lawful
 @given(lengths, st.integers(1, 8))
 def test_worker_slots_bound_it_and_slots_that_never_rest_reach_it(service, slots):
     free = [0] * slots
@@ -77,7 +71,6 @@ def test_worker_slots_bound_it_and_slots_that_never_rest_reach_it(service, slots
         assert mean == len(made)
 
 
-@lawful
 @given(lengths)
 def test_a_serial_loop_has_one_whatever_its_items_take(service):
     ends = np.cumsum(service)

@@ -3,12 +3,11 @@
 import math
 
 import pytest
-from hypothesis import given, settings, strategies as st
+from hypothesis import given, strategies as st
 
 from pytest_pipeline.stats.flow import simulate
 from pytest_pipeline.stats.stations import StationTimes, shortest_makespan, station_times
 
-lawful = settings(deadline=None, derandomize=True)
 times = st.floats(0, 10).map(lambda t: round(t, 3))
 
 
@@ -30,20 +29,17 @@ def makespan(rows, **limits):
     return simulate(rows, [1] * width, [math.inf] * width, **limits).makespan_s
 
 
-@lawful
 @given(lines())
 def test_no_schedule_beats_the_bound(rows):
     assert bound(rows) <= makespan(rows) + 1e-6
 
 
-@lawful
 @given(lines(constant=True))
 def test_items_that_are_all_alike_reach_the_bound(rows):
     assert bound(rows) == pytest.approx(makespan(rows), abs=1e-6)
     assert bound(rows) == pytest.approx(sum(rows[0]) + (len(rows) - 1) * max(rows[0]), abs=1e-6)
 
 
-@lawful
 @given(lines())
 def test_the_bound_holds_every_sum_and_every_first_and_last_item_whole(rows):
     for column in zip(*rows, strict=True):
@@ -51,7 +47,6 @@ def test_the_bound_holds_every_sum_and_every_first_and_last_item_whole(rows):
     assert bound(rows) >= max(sum(rows[0]), sum(rows[-1])) - 1e-6
 
 
-@lawful
 @given(lines(), st.integers(1, 4))
 def test_fewer_slots_only_move_away_from_the_bound(rows, slots):
     assert bound(rows) <= makespan(rows, in_flight=slots) + 1e-6

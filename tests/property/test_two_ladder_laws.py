@@ -4,12 +4,10 @@ import itertools
 import math
 
 import pytest
-from hypothesis import given, settings, strategies as st
+from hypothesis import given, strategies as st
 
 from pytest_pipeline.stats.ladder import LadderBet
 from pytest_pipeline.stats.two_ladders import TwoLadders
-
-lawful = settings(deadline=None, derandomize=True)
 
 # Beyond the guard band, beyond the limit, and on the right side of it: with the chances of the worst conforming code.
 WORST = {0.8: 1 / 4, 0.95: 1 / 4, 1.2: 1 / 2}
@@ -24,7 +22,6 @@ def after(history):
     return bet
 
 
-@lawful
 @given(st.lists(values, max_size=30))
 def test_where_the_second_never_may_bet_it_costs_nothing(bests):
     one = LadderBet(1.0, "below")
@@ -33,7 +30,6 @@ def test_where_the_second_never_may_bet_it_costs_nothing(bests):
     assert after([(value, None) for value in bests]).log_e == one.log_e
 
 
-@lawful
 @given(st.lists(values, max_size=30))
 def test_where_both_see_the_same_they_decide_as_one(same):
     alike, one = after([(value, value) for value in same]), LadderBet(1.0, "below")
@@ -42,7 +38,6 @@ def test_where_both_see_the_same_they_decide_as_one(same):
     assert alike.log_e == pytest.approx(one.log_e, abs=1e-9)
 
 
-@lawful
 @given(histories, st.booleans())
 def test_at_the_limit_of_both_the_next_round_is_a_fair_bet(history, may_bet_mean):
     now = after(history).log_e
@@ -55,7 +50,6 @@ def test_at_the_limit_of_both_the_next_round_is_a_fair_bet(history, may_bet_mean
     assert expected == pytest.approx(1, abs=1e-9)
 
 
-@lawful
 @given(histories)
 def test_one_ladder_alone_cannot_decide_on_less_than_twice_its_evidence(history):
     both = after(history)

@@ -10,7 +10,7 @@ from hypothesis import given, settings, strategies as st
 
 from pytest_pipeline.explain.ceiling import Line
 
-lawful = settings(deadline=None, derandomize=True, max_examples=60)
+lawful = settings(max_examples=60)
 ROUNDING = 1e-5
 """The stretch factors are solved to seven digits."""
 

@@ -61,7 +61,7 @@ def squeezed(text):
     return " ".join(text.split())
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(texts)
 def test_a_parser_finds_the_same_elements_and_the_same_text(text):
     page = html.render(hostile_document("ok" + text))

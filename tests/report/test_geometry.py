@@ -40,7 +40,7 @@ def test_larger_values_lie_further_out(first, second):
 RUN = documents.missed()["runs"][0]
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(st.floats(0.01, 1000), st.floats(0.01, 1000))
 def test_every_chart_shows_its_limit(limit, value):
     run = copy.deepcopy(RUN)
