@@ -18,7 +18,7 @@ from pytest_pipeline.executors.serial import Serial
 from pytest_pipeline.executors.threads import Threads
 from pytest_pipeline.model.plan import Source, make_plan
 
-sys.path.insert(0, str(Path(__file__).parent))  # for `sim_plans`
+sys.path.insert(0, str(Path(__file__).parent))  # for `stages`, `sim_plans`
 
 ROOT = Path(__file__).resolve().parents[2]
 WATCHDOG_S = 120

@@ -2,15 +2,12 @@
 
 import numpy as np
 import pytest
+from stages import breaks_at
 
 from pytest_pipeline.errors import ShippingError
 from pytest_pipeline.executors.processes import Processes
 from pytest_pipeline.model.plan import Stage
 from pytest_pipeline.model.trace import MOST_FAILURES
-
-
-class BrokenItemError(ValueError):
-    """Raised by stages here."""
 
 
 class UnpicklableError(Exception):
@@ -25,15 +22,6 @@ class UnreadableError(Exception):
 
     def __str__(self):
         raise RuntimeError("no words")
-
-
-def breaks_at(*bad, error=BrokenItemError):
-    def stage(x):
-        if x in bad:
-            raise error(f"bad item {x}")
-        return x
-
-    return stage
 
 
 @pytest.mark.parametrize(
@@ -81,7 +69,7 @@ def test_a_flood_of_failures_is_counted_in_full_and_kept_in_words_only_at_first(
     executor, opened, source
 ):
     def always(x):
-        raise BrokenItemError("always")
+        raise ValueError("always")
 
     trace = opened(executor, [always]).run(source(list(range(500)), collects_errors=True))
     assert trace.failed_items == tuple(range(500))
@@ -116,16 +104,16 @@ def test_failures_do_not_leak_into_the_next_execution_and_errors_stop_again_with
     running = opened(executor, [breaks_at(3)])
     assert running.run(source(list(range(5)), collects_errors=True)).failed_items == (3,)
     assert running.run(source([1, 2], collects_errors=True)).failed_items == ()
-    with pytest.raises(BrokenItemError):
+    with pytest.raises(ValueError, match="bad item 3"):
         running.run(source(list(range(5))))
 
 
 def test_a_source_that_raises_still_ends_the_execution(executor, opened, source):
     def items():
         yield 1
-        raise BrokenItemError("no more")
+        raise ValueError("no more")
 
-    with pytest.raises(BrokenItemError, match="no more"):
+    with pytest.raises(ValueError, match="no more"):
         opened(executor, [breaks_at(-1)]).run(source(items, collects_errors=True))
 
 

@@ -6,6 +6,7 @@ import time
 import numpy as np
 import psutil
 import pytest
+from stages import breaks_at, straggle
 
 from pytest_pipeline.errors import StageTimeoutError, UsageError
 from pytest_pipeline.executors.protocol import Executor
@@ -27,15 +28,6 @@ def double(x):
 
 def add_one(x):
     return x + 1
-
-
-def breaks_at(bad, error=BrokenItemError):
-    def stage(x):
-        if x == bad:
-            raise error(f"bad item {x}")
-        return x
-
-    return stage
 
 
 def spin(seconds):
@@ -303,17 +295,6 @@ def test_memory_stays_bounded_while_the_first_item_is_stuck(parallel, opened, so
     assert (trace.admitted_ns[bound:] >= emitted_in_order(trace)[:-bound]).all()
 
 
-def straggle(fifo, release_at):
-    def stage(x):
-        if x in (0, release_at):
-            # Item 0 gets on only when a later item has got so far.
-            with open(fifo, "r" if x == 0 else "w"):
-                pass
-        return x
-
-    return stage
-
-
 def test_a_blocked_stage_says_so(opened, source):
     trace = opened(
         Threads(),
@@ -362,7 +343,12 @@ def test_a_stage_that_raises_gives_the_original_exception_with_stage_and_item(
     executor, opened, source, bad
 ):
     running = opened(
-        executor, [double, Stage(breaks_at(2 * bad), name="parse", workers=2), add_one]
+        executor,
+        [
+            double,
+            Stage(breaks_at(2 * bad, error=BrokenItemError), name="parse", workers=2),
+            add_one,
+        ],
     )
     with pytest.raises(BrokenItemError, match=f"bad item {2 * bad}") as caught:
         running.run(source(list(range(30))))
@@ -419,7 +405,7 @@ def test_a_source_whose_creation_raises_stop_iteration_is_not_an_empty_one(
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, SystemExit, StopIteration, GeneratorExit])
 def test_even_exits_raised_by_a_stage_reach_the_caller(executor, opened, source, error):
-    running = opened(executor, [breaks_at(3, error)])
+    running = opened(executor, [breaks_at(3, error=error)])
     with pytest.raises(error) as caught:
         running.run(source(list(range(10))))
     assert caught.value.__notes__ == ["stage 'stage', item 3"]
@@ -437,7 +423,7 @@ def test_what_a_branch_of_a_fan_raises_reaches_the_caller_as_it_is(executor, ope
 
 def test_exits_are_never_collected(executor, opened, source):
     with pytest.raises(KeyboardInterrupt):
-        opened(executor, [breaks_at(3, KeyboardInterrupt)]).run(
+        opened(executor, [breaks_at(3, error=KeyboardInterrupt)]).run(
             source(list(range(10)), collects_errors=True)
         )
 
@@ -451,7 +437,7 @@ def test_items_behind_a_failure_are_dropped(executor, opened, source):
             yield x
 
     with pytest.raises(BrokenItemError):
-        opened(executor, [breaks_at(0), double]).run(source(items))
+        opened(executor, [breaks_at(0, error=BrokenItemError), double]).run(source(items))
     assert len(taken) < 1000
 
 
@@ -634,7 +620,7 @@ def test_nothing_is_left_after_close(executor, opened, source, fifo):
     me = psutil.Process()
 
     def once():
-        running = opened(executor, [double, Stage(breaks_at(6), workers=2)])
+        running = opened(executor, [double, Stage(breaks_at(6, error=BrokenItemError), workers=2)])
         running.run(source([1, 2]))
         with pytest.raises(BrokenItemError):
             running.run(source([3]))

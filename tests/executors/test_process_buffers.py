@@ -9,6 +9,7 @@ import tempfile
 import numpy as np
 import psutil
 import pytest
+from stages import identity
 
 from pytest_pipeline.executors._processes import slots
 from pytest_pipeline.executors._processes.channel import Channel
@@ -20,10 +21,6 @@ from pytest_pipeline.model.plan import Source, make_plan
 
 LARGE = 100_000
 """Elements of eight bytes: far more than the smallest message that uses shared memory."""
-
-
-def identity(x):
-    return x
 
 
 @pytest.fixture

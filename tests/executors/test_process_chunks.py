@@ -6,6 +6,7 @@ import threading
 
 import numpy as np
 import pytest
+from stages import breaks_at
 
 from pytest_pipeline.errors import ShippingError, WorkerDiedError
 from pytest_pipeline.executors.processes import Processes
@@ -19,15 +20,6 @@ def double(x):
 
 def add_one(x):
     return x + 1
-
-
-def breaks_at(*bad):
-    def stage(x):
-        if x in bad:
-            raise ValueError(f"bad item {x}")
-        return x
-
-    return stage
 
 
 @pytest.fixture(params=["fused", "staged"])

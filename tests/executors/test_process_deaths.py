@@ -8,6 +8,7 @@ import threading
 import numpy as np
 import psutil
 import pytest
+from stages import identity
 
 from pytest_pipeline.errors import WorkerDiedError
 from pytest_pipeline.executors.processes import Processes
@@ -21,10 +22,6 @@ ENDS = {
     "signal SIGSEGV": lambda: ctypes.string_at(0),
     "exit code 3": lambda: os._exit(3),
 }
-
-
-def identity(x):
-    return x
 
 
 @pytest.fixture(params=list(ENDS))

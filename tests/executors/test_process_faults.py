@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 import psutil
 import pytest
+from stages import identity
 
 from pytest_pipeline.errors import ShippingError, StageError, UsageError, WorkerDiedError
 from pytest_pipeline.executors.processes import Processes
@@ -40,10 +41,6 @@ class AwkwardError(Exception):
 
     def __init__(self, code, text):
         super().__init__(f"{code}: {text}")
-
-
-def identity(x):
-    return x
 
 
 def above_limit(x):

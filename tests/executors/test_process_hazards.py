@@ -11,6 +11,7 @@ import time
 import numpy as np
 import psutil
 import pytest
+from stages import identity
 
 from pytest_pipeline.errors import ShippingError, UsageError, WorkerDiedError
 from pytest_pipeline.executors.processes import Processes
@@ -22,10 +23,6 @@ class BothWaysError(Exception):
 
     def __reduce__(self):
         raise TypeError("not me")
-
-
-def identity(x):
-    return x
 
 
 @pytest.fixture(params=["fused", "staged"])

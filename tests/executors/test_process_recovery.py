@@ -6,6 +6,7 @@ import signal
 
 import numpy as np
 import pytest
+from stages import identity
 
 from pytest_pipeline.errors import StageTimeoutError, WorkerDiedError
 from pytest_pipeline.executors._processes import fleet, runner
@@ -19,10 +20,6 @@ from pytest_pipeline.model.plan import Stage
 
 LARGE = 100_000
 """Elements of eight bytes: they travel in slots of shared memory."""
-
-
-def identity(x):
-    return x
 
 
 @pytest.fixture
