@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import copy
-import sys
-from pathlib import Path
 
 import pytest
+from report import documents
+from unit.history.records import record, sessions
 
 from pytest_pipeline.cli import main
 from pytest_pipeline.history import store
 from pytest_pipeline.report import json_file
-
-sys.path[:0] = [str(Path(__file__).parent.parent / name) for name in ("report", "unit/history")]
-import documents  # noqa: E402 - the documents of the report tests
-from records import record, sessions  # noqa: E402 - the records of the history tests
 
 
 @pytest.fixture

@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import json
-import sys
-from pathlib import Path
 
 import pytest
+from report import documents
 
 from pytest_pipeline.cli import main
 from pytest_pipeline.report import html, json_file, markdown
 from pytest_pipeline.report.page import view
-
-sys.path.insert(0, str(Path(__file__).parent.parent / "report"))
-import documents  # noqa: E402 - the documents of the report tests
 
 
 @pytest.fixture

@@ -8,11 +8,9 @@ import sys
 from pathlib import Path
 
 import pytest
+from report import documents
 
 from pytest_pipeline.report import json_file
-
-sys.path.insert(0, str(Path(__file__).parent.parent / "report"))
-import documents  # noqa: E402 - the documents of the report tests
 
 ROOT = Path(__file__).parent.parent.parent
 COMMAND = [

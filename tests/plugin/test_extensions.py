@@ -34,7 +34,7 @@ def pytest_pipeline_executors(config):
 """
 
 
-def run_study(pytester, *options):
+def measured_run(pytester, *options):
     pytester.makepyfile(test_study=STUDY)
     options = (*options, "--pipeline-inconclusive=pass", "--pipeline-json=out.json")
     result = pytester.run(*COMMAND, *options, timeout=120)
@@ -49,7 +49,7 @@ def arms(measured):
 
 def test_an_executor_of_the_project_s_own_is_an_arm_like_any_other(pytester):
     pytester.makeconftest(BY_HOOK)
-    measured = run_study(pytester, "-n1")
+    measured = measured_run(pytester, "-n1")
     assert arms(measured) == ["serial", "pool"]
     assert measured["arms"][1]["speedup"]["value"] > 0
     (finding,) = measured["findings"]
@@ -65,7 +65,7 @@ def test_an_installed_executor_is_found_by_its_entry_point(pytester, monkeypatch
         "[pytest_pipeline.executors]\npool = futures_executor:PoolExecutor\n"
     )
     monkeypatch.setenv("PYTHONPATH", os.environ["PYTHONPATH"] + os.pathsep + str(info.parent))
-    assert arms(run_study(pytester, "--pipeline-off")) == ["serial", "pool"]
+    assert arms(measured_run(pytester, "--pipeline-off")) == ["serial", "pool"]
 
 
 def test_the_example_keeps_the_contract_of_an_executor():

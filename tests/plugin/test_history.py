@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-import sqlite3
 
 import pytest
-from xdist_suite import GATES
+from xdist_suite import GATES, kept_in
 
 from pytest_pipeline.report import html
 
-OPTION = "--pipeline-history=past.sqlite"
+FILE = "past.sqlite"
+OPTION = f"--pipeline-history={FILE}"
 
 
 @pytest.fixture
@@ -18,18 +18,11 @@ def go(run):
     return lambda *options: run(GATES, *options)
 
 
-def rows(pytester):
-    connection = sqlite3.connect(pytester.path / "past.sqlite")
-    found = connection.execute(
-        "SELECT nodeid, run, executor, machine, workload, speedup, verdict, verdicts FROM records ORDER BY id"
-    ).fetchall()
-    connection.close()
-    return found
-
-
 def test_only_what_was_measured_and_right_is_kept(go, pytester):
     go(OPTION)
-    assert [(row[0].partition("::")[2], row[5], row[6]) for row in rows(pytester)] == [
+    assert [
+        (row[0].partition("::")[2], row[5], row[6]) for row in kept_in(pytester.path / FILE)
+    ] == [
         ("test_gate[met]", 2.61, "met"),
         ("test_gate[missed]", 1.42, "missed"),
         ("test_gate[near]", 1.98, "inconclusive"),
@@ -45,7 +38,7 @@ def test_the_second_session_shows_the_first_and_the_json_rebuilds_the_page(go, p
     page = (pytester.path / "out.html").read_text()
     assert "Since baseline" in page
     assert page == html.render(document)
-    assert len(rows(pytester)) == 6
+    assert len(kept_in(pytester.path / FILE)) == 6
 
 
 @pytest.mark.parametrize("options", [(), (OPTION, "--pipeline-off"), ("--pipeline-history=off",)])

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import json
-import sqlite3
 
 import pytest
-from xdist_suite import COMMAND, GATES
+from xdist_suite import COMMAND, GATES, kept_in
 
 from pytest_pipeline.report import html
 
@@ -62,16 +61,7 @@ class Ended:
             test.pop("history", None)  # its point has the time; what is kept is compared below
         self.tests = document["tests"]
         self.environment = document["environment"]
-        self.kept = rows_of(folder / "past.sqlite")
-
-
-def rows_of(path):
-    connection = sqlite3.connect(path)
-    rows = connection.execute(
-        "SELECT nodeid, run, executor, machine, workload, speedup, verdict, verdicts FROM records ORDER BY id"
-    ).fetchall()
-    connection.close()
-    return rows
+        self.kept = kept_in(folder / "past.sqlite")
 
 
 @pytest.fixture

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import json
 
-from virtual_suite import CONFTEST
+import pytest
+from virtual_suite import CONFTEST, run_nested
 
 ONE_WORKER = """
-import pytest
-
 @pytest.mark.speedup(min={limit})
 def test_orders(pipeline, stage):
     pipeline.run([stage("fetch", .001), stage("parse", .002), stage("store", .001)], list(range(40)))
@@ -25,38 +24,32 @@ def test_orders(pipeline, machine):
 """
 
 GIL = """
-import pytest
-
 @pytest.mark.speedup(min=1.9)
 def test_orders(pipeline, stage):
     pipeline.run([stage("parse", .002), stage("store", .002)], list(range(40)))
 """
 
 
-def run_nested(pytester, monkeypatch, source, *arguments, conftest=CONFTEST):
+@pytest.fixture(autouse=True)
+def wide_terminal(monkeypatch):
     monkeypatch.setenv("COLUMNS", "200")
-    pytester.makeconftest(conftest)
-    pytester.makepyfile(source)
-    return pytester.runpytest_inprocess(
-        "-p", "pytest_pipeline.plugin", "-p", "no:cacheprovider", "-rA", *arguments
-    )
 
 
-def test_the_failure_text_names_the_code_to_write_and_the_number_it_reaches(pytester, monkeypatch):
+def test_the_failure_text_names_the_code_to_write_and_the_number_it_reaches(pytester):
     source = ONE_WORKER.format(limit=3.0)
-    result = run_nested(pytester, monkeypatch, source, "--pipeline-report=off")
+    result = run_nested(pytester, source)
     result.stdout.fnmatch_lines(["*next: Stage(parse, workers=2) is predicted to reach 3.72x"])
 
 
-def test_a_limit_that_no_change_reaches_is_called_so_with_the_best_one(pytester, monkeypatch):
+def test_a_limit_that_no_change_reaches_is_called_so_with_the_best_one(pytester):
     source = ONE_WORKER.format(limit=9.0)
-    result = run_nested(pytester, monkeypatch, source, "--pipeline-report=off")
+    result = run_nested(pytester, source)
     result.stdout.fnmatch_lines(
         ["*next: Stage(parse, workers=2) is predicted to reach 3.72x, short of 9.00x"]
     )
 
 
-def test_processes_are_proposed_for_stages_that_hold_the_gil(pytester, monkeypatch):
+def test_processes_are_proposed_for_stages_that_hold_the_gil(pytester):
     held = (
         CONFTEST.replace("FakeMachine()", 'FakeMachine(gil_shares={"parse": 1.0, "store": 1.0})')
         .replace(
@@ -65,7 +58,7 @@ def test_processes_are_proposed_for_stages_that_hold_the_gil(pytester, monkeypat
         )
         .replace("overlaps=False)", "overlaps=False, cpu_share=1.0)")
     )
-    result = run_nested(pytester, monkeypatch, GIL, "--pipeline-report=off", conftest=held)
+    result = run_nested(pytester, GIL, conftest=held)
     result.stdout.fnmatch_lines(
         [
             "*takes 2.0x as long per item as in the baseline*'parse' holds the GIL for 100 % of its service time",
@@ -74,9 +67,9 @@ def test_processes_are_proposed_for_stages_that_hold_the_gil(pytester, monkeypat
     )
 
 
-def test_the_predictions_stand_in_the_json_and_the_report(pytester, monkeypatch):
+def test_the_predictions_stand_in_the_json_and_the_report(pytester):
     source = ONE_WORKER.format(limit=3.0)
-    run_nested(pytester, monkeypatch, source, "--pipeline-report=r.html", "--pipeline-json=r.json")
+    run_nested(pytester, source, "--pipeline-report=r.html", "--pipeline-json=r.json")
     (test,) = json.loads((pytester.path / "r.json").read_text("utf-8"))["tests"]
     (threads,) = [arm for arm in test["runs"][0]["arms"] if arm["executor"] == "threads"]
     assert threads["what_ifs"][0]["predicted_speedup"] > 3.0
@@ -84,8 +77,8 @@ def test_the_predictions_stand_in_the_json_and_the_report(pytester, monkeypatch)
     assert "reaches it (3.00x)" in page
 
 
-def test_a_cache_is_named_in_the_terminal_and_in_the_report(pytester, monkeypatch):
-    result = run_nested(pytester, monkeypatch, CACHED, "--pipeline-report=r.html")
+def test_a_cache_is_named_in_the_terminal_and_in_the_report(pytester):
+    result = run_nested(pytester, CACHED, "--pipeline-report=r.html")
     result.stdout.fnmatch_lines(
         ["*test_orders: stage 'load' took 40 ms per item in the first execution and 2.0 ms later*"]
     )
@@ -93,8 +86,8 @@ def test_a_cache_is_named_in_the_terminal_and_in_the_report(pytester, monkeypatc
     assert "took 40 ms per item in the first execution and 2.0 ms later: a cache" in page
 
 
-def test_switched_off_nothing_is_predicted(pytester, monkeypatch):
+def test_switched_off_nothing_is_predicted(pytester):
     source = ONE_WORKER.format(limit=3.0)
-    run_nested(pytester, monkeypatch, source, "--pipeline-off", "--pipeline-json=r.json")
+    run_nested(pytester, source, "--pipeline-off", "--pipeline-json=r.json")
     (test,) = json.loads((pytester.path / "r.json").read_text("utf-8"))["tests"]
     assert all(arm["what_ifs"] == [] for arm in test["runs"][0]["arms"])

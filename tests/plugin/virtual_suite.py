@@ -53,9 +53,9 @@ def stage(machine):
 '''
 
 
-def run_nested(pytester, source, *options):
-    """Run `source` as a test file in this process, with the fake machine."""
-    pytester.makeconftest(CONFTEST)
+def run_nested(pytester, source, *options, conftest=CONFTEST):
+    """Run `source` as a test file in this process, with the fake machine; without a report but for what `options` ask for."""
+    pytester.makeconftest(conftest)
     pytester.makepyfile("import pytest\n" + source)
     arguments = ("-p", "pytest_pipeline.plugin", "-p", "no:cacheprovider", "--pipeline-report=off")
     return pytester.runpytest_inprocess(*arguments, "-rA", *options)

@@ -1,8 +1,10 @@
-"""A nested suite in processes of its own: the command that runs it, distributed or not, and tests of every outcome."""
+"""A nested suite in processes of its own: the command that runs it, distributed or not, tests of every outcome, its history."""
 
 from __future__ import annotations
 
+import sqlite3
 import sys
+from contextlib import closing
 
 COMMAND = [sys.executable, "-m", "pytest", "-p", "pytest_pipeline.plugin", "-p", "xdist.plugin"]
 GATES = """
@@ -18,3 +20,11 @@ def test_body(pipeline):
     pipeline.run(["met"], [])
     assert 1 == 2
 """
+
+
+def kept_in(path):
+    """Return what sessions have kept in the history file at `path`, oldest first, without times."""
+    with closing(sqlite3.connect(path)) as connection:
+        return connection.execute(
+            "SELECT nodeid, run, executor, machine, workload, speedup, verdict, verdicts FROM records ORDER BY id"
+        ).fetchall()

@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import random
-import sys
-from pathlib import Path
 
 import pytest
+from unit.history.records import sessions
 
 from pytest_pipeline.history.since import changes_of
 from pytest_pipeline.stats.steps import find_levels
-
-sys.path.insert(0, str(Path(__file__).parent))
-from records import sessions  # noqa: E402 - beside this file
 
 
 def speedup_change(*speedups):

@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import sqlite3
-import sys
-from pathlib import Path
 
 import pytest
+from unit.history.records import record
 
 from pytest_pipeline.errors import HistoryError
 from pytest_pipeline.history import store, tables
-
-sys.path.insert(0, str(Path(__file__).parent))
-from records import record  # noqa: E402 - beside this file
 
 KEY = record().series
 
