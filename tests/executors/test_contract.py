@@ -413,7 +413,7 @@ def test_even_exits_raised_by_a_stage_reach_the_caller(executor, opened, source,
 
 
 def test_what_a_branch_of_a_fan_raises_reaches_the_caller_as_it_is(executor, opened, source):
-    fan = Fan([double, breaks_at(3, StopIteration)], join=max)
+    fan = Fan([double, breaks_at(3, error=StopIteration)], join=max)
     running = opened(executor, [Stage(fan, name="fan")])
     with pytest.raises(StopIteration, match="bad item 3") as caught:
         running.run(source(list(range(10))))
