@@ -6,6 +6,7 @@ import signal
 import numpy as np
 import psutil
 import pytest
+from stages import identity
 
 from pytest_pipeline.executors._processes import poolworker
 from pytest_pipeline.executors._processes.channel import Channel
@@ -17,10 +18,6 @@ from pytest_pipeline.executors.processes import Processes
 
 LARGE = 100_000
 """Elements of eight bytes: they travel in slots of shared memory."""
-
-
-def identity(x):
-    return x
 
 
 def interrupted(*_args, **_kwargs):
