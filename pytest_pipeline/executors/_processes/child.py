@@ -8,7 +8,7 @@ import socket
 import traceback
 from collections.abc import Callable
 from time import perf_counter_ns, process_time_ns
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from pytest_pipeline.errors import ShippingError
 from pytest_pipeline.executors._places import named
@@ -17,6 +17,7 @@ from pytest_pipeline.executors._processes.board import Board
 from pytest_pipeline.executors._processes.channel import Channel
 from pytest_pipeline.executors._processes.frames import Frame, Kind
 from pytest_pipeline.executors._processes.guards import (
+    PipeEnd,
     dump_stacks_to,
     end_with_parent,
     follow_parent,
@@ -29,11 +30,8 @@ from pytest_pipeline.executors._processes.shipping import Codec, dynamic_classes
 from pytest_pipeline.executors._processes.slots import SLOTS, Room, SlotReader, SlotWriter
 from pytest_pipeline.executors._summary import summary
 
-if TYPE_CHECKING:
-    from multiprocessing.connection import Connection
 
-
-def main(sock: socket.socket, stacks: Connection, setup: Setup) -> None:
+def main(sock: socket.socket, stacks: PipeEnd, setup: Setup) -> None:
     """Serve the parent until it says CLOSE, closes the channel, or dies."""
     leave_interrupts_to_parent()
     follow_parent()

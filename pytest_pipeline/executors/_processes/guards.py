@@ -11,10 +11,11 @@ import signal
 import sys
 import threading
 from types import FrameType
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from multiprocessing.connection import Connection
+if sys.platform == "win32":
+    PipeEnd = multiprocessing.connection.PipeConnection
+else:
+    PipeEnd = multiprocessing.connection.Connection
 
 STACK_SIGNAL: int | None = getattr(signal, "SIGRTMAX", None) or getattr(signal, "SIGUSR2", None)
 """Makes a worker dump its stacks; the real-time signal is one that stages do not use."""
@@ -78,7 +79,7 @@ def _do_nothing(_signal: int, _frame: FrameType | None) -> None:
     pass
 
 
-def stacks_pipe() -> tuple[Connection, Connection]:
+def stacks_pipe() -> tuple[PipeEnd, PipeEnd]:
     """Return the reading end for stacks, and the writing end of the worker. Neither ever blocks.
 
     A crash must not wait for a reader: what finds no room is lost. A pipe has room for 64 KiB; a
@@ -91,7 +92,7 @@ def stacks_pipe() -> tuple[Connection, Connection]:
     return reader, writer
 
 
-def dump_stacks_to(stacks: Connection) -> None:
+def dump_stacks_to(stacks: PipeEnd) -> None:
     """Write the stacks of this process to `stacks` when it crashes, and whenever it is asked."""
     if sys.platform == "win32":  # where a pipe has no descriptor
         return
