@@ -4,12 +4,12 @@ import contextlib
 import os
 import re
 import select
-import signal
 import subprocess
 import sys
 import threading
 import time
 
+import psutil
 import pytest
 
 from pytest_pipeline.errors import StageTimeoutError
@@ -128,7 +128,10 @@ def stop(request, monkeypatch):
 
     def stop_it(running):
         monkeypatch.setattr(channel, "monotonic", lambda: time.monotonic() + spent_s)
-        os.kill(running._pool.workers[0].process.pid, signal.SIGSTOP)
+        worker = psutil.Process(running._pool.workers[0].process.pid)
+        worker.suspend()
+        while worker.status() != psutil.STATUS_STOPPED:
+            pass  # amid a system call it goes on while somebody reads
 
     stop_it.timeout_s = timeout_s
     return stop_it
