@@ -11,8 +11,33 @@ import pytest
 
 from pytest_pipeline.clock import FakeClock
 from pytest_pipeline.measure.system.footprint import Footprint, _listed_by_kernel, _listed_by_psutil
-from pytest_pipeline.measure.system.heap import hidden_memory, returning_heap, settle
+from pytest_pipeline.measure.system.heap import hidden_memory
 from pytest_pipeline.measure.system.sampler import PERIOD_S, Sampler, Sampling, StopToken
+
+THREADS = """
+import threading
+
+from pytest_pipeline.measure.system.footprint import Footprint
+from pytest_pipeline.measure.system.heap import returning_heap, settle
+
+footprint = Footprint()
+
+
+def worker():
+    for _ in range(4):
+        settle()
+        before = footprint.read_bytes()
+        block = bytearray(b"x") * 16_000_000
+        print(footprint.read_bytes() - before)
+        del block
+
+
+with returning_heap():
+    for _ in range(2):
+        thread = threading.Thread(target=worker)
+        thread.start()
+        thread.join()
+"""
 
 
 class Levels:
@@ -173,19 +198,10 @@ def test_the_quick_list_of_descendants_is_the_complete_one():
 @pytest.mark.skipif(bool(hidden_memory()), reason="no glibc heap: such a gate is never met here")
 def test_memory_that_a_worker_thread_freed_is_needed_again_by_the_next_execution():
     """A block of 16 MB read as nothing from the third or fourth execution on: its thread's heap had kept it."""
-    footprint, increases = Footprint(), []
-
-    def worker():
-        for _ in range(4):
-            settle()
-            before = footprint.read_bytes()
-            block = bytearray(b"x") * 16_000_000
-            increases.append(footprint.read_bytes() - before)
-            del block
-
-    with returning_heap():
-        for _ in range(2):
-            thread = threading.Thread(target=worker)
-            thread.start()
-            thread.join()
+    # In a process of its own: here children of other tests may end between two readings.
+    done = subprocess.run(
+        [sys.executable, "-c", THREADS], stdout=subprocess.PIPE, timeout=60, check=True
+    )
+    increases = [int(text) for text in done.stdout.split()]
+    assert len(increases) == 8
     assert min(increases[1:]) > 14_000_000  # the first one frees what the process had kept before
