@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import threading
+from statistics import median
 
 import pytest
 
@@ -156,8 +157,7 @@ def test_a_plan_that_gives_memory_back_never_shows_a_negative_increase():
 # --- the real counters, without any speed
 
 
-def test_a_block_that_a_child_process_holds_is_counted_once():
-    footprint = Footprint()
+def held_by_a_child(footprint):
     child = subprocess.Popen(
         [sys.executable, "-c", "b = bytearray(b'x') * 40_000_000; print(flush=True); input()"],
         stdin=subprocess.PIPE,
@@ -169,7 +169,13 @@ def test_a_block_that_a_child_process_holds_is_counted_once():
         held = footprint.read_bytes()
     finally:
         child.communicate(b"\n")
-    assert 40_000_000 <= held - footprint.read_bytes() < 80_000_000
+    return held - footprint.read_bytes()
+
+
+def test_a_block_that_a_child_process_holds_is_counted_once():
+    # Libraries count less once a process of another test maps them, too.
+    held = median(held_by_a_child(Footprint()) for _ in range(3))
+    assert 40_000_000 <= held < 80_000_000
 
 
 @pytest.mark.skipif(not os.path.exists("/proc/self/smaps_rollup"), reason="needs Linux")
