@@ -145,9 +145,7 @@ class Assembly:
             return finding
         advice = adviser.advise(gate)
         step = remedy(finding.reason, is_hung=bool(around.abandoned), is_sinking=around.is_sinking)
-        return replace(
-            finding, cause=advice.cause, next_step=advice.next_step if step is None else step
-        )
+        return replace(finding, cause=advice.cause, next_step=step or advice.next_step)
 
     def _leaning(self, gate: Gate, reason: Reason) -> tuple[str, ...]:
         """Return what more rounds would do for a gate that is near its limit."""

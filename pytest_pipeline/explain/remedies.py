@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pytest_pipeline.model.finding import Reason
 
-REMEDIES = {
+_REMEDIES = {
     Reason.BUSY: "run it again while nothing else uses these cores, or give it longer: @pytest.mark.measure(budget=...)",
     Reason.CAPACITY: "run it where more cores are free, or ask for less on machines like this one",
     Reason.QUOTA: "raise the CPU quota of the container, or use no more workers than it has whole cores",
@@ -17,8 +17,8 @@ _HUNG = "end what that stage waits for: give it a timeout of its own; every gate
 _SINKING = "gate a speedup, out of which the clock of the cores divides, or fix that clock"
 
 
-def remedy(reason: Reason, *, is_hung: bool, is_sinking: bool) -> str | None:
-    """Return what to do where a gate stayed open for `reason`; None where the plan itself may be changed.
+def remedy(reason: Reason, *, is_hung: bool, is_sinking: bool) -> str:
+    """Return what to do where a gate stayed open for `reason`; empty where the plan itself may be changed.
 
     `is_hung`: a hung thread keeps it open; `is_sinking`: the cores are slow although nobody else uses them.
     """
@@ -26,4 +26,4 @@ def remedy(reason: Reason, *, is_hung: bool, is_sinking: bool) -> str | None:
         return _HUNG
     if reason is Reason.BUSY and is_sinking:
         return _SINKING
-    return REMEDIES.get(reason)
+    return _REMEDIES.get(reason, "")

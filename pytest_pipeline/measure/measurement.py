@@ -41,11 +41,15 @@ def measure(trial: Trial, measured: Measured, *, once: bool = False) -> None:
     Nothing is timed while a hung worker thread of an earlier run lives in this process. Whatever a
     stage raises passes through, with what was measured so far left in `measured`.
     """
+    _measure(trial, measured, once=once)
+    locate_all(trial, measured)
+
+
+def _measure(trial: Trial, measured: Measured, *, once: bool) -> None:
     try:
         run_first_executions(trial, measured)
     finally:
         _keep_profiles(trial, measured)
-    locate_all(trial, measured)
     if once or measured.wrong or measured.abandoned:
         return
     with quiet_instruments() as instruments:
@@ -62,7 +66,6 @@ def measure(trial: Trial, measured: Measured, *, once: bool = False) -> None:
         finally:
             measured.reference = monitor.reference
             _keep_profiles(trial, measured)
-    locate_all(trial, measured)
 
 
 def _renew_workers(trial: Trial) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import socket
 from array import array
 from collections.abc import Callable
@@ -114,10 +113,7 @@ class Channel:
         if self._posted:
             joined = b"".join(self._posted)
             self._posted.clear()
-            try:
-                sent = self.sock.send(joined)
-            except BlockingIOError:
-                sent = self._moved_later(self.sock.send, joined)
+            sent = self._moved(self.sock.send, joined)
             if sent < len(joined):
                 self._send_pieces([memoryview(joined)[sent:]])
 
@@ -178,12 +174,14 @@ class Channel:
         """Close this end."""
         self.sock.close()
 
-    def _moved_later(self, call: Callable[[Any], int], what: Any) -> int:
-        """Return how many bytes it moves when it is tried again, and again until the limit."""
-        while monotonic() < self._deadline:
-            with contextlib.suppress(BlockingIOError):
+    def _moved(self, call: Callable[[Any], int], what: Any) -> int:
+        """Return how many bytes `call` moves, tried again and again until the limit."""
+        while True:
+            try:
                 return call(what)
-        raise BlockingIOError("the other end neither reads nor writes")
+            except BlockingIOError:
+                if monotonic() >= self._deadline:
+                    raise
 
     def _send_pieces(self, pieces: list[memoryview]) -> None:
         pieces = [piece for piece in pieces if piece.nbytes]
@@ -192,10 +190,7 @@ class Channel:
                 self.sock.sendall(piece)
             return
         while pieces:
-            try:
-                sent = self.sock.sendmsg(pieces[:_MAX_PIECES])
-            except BlockingIOError:
-                sent = self._moved_later(self.sock.sendmsg, pieces[:_MAX_PIECES])
+            sent = self._moved(self.sock.sendmsg, pieces[:_MAX_PIECES])
             while pieces and sent >= pieces[0].nbytes:
                 sent -= pieces.pop(0).nbytes
             if sent:
@@ -206,10 +201,7 @@ class Channel:
             rest = self._end - self._at
             self._ahead[:rest] = bytes(self._ahead[self._at : self._end])
             self._at, self._end = 0, rest
-        try:
-            got = self.sock.recv_into(self._ahead[self._end :])
-        except BlockingIOError:
-            got = self._moved_later(self.sock.recv_into, self._ahead[self._end :])
+        got = self._moved(self.sock.recv_into, self._ahead[self._end :])
         if not got:
             raise EOFError("the other end of the channel is closed")
         self._end += got
@@ -229,10 +221,7 @@ class Channel:
 
     def _fill(self, view: memoryview) -> None:
         while view.nbytes:
-            try:
-                got = self.sock.recv_into(view)
-            except BlockingIOError:
-                got = self._moved_later(self.sock.recv_into, view)
+            got = self._moved(self.sock.recv_into, view)
             if not got:
                 raise EOFError("the other end of the channel is closed")
             view = view[got:]

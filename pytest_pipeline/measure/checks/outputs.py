@@ -30,10 +30,14 @@ class OutputCheck:
         self._expected: dict[int, Any] = {}
         self._seen: dict[str, bytes | None] = {}
 
-    def for_other_stages(self) -> OutputCheck | None:
-        """Return a check, always in full, for what earlier stages put out; None where the user's own decides, or none."""
-        is_ours = isinstance(self._check, str | Close)
-        return OutputCheck(self._check, in_full=True) if is_ours else None
+    @property
+    def suits_every_stage(self) -> bool:
+        """Whether it can compare what earlier stages put out: not where the user's own function decides, or nothing does."""
+        return isinstance(self._check, str | Close)
+
+    def for_other_stages(self) -> OutputCheck:
+        """Return such a check, always in full, that knows nothing yet."""
+        return OutputCheck(self._check, in_full=True)
 
     def verify(self, arm: str, trace: Trace) -> None:
         """Raise `Mismatch` when outputs are not what the baseline gave for the same items.

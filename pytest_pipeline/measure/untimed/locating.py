@@ -22,12 +22,15 @@ def locate_all(trial: Trial, measured: Measured) -> None:
     outputs only) or in a process where a thread hangs. What fails on the way is not told: the wrong
     output is what the test is about.
     """
-    if measured.abandoned or len(trial.plan.stages) == 1:
+    if (
+        measured.abandoned
+        or len(trial.plan.stages) == 1
+        or not trial.baseline.check.suits_every_stage
+    ):
         return
     deadline_ns = trial.machine.clock.now_ns() + round(trial.budget_s * 1e9)
     for at, wrong in enumerate(measured.wrong):
-        check = trial.lane(wrong.executor).check.for_other_stages()
-        if wrong.item is None or check is None:
+        if wrong.item is None:
             continue
         trial.progress(f"looking for the stage where {wrong.executor} goes wrong")
         with suppress(Exception):  # of a user's stage, on items that it may not expect
@@ -58,7 +61,6 @@ def _first_difference(baseline: Lane, lane: Lane, stages: int, source: Source) -
     Raises `Mismatch` where the baseline itself does not give the same outputs twice.
     """
     check = baseline.check.for_other_stages()
-    assert check is not None
     with closing(baseline.up_to(stages, check)) as first:
         first.timed_execution(source)
         if lane is not baseline:
