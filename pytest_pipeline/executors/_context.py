@@ -1,8 +1,8 @@
 """Carry the test's context into workers: per-thread modes of torch and numpy, and the caps on BLAS and OpenMP threads.
 
-`contextvars` are copied by the crew; torch keeps its modes in thread-local C++ state that no
-context copy reaches, numpy 1 its `errstate`, and OpenMP the number of threads that a caller gets. The
-context variable of numpy 2 holds something that does not pickle, so that it reaches no other process.
+`contextvars` are copied by the crew; no copy reaches torch's modes (`_torch_state`), numpy 1's `errstate`, and
+the number of threads that OpenMP gives a caller. The context variable of numpy 2 holds something that does not
+pickle, so that it reaches no other process.
 """
 
 from __future__ import annotations
@@ -10,32 +10,24 @@ from __future__ import annotations
 import contextlib
 import sys
 import threading
-import types
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-_AUTOCAST_DEVICES = ("cpu", "cuda")
+from pytest_pipeline.executors._torch_state import (
+    TorchModes,
+    capture_torch_modes,
+    enter_torch_modes,
+    loaded_torch,
+)
 
 _HELD = threading.local()
 """`cap`: what `hold_openmp` did last in this thread."""
 
 _POOLS: list[tuple[int, tuple[Any, ...]]] = [(0, ())]
 """(loaded modules, controllers of pools): to look for pools takes up to 1 ms, and it is imports that bring them."""
-
-
-@dataclass(frozen=True, slots=True)
-class TorchModes:
-    """Modes of torch that differ from a fresh thread's."""
-
-    grad: bool
-    """Gradients are recorded."""
-    inference: bool
-    """Inside `torch.inference_mode()`."""
-    autocast: tuple[tuple[str, Any], ...]
-    """(device type, dtype) of every device with autocast on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,35 +44,7 @@ def capture_modes() -> Modes:
     """Return the calling thread's modes."""
     # `call` and `log` need an object that may not pickle: a worker process keeps its own mode there.
     float_errors = {what: how for what, how in np.geterr().items() if how not in {"call", "log"}}
-    return Modes(float_errors, _torch_modes())
-
-
-def loaded_torch(asked: str) -> Any:
-    """Return torch where it is loaded and has `asked`: a test may have put a stub or a mock in its place."""
-    torch = sys.modules.get("torch")
-    return torch if isinstance(torch, types.ModuleType) and hasattr(torch, asked) else None
-
-
-def _torch_modes() -> TorchModes | None:
-    torch = loaded_torch("is_grad_enabled")
-    if torch is None:
-        return None
-    modes = TorchModes(
-        grad=bool(torch.is_grad_enabled()),
-        inference=bool(torch.is_inference_mode_enabled()),
-        autocast=_autocast(torch),
-    )
-    return None if modes == TorchModes(grad=True, inference=False, autocast=()) else modes
-
-
-def _autocast(torch: Any) -> tuple[tuple[str, Any], ...]:
-    if not hasattr(torch, "get_autocast_dtype"):
-        return ()  # before 2.4 torch cannot be asked device by device
-    return tuple(
-        (device, torch.get_autocast_dtype(device))
-        for device in _AUTOCAST_DEVICES
-        if torch.is_autocast_enabled(device)
-    )
+    return Modes(float_errors, capture_torch_modes())
 
 
 @contextlib.contextmanager
@@ -89,17 +53,8 @@ def applied(modes: Modes) -> Iterator[None]:
     with contextlib.ExitStack() as stack:
         stack.enter_context(np.errstate(**modes.float_errors))
         if modes.torch is not None:
-            _enter(modes.torch, stack)
+            enter_torch_modes(modes.torch, stack)
         yield
-
-
-def _enter(modes: TorchModes, stack: contextlib.ExitStack) -> None:
-    import torch
-
-    stack.enter_context(torch.inference_mode(modes.inference))
-    stack.enter_context(torch.set_grad_enabled(modes.grad))
-    for device, dtype in modes.autocast:
-        stack.enter_context(torch.autocast(device, dtype=dtype))
 
 
 def blas_cap() -> int | None:

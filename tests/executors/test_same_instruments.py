@@ -113,24 +113,35 @@ def test_floating_point_errors_that_the_test_has_called_or_logged_still_let_stag
 
 
 @pytest.mark.slow
-def test_torch_makes_numbers_of_the_default_dtype_of_the_test_in_every_arm(
-    executor, opened, source
-):
+@pytest.mark.parametrize(
+    ("setting", "values"),
+    [
+        ("default_dtype", ("torch.float64", "torch.float32")),
+        ("deterministic_debug_mode", (2, 0)),
+        ("float32_matmul_precision", ("medium", "highest")),
+    ],
+)
+def test_torch_has_the_settings_of_the_test_in_every_arm(executor, opened, source, setting, values):
     torch = pytest.importorskip("torch")
+    value, usual = values
 
-    def dtype(x):
+    def seen(x):
         import torch
 
-        return str(torch.tensor(float(x)).dtype)
+        found = getattr(torch, f"get_{setting}")()
+        return str(found) if isinstance(found, torch.dtype) else found
 
-    running = opened(executor, [dtype])
-    assert running.run(source([1])).outputs == ["torch.float32"]
-    torch.set_default_dtype(torch.float64)
+    def give(what):
+        getattr(torch, f"set_{setting}")(torch.float64 if what == "torch.float64" else what)
+
+    running = opened(executor, [seen])
+    assert running.run(source([1])).outputs == [usual]
+    give(value)
     try:
-        assert running.run(source([1])).outputs == ["torch.float64"]
+        assert running.run(source([1])).outputs == [value]
     finally:
-        torch.set_default_dtype(torch.float32)
-    assert running.run(source([1])).outputs == ["torch.float32"]
+        give(torch.float32 if setting == "default_dtype" else usual)
+    assert running.run(source([1])).outputs == [usual]
 
 
 TRACED = """

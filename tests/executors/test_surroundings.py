@@ -77,6 +77,27 @@ def test_workers_run_under_the_torch_modes_of_the_test(executor, opened, source)
     assert running.run(source([1])).outputs == [(True, False, False)]
 
 
+@pytest.mark.slow
+def test_workers_make_tensors_on_the_default_device_of_the_test(executor, opened, source):
+    torch = pytest.importorskip("torch", "2.3")
+
+    def device(x):
+        import torch
+
+        return str(torch.tensor([float(x)]).device)
+
+    running = opened(executor, [device])
+    assert running.run(source([1])).outputs == ["cpu"]
+    with torch.device("meta"):
+        assert running.run(source([1])).outputs == ["meta"]
+    torch.set_default_device("meta")
+    try:
+        assert running.run(source([1])).outputs == ["meta"]
+    finally:
+        torch.set_default_device(None)
+    assert running.run(source([1])).outputs == ["cpu"]
+
+
 @pytest.fixture
 def cgroup(tmp_path):
     def make(lines, files):

@@ -11,8 +11,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
-from pytest_pipeline.executors._context import applied, capped_blas, loaded_torch
+from pytest_pipeline.executors._context import applied, capped_blas
 from pytest_pipeline.executors._processes.tracers import current_coverage
+from pytest_pipeline.executors._torch_state import enter_torch_settings
 
 if TYPE_CHECKING:
     from pytest_pipeline.executors._processes.records import Surroundings
@@ -50,7 +51,8 @@ class Applied:
             self._undo.enter_context(contextlib.redirect_stdout(self._open_nowhere()))
         self._set_variables(around.variables)
         self._set_decimal(around.decimal)
-        self._set_dtype(around.default_dtype)
+        if around.torch is not None:
+            enter_torch_settings(around.torch, self._undo)
         if not around.is_traced:
             _stop_tracers()
         self._collector.follow(is_on=around.collects_garbage, collections=around.collections)
@@ -79,16 +81,6 @@ class Applied:
 
         self._undo.callback(decimal.setcontext, decimal.getcontext())
         decimal.setcontext(context)
-
-    def _set_dtype(self, name: str) -> None:
-        # Torch begins with that one: a worker whose stages do not need it need not import it.
-        is_kept = name == "float32" and loaded_torch("get_default_dtype") is None
-        if not name or is_kept:
-            return
-        import torch
-
-        self._undo.callback(torch.set_default_dtype, torch.get_default_dtype())
-        torch.set_default_dtype(getattr(torch, name))
 
     def _open_nowhere(self) -> TextIO:
         """Return a file that keeps nothing; one for all the runs, since a stage may keep it, or close it."""

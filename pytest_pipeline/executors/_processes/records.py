@@ -12,6 +12,7 @@ from pytest_pipeline.executors._cpu import CpuSampler
 from pytest_pipeline.executors._processes.chunk_recorder import ChunkRecorder
 from pytest_pipeline.executors._processes.sharedfile import SharedFile
 from pytest_pipeline.executors._recorder import MOST_VISITS
+from pytest_pipeline.executors._torch_state import TorchSettings
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,8 +73,8 @@ class Surroundings:
     """Pickled (context variable, value) pairs."""
     decimal: Any = None
     """Context of decimal arithmetic, where the caller has loaded that."""
-    default_dtype: str = ""
-    """Name of torch's default dtype, where the caller has loaded torch."""
+    torch: TorchSettings | None = None
+    """Settings of torch, where the caller has loaded it."""
     collects_garbage: bool = True
     """The caller's garbage collector is on."""
     collections: int = 0

@@ -11,11 +11,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pytest_pipeline.errors import LeftBehindWarning
-from pytest_pipeline.executors._context import blas_cap, capture_modes, loaded_torch
+from pytest_pipeline.executors._context import blas_cap, capture_modes
 from pytest_pipeline.executors._processes.byvalue import is_installed
 from pytest_pipeline.executors._processes.records import Surroundings
 from pytest_pipeline.executors._processes.tracers import is_traced
 from pytest_pipeline.executors._processes.variables import capture_variables
+from pytest_pipeline.executors._torch_state import capture_torch_settings
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -46,7 +47,7 @@ class Around:
             blas_cap=blas_cap(),
             variables=pairs,
             decimal=_decimal_context(),
-            default_dtype=_default_dtype(),
+            torch=capture_torch_settings(),
             collects_garbage=gc.isenabled(),
             collections=gc.get_stats()[-1]["collections"],
             is_traced=is_traced(),
@@ -70,9 +71,3 @@ def _decimal_context() -> Any:
     getcontext = getattr(sys.modules.get("decimal"), "getcontext", None)
     # In a copy: asking makes a context where there is none, which all the worker threads would share.
     return None if getcontext is None else contextvars.copy_context().run(getcontext)
-
-
-def _default_dtype() -> str:
-    """Return the name of the dtype that torch gives floats; empty where nobody has loaded torch."""
-    torch = loaded_torch("get_default_dtype")
-    return "" if torch is None else str(torch.get_default_dtype()).removeprefix("torch.")
