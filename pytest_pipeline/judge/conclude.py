@@ -188,7 +188,7 @@ def _evidence(gate: Gate, around: Circumstances, reason: Reason) -> tuple[str, .
         Reason.SELF_DISTURBED: "the control kernel is slow right after stages and quiet after a second without them, every time: "
         "the code under test itself keeps the machine busy",
         Reason.CONFIRM_DISAGREED: _disagreement(gate),
-        Reason.UNSTEADY: "clean executions fall into two modes and most of them are in the slow one",
+        Reason.UNSTEADY: "clean executions fall into two modes, and most of them are in the slow one, which does not meet the limit",
         Reason.QUOTA: _with_seen(
             "the CPU quota of this container throttled the measurement", around
         ),

@@ -46,7 +46,7 @@ MAX_CONFIRM_BETS = 24
 every fourth round lies within the guard band, 24 do 99.8 % (replayed from 406 recorded rounds)."""
 
 UNSTEADY_SHARE = 0.5
-"""Share of clean executions in the slow mode above which a gate cannot be met."""
+"""Share of clean executions in a slow mode that misses the limit above which a gate cannot be met."""
 
 
 class LadderGate:
@@ -159,12 +159,15 @@ class LadderGate:
 
     @property
     def is_unsteady(self) -> bool:
-        """Whether more than half of the clean executions sit in a separate slow mode."""
+        """Whether more than half of the clean executions sit in a separate slow mode, and miss the limit there."""
         if not is_bimodal(self._values):
             return False
         middle = math.sqrt(min(self._values) * max(self._values))
-        is_minimum = self.requirement.quantity.is_minimum
-        slow = sum((value < middle) is is_minimum for value in self._values)
+        limit = self.requirement.effective_limit
+        if self.requirement.quantity.is_minimum:
+            slow = sum(value < min(middle, limit) for value in self._values)
+        else:
+            slow = sum(value > max(middle, limit) for value in self._values)
         return slow / len(self._values) > UNSTEADY_SHARE
 
     @property

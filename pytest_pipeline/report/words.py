@@ -48,7 +48,7 @@ REASONS = {
     "traced": "tracing or coverage was on",
     "near-limit": "the value lies too close to the limit to tell in the time allowed",
     "confirm-disagreed": "the confirmation did not repeat what the first rounds showed",
-    "unsteady": "clean executions fall into two modes, and most are in the slow one",
+    "unsteady": "clean executions fall into two modes, and most are in the slow one, which does not meet the limit",
     "no-baseline": "there is no stored baseline to compare with",
     "self-disturbed": "the code under test itself keeps the machine busy",
     "outputs-differ": "the outputs differ from the baseline's",

@@ -238,23 +238,37 @@ def test_the_missed_side_looks_at_the_best_sub_pair_and_the_met_side_at_the_medi
     assert (time.best(each), time.typical(each)) == (0.01, 0.02)
 
 
-@pytest.mark.parametrize(("slow", "reason"), [(1, Reason.NONE), (2, Reason.UNSTEADY)])
-@pytest.mark.parametrize("quantity", [Quantity.THROUGHPUT, Quantity.FIRST_RESULT])
-def test_more_than_half_in_a_slow_mode_is_unsteady_also_where_slow_means_more(
-    quantity, slow, reason
-):
-    limit = {Quantity.THROUGHPUT: 2.0, Quantity.FIRST_RESULT: 10.0}[quantity]
-    reading = {
+def two_modes(quantity, limit, *, slow):
+    """A gate after five rounds of 40 items, with `slow` of three executions at twice the 0.1 s of the others."""
+    readings = {
         Quantity.THROUGHPUT: ThroughputReading("threads"),
         Quantity.FIRST_RESULT: FirstResultReading("threads"),
-    }[quantity]
-    gate = LadderGate(Requirement(quantity, limit), "threads", reading, errors=Errors())
+    }
+    gate = LadderGate(Requirement(quantity, limit), "threads", readings[quantity], errors=Errors())
     for index in range(5):
         seconds = (0.1,) * (3 - slow) + (0.2 + index / 1000,) * slow
         times = {"threads": seconds}
         gate.observe(Round(index, Phase.MEASURE, 0.0, times, first_results_s=times, num_items=40))
+    return gate
+
+
+@pytest.mark.parametrize(("slow", "reason"), [(1, Reason.NONE), (2, Reason.UNSTEADY)])
+@pytest.mark.parametrize(
+    ("quantity", "limit"), [(Quantity.THROUGHPUT, 300.0), (Quantity.FIRST_RESULT, 0.15)]
+)
+def test_more_than_half_in_a_slow_mode_is_unsteady_also_where_slow_means_more(
+    quantity, limit, slow, reason
+):
+    gate = two_modes(quantity, limit, slow=slow)
     assert gate.status is (Status.OPEN if reason else Status.MET)
     assert conclude(gate, None, Circumstances()).reason is reason
+
+
+@pytest.mark.parametrize(
+    ("quantity", "limit"), [(Quantity.THROUGHPUT, 150.0), (Quantity.FIRST_RESULT, 0.3)]
+)
+def test_a_slow_mode_that_meets_the_limit_is_met(quantity, limit):
+    assert two_modes(quantity, limit, slow=2).status is Status.MET
 
 
 def test_clean_warm_up_rounds_do_not_hide_what_the_disturbed_ones_showed():
