@@ -96,7 +96,7 @@ def next_step(arm: Arm, limit: float) -> str:
         return _proposal(smallest, limit)
     if now < limit:
         return (
-            "no change of workers, executor or queue that was simulated is predicted to gain 5 % on "
+            "no change of workers, executor, queue or number of items that was simulated is predicted to gain 5 % on "
             f"{max(now, measured):.2f}x: {_otherwise(arm.bottleneck)}"
         )
     return ""
@@ -118,7 +118,7 @@ def _otherwise(bottleneck: Bottleneck | None) -> str:
 
 def _proposal(change: WhatIf, limit: float) -> str:
     short = "" if change.predicted_speedup >= limit else f", short of {limit:.2f}x"
-    return f"{change.code} is predicted to reach {change.predicted_speedup:.2f}x{short}"
+    return f"{change.code or change.change} is predicted to reach {change.predicted_speedup:.2f}x{short}"
 
 
 def _bottleneck_text(bottleneck: Bottleneck) -> str:

@@ -76,10 +76,11 @@ def _with_start_up(arm: Arm, start_up: StartUp) -> Arm:
 
 
 def _cold(change: WhatIf, arm: Arm, start_up: StartUp) -> float:
-    """Return the predicted cold speedup: with more workers, as much more start-up."""
+    """Return the predicted cold speedup: more workers take as much longer to start, more items make less of that."""
     setting = change.setting
     more = change.effort if setting is not None and (setting.workers or setting.pool) else 0
-    return start_up.counted(change.predicted_speedup, 1 + more / max(1, arm.workers))
+    growth = 1 + more / max(1, arm.workers)
+    return start_up.counted(change.predicted_speedup, growth / change.times_items)
 
 
 def _is_held_by_start_up(arm: Arm, limit: float, start_up: StartUp) -> bool:

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from pytest_pipeline.explain.ceiling import Line
 from pytest_pipeline.explain.cold import StartUp
+from pytest_pipeline.explain.more_items import TIMES, in_longer_run
 from pytest_pipeline.model.units import show_seconds
 
 MATTERS = 1.05
@@ -50,4 +51,6 @@ def _held_by(line: Line, bound: float) -> str:
     count = line.workers[slow]
     mine_s, all_s = line.service_s[:, slow].sum() / items, line.serial_s / items
     workers = "1 worker" if count == 1 else f"{count} workers"
-    return f"stage {line.names[slow]!r}, {workers}, {mine_s * 1e3:.1f} of {all_s * 1e3:.1f} ms per item"
+    longer = in_longer_run(line)
+    more = "" if longer is None else f"; with {TIMES} times as many items {longer:.2f}x"
+    return f"stage {line.names[slow]!r}, {workers}, {mine_s * 1e3:.1f} of {all_s * 1e3:.1f} ms per item{more}"

@@ -2,7 +2,7 @@
 
 Every prediction is one simulation of the changed plan (`stats.flow`) on the service times that the
 baseline's items had one by one, with the costs of hand-over and of shipping added. Bounded: at most
-stages + 12 simulations of at most 2,000 visits: 15 ms each for three stages, 0.25 s for eight of three workers.
+stages + 17 simulations of at most 2,000 visits: 15 ms each for three stages, 0.25 s for eight of three workers.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from pytest_pipeline.explain.costs import (
     handover_s,
     shipped,
 )
+from pytest_pipeline.explain.more_items import more_items
 from pytest_pipeline.explain.profiled import Layout, Profiled
 from pytest_pipeline.model.calls import changed
 from pytest_pipeline.model.change import Change
@@ -54,7 +55,7 @@ def what_ifs(arm: Profiled) -> tuple[WhatIf, ...]:
         return ()
     found = list(other_batch_sizes(arm))
     if not arm.trace.devices:
-        found = [*_without_devices(arm), *found]
+        found = [*_without_devices(arm), *more_items(arm), *found]
     elif found:
         found.insert(0, _as_it_is(costed_line(arm)))
     return tuple(sorted(found, key=lambda each: (-each.predicted_speedup, each.effort)))

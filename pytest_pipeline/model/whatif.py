@@ -16,7 +16,7 @@ class WhatIf:
     change: str
     """What changes, in words; `keep as it is` for the plan as declared."""
     code: str
-    """What to write; empty when nothing changes."""
+    """What to write; empty when nothing changes, or the items alone."""
     predicted_speedup: float
     """Simulated speedup over the baseline, ratio."""
     effort: int
@@ -27,6 +27,8 @@ class WhatIf:
     """The same change as data; None where the user would have to change the items."""
     throughput_gain: float | None = None
     """Throughput over the plan as declared, ratio; None where the baseline stays as it is, so that the speedup tells."""
+    times_items: int = 1
+    """How many times the items of a run it needs."""
 
     @property
     def is_gain(self) -> bool:

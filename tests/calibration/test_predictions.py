@@ -1,4 +1,4 @@
-"""Real time: what one profile predicts for a second worker is what a second worker then gives.
+"""Real time: what one profile predicts for a second worker, or for a longer run, is what it then gives.
 
 `workers=1` is measured, a second worker is predicted for one stage, and measured: the median error
 over the seed's waits and the real flights is at most 10 %. Without a clean round nothing is checked.
@@ -18,6 +18,7 @@ import pytest
 
 from pytest_pipeline import Stage, compare
 from pytest_pipeline.model.change import Change
+from pytest_pipeline.model.comparison import Comparison
 
 pytestmark = [pytest.mark.realtime, pytest.mark.slow]
 
@@ -90,11 +91,16 @@ def error_of(case: Case) -> tuple[float, float]:
         if each.setting == Change(workers={name: 2})
     ]
     after = compare(wide, case.items, budget_s=case.budget_s)
+    return predicted, reached_by(before, after)
+
+
+def reached_by(before: Comparison, after: Comparison) -> float:
+    """Return the speedup of `after`; skips where one of the two has no clean round."""
     if not all(any(each.is_clean for each in run.rounds) for run in (before, after)):
         pytest.skip("this machine is too busy to check a prediction: no clean round")
     reached = after["threads"].speedup
     assert reached is not None
-    return predicted, reached.value
+    return reached.value
 
 
 @pytest.mark.parametrize("make", [seed_waits, pytest.param(flights, marks=pytest.mark.quiet)])
@@ -105,3 +111,13 @@ def test_a_second_worker_gives_what_was_predicted(make, tmp_path):
         print(f"{make.__name__}: predicted {predicted:.2f}x, reached {reached:.2f}x")
     errors = [abs(predicted / reached - 1) for predicted, reached in pairs]
     assert median(errors) <= MOST_ERROR
+
+
+def test_ten_times_as_many_items_give_what_was_predicted():
+    stages, few = (wait_10, wait_15), 3
+    before = compare(stages, range(few), budget_s=3.0)
+    (longer,) = [each for each in before["threads"].what_ifs if each.times_items > 1]
+    after = compare(stages, range(longer.times_items * few), budget_s=6.0)
+    reached = reached_by(before, after)
+    print(f"predicted {longer.predicted_speedup:.2f}x, reached {reached:.2f}x")
+    assert longer.predicted_speedup == pytest.approx(reached, rel=MOST_ERROR)

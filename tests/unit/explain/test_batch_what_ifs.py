@@ -36,7 +36,11 @@ def arm_of(lab: Lab, stages, **options):
 
 
 def batch_rows(arm):
-    return {each.setting.batch["embed"]: each for each in arm.what_ifs if each.setting.batch}
+    return {
+        each.setting.batch["embed"]: each
+        for each in arm.what_ifs
+        if each.setting and each.setting.batch
+    }
 
 
 @pytest.mark.parametrize("size", [2, 8])

@@ -31,14 +31,17 @@ class InChunks(VirtualExecutor):
 
 
 @pytest.mark.parametrize(
-    ("chunk", "bound"),
+    ("chunk", "bound", "longer"),
     [
-        (20, 160 / (80 + 40)),  # two chunks: 20 + 40 + 20 ms, and another 40 in the slowest stage
-        (30, 160 / (30 + 60 + 30 + 10)),  # the last one is shorter
-        (100, 1.0),  # all in one
+        # two chunks: 20 + 40 + 20 ms, and another 40 in the slowest stage
+        (20, 160 / (80 + 40), 1600 / (20 + 800 + 20)),
+        # the last one is shorter; at the end it waits 10 ms for the store of the one before
+        (30, 160 / (30 + 60 + 30 + 10), 1600 / (30 + 800 + 20)),
+        # all in one
+        (100, 1.0, 1600 / (40 + 800 + 40)),
     ],
 )
-def test_the_ceiling_is_that_of_the_chunks_that_travel(chunk, bound):
+def test_the_ceiling_is_that_of_the_chunks_that_travel(chunk, bound, longer):
     lab = Lab()
     arm = InChunks("threads", lab.machine)
     arm.chunk = chunk
@@ -46,7 +49,7 @@ def test_the_ceiling_is_that_of_the_chunks_that_travel(chunk, bound):
     said = next(text for text in lab.progress if text.startswith("threads: asks"))
     assert said == (
         f"threads: asks 1.90x, this plan reaches at most {bound:.2f}x "
-        "(stage 'parse', 1 worker, 2.0 of 4.0 ms per item)"
+        f"(stage 'parse', 1 worker, 2.0 of 4.0 ms per item; with 10 times as many items {longer:.2f}x)"
     )
 
 

@@ -24,6 +24,15 @@ def test_a_plan_that_can_reach_it_is_announced_as_such():
     assert "this plan can reach 1.95x" in first_word_on_threads(Lab(), 1.5)
 
 
+def test_a_run_of_few_items_is_told_what_a_longer_one_reaches():
+    lab = Lab()
+    stages = [lab.stage("load", 0.002), lab.stage("store", 0.002)]
+    assert first_word_on_threads(lab, 1.9, stages=stages, items=range(4)) == (
+        "threads: asks 1.90x, this plan reaches at most 1.60x "
+        "(stage 'load', 1 worker, 2.0 of 4.0 ms per item; with 10 times as many items 1.95x)"
+    )
+
+
 def test_the_gil_is_named_when_it_is_what_holds_the_plan():
     text = first_word_on_threads(Lab(cpu_share=1.0), 1.8)
     assert "at most 1.00x (the GIL lets one thread compute at a time; without it 1." in text

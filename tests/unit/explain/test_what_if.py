@@ -210,7 +210,7 @@ def test_when_no_change_helps_the_text_says_so():
     stages = [lab.stage("hash", 0.002, workers=2)]  # a worker for each of the two items
     (finding,) = lab.compare(stages, range(2), requirements=[speedup(2.5)]).findings
     assert finding.next_step == (
-        "no change of workers, executor or queue that was simulated is predicted to gain 5 % on 2.00x: "
+        "no change of workers, executor, queue or number of items that was simulated is predicted to gain 5 % on 2.00x: "
         "split stage 'hash' in two or make it faster, or ask for less"
     )
 
