@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
+from itertools import islice
 
 from pytest_pipeline.judge.conclude import without_rounds
 from pytest_pipeline.measure.trial import Trial, Wrong
@@ -13,6 +15,8 @@ _OTHER_ARM = "look for state that stages share, an order they rely on, or declar
 _SAME_ARM = (
     "seed what is random in the stages, and let setup= put back what they keep between executions"
 )
+
+_USED_UP = "an item that is an iterator or an open file is used up by the first execution: let items be a function that makes fresh ones"
 
 _HASH_SEEDS = "the order of a set of text differs between processes: sort it, or set PYTHONHASHSEED"
 
@@ -29,12 +33,21 @@ def wrong_finding(wrong: Wrong, trial: Trial) -> Finding:
     else:
         cause = f"{baseline} and {arm} ran the same functions on the same items"
         step = _OTHER_ARM
+    if _takes_what_is_used_up(trial, wrong.item):
+        step = _USED_UP
     text = f"wrong result under {arm}: {wrong.text}"
     return replace(
         without_rounds(None, arm, Verdict.INVALID, Reason.OUTPUTS_DIFFER, text),
         cause=f"{cause}; {wrong.begins}" if wrong.begins else cause,
         next_step=f"{step}; {_HASH_SEEDS}" if _compares_processes(trial, arm) else step,
     )
+
+
+def _takes_what_is_used_up(trial: Trial, item: int | None) -> bool:
+    """Tell whether `item`, of a list that every execution gets, can be iterated only once."""
+    if item is None or trial.source.is_timed:
+        return False
+    return isinstance(next(islice(trial.source.factory(), item, None), None), Iterator)
 
 
 def _compares_processes(trial: Trial, arm: str) -> bool:

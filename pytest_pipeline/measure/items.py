@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
@@ -22,7 +23,7 @@ _ARRAYS = {"numpy", "pandas", "torch", "polars", "pyarrow", "cupy"}
 def make_source(items: Any) -> Source:
     """Return the source of `items`: a re-iterable collection, or a callable returning a fresh iterator.
 
-    Raises `UsageError` for a one-shot iterator (naming both ways out), text, or something not iterable.
+    Raises `UsageError` for a one-shot iterator (naming both ways out), text, a frame, or something not iterable.
     """
     if isinstance(items, str | bytes):
         raise UsageError(
@@ -33,6 +34,11 @@ def make_source(items: Any) -> Source:
             f"items is a one-shot {type(items).__name__}: stages run many times, so pass a list "
             "(`list(items)`) or the function that makes it (`lambda: read_batches(path)`)"
         )
+    if _is_frame(items):
+        raise UsageError(
+            "items is a pandas DataFrame, which iterates over its column names: pass pieces "
+            "(`[df[i : i + 1000] for i in range(0, len(df), 1000)]`), rows (`df.to_dict('records')`) or `list(df)`"
+        )
     if isinstance(items, Iterable):
         return Source(lambda: iter(items), is_lazy=not _is_in_memory(items))
     if callable(items):
@@ -40,6 +46,11 @@ def make_source(items: Any) -> Source:
     raise UsageError(
         f"items is a {type(items).__name__}: pass a list, or a function that returns an iterator"
     )
+
+
+def _is_frame(items: Any) -> bool:
+    frame = getattr(sys.modules.get("pandas"), "DataFrame", None)
+    return isinstance(frame, type) and isinstance(items, frame)
 
 
 def _is_in_memory(items: Iterable[Any]) -> bool:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pytest_pipeline.errors import UsageError
-from pytest_pipeline.model.units import positive_number, whole_number
+from pytest_pipeline.model.units import number_from_zero, positive_number, whole_number
 
 SOURCE_STAGE = "source"
 """Name of the pseudo-stage that holds the time of a callable `items`."""
@@ -102,12 +102,17 @@ class Close:
     """Declared tolerance for outputs that legitimately differ in the last bits.
 
     Equal are values with |actual - expected| <= atol + rtol x |expected|, as in `numpy.testing.assert_allclose`.
+    Raises `UsageError` for a tolerance that is negative or not finite.
     """
 
     rtol: float = 1e-7
     """Relative tolerance, a share of the expected value."""
     atol: float = 0.0
     """Absolute tolerance, in the unit of the outputs."""
+
+    def __post_init__(self) -> None:
+        number_from_zero(self.rtol, what="Close(rtol)")
+        number_from_zero(self.atol, what="Close(atol)")
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from datetime import timedelta
+from numbers import Real
 
 from pytest_pipeline.errors import UsageError
 
@@ -96,6 +97,16 @@ def positive_number(value: object, *, what: str, accepts: str = "a number above 
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise UsageError(f"{what}={value!r} is a {type(value).__name__}: expected {accepts}")
     return _positive(float(value), value, what)
+
+
+def number_from_zero(value: object, *, what: str) -> float:
+    """Return `value` as a finite float of at least 0, or raise `UsageError` naming `what`."""
+    if isinstance(value, bool) or not isinstance(value, Real):
+        raise UsageError(f"{what}={value!r} is a {type(value).__name__}: expected a number from 0")
+    number = float(value)
+    if not math.isfinite(number) or number < 0:
+        raise UsageError(f"{what}={value!r} must be a finite number of at least 0")
+    return number
 
 
 def whole_number(value: object, *, what: str) -> int:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from enum import Enum
+from numbers import Number
 from typing import Any
 
 
@@ -25,12 +27,14 @@ def is_equal(want: Any, got: Any) -> bool:
         return _equals(want, got, problem)
     if not same and type(want) is not type(got) and hasattr(want, "__dict__"):
         return bool(vars(want) == vars(got))
-    return same
+    return same or (_is_nan(want) and _is_nan(got))
 
 
 def no_equality(want: Any, got: Any) -> str:
     """Return what to do where two objects differ only because their class cannot say when they are equal; or nothing."""
     kind = type(want)
+    if isinstance(want, Iterator):
+        return f"; this {kind.__qualname__} still has its work before it: return list(...) of it"
     is_a_value = not (isinstance(want, Enum | type) or callable(want))
     says_when = any("__eq__" in vars(each) for each in kind.__mro__[:-1])
     if kind is not type(got) or says_when or not is_a_value:
@@ -39,6 +43,22 @@ def no_equality(want: Any, got: Any) -> str:
         f"; {kind.__qualname__} has no __eq__, so that no two of them are equal: "
         "define one (a dataclass has it), or pass check=, a function of the expected and the actual output"
     )
+
+
+def _is_nan(value: Any) -> bool:
+    """Whether `value` is a number that equals nothing, itself neither; Decimal has one, too."""
+    return isinstance(value, Number) and bool(value != value)  # noqa: PLR0124 - that is how it shows
+
+
+def at(path: str) -> str:
+    """Return how a text begins that is about a part of an output."""
+    return f"at {path}: " if path else ""
+
+
+def short(value: Any) -> str:
+    """Return what a value looks like, in at most 80 characters."""
+    text = repr(value)
+    return text if len(text) <= 80 else text[:77] + "..."
 
 
 def _equals(want: Any, got: Any, problem: Exception) -> bool:

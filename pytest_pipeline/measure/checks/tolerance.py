@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 from pytest_pipeline.model.plan import Close
@@ -65,6 +66,18 @@ def usual(dtype: object, compare: Callable[[Close], None]) -> str:
         f'; no more than {_name(dtype)} arithmetic on another device may differ: declare check="close" '
         f"(rtol={close.rtol:g}, atol={close.atol:g} for this type) or a Close of your own"
     )
+
+
+def suggestion(size: float, difference: float) -> str:
+    """Return which relative tolerance to declare where rounding may explain the difference from `size`; else nothing."""
+    relative = difference / size if size else math.inf
+    if not relative < 1e-3:
+        return ""
+    return f"; relative difference {relative:.1e}: if the arithmetic legitimately differs, declare check=Close(rtol={_round_up(relative):.0e})"
+
+
+def _round_up(relative: float) -> float:
+    return float(10.0 ** math.ceil(math.log10(relative) + 0.01))
 
 
 def _name(dtype: object) -> str:

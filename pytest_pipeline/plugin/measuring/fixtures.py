@@ -43,7 +43,7 @@ class PipelineFixture:
         *,
         executors: Sequence[str | Executor] | None = None,
         baseline: str | Executor = "serial",
-        check: str | Close | Callable[[Any, Any], None] | None = "equal",
+        check: str | Close | Callable[[Any, Any], object] | None = "equal",
         arrivals: Arrivals | None = None,
         setup: Callable[[], object] | None = None,
         teardown: Callable[[], object] | None = None,
@@ -55,7 +55,7 @@ class PipelineFixture:
         `stages` are functions or `Stage`s; `items` is a list, or a callable that makes a fresh iterator
         for every execution. `executors` are names or configured executors (default: those of the marker
         or option, else threads). `check` says what equal outputs are: `"equal"`, `"close"`, a `Close`, a
-        callable `(expected, actual)` that raises, or None. With `arrivals` the items
+        callable `(expected, actual)` that raises or returns False, or None. With `arrivals` the items
         of `p99_latency` gates come at that rate (open loop); without such a gate it changes nothing. `setup` and
         `teardown` run untimed around every execution; `timeout` is in seconds and ends one.
 
@@ -90,7 +90,7 @@ class PipelineFixture:
         batch_size: Sequence[int] | None = None,
         executors: Sequence[str | Executor] | None = None,
         baseline: str | Executor = "serial",
-        check: str | Close | Callable[[Any, Any], None] | None = "equal",
+        check: str | Close | Callable[[Any, Any], object] | None = "equal",
         setup: Callable[[], object] | None = None,
         teardown: Callable[[], object] | None = None,
         timeout: float = 60.0,
@@ -128,7 +128,7 @@ class PipelineFixture:
         batch_size: Sequence[int] | None = None,
         most_workers: int = 16,
         baseline: str | Executor = "serial",
-        check: str | Close | Callable[[Any, Any], None] | None = "equal",
+        check: str | Close | Callable[[Any, Any], object] | None = "equal",
         setup: Callable[[], object] | None = None,
         teardown: Callable[[], object] | None = None,
         timeout: float = 60.0,

@@ -7,6 +7,7 @@ from collections import OrderedDict, UserDict, deque
 import numpy as np
 import pytest
 
+from pytest_pipeline.errors import UsageError
 from pytest_pipeline.measure.items import make_source
 
 
@@ -61,3 +62,11 @@ def test_items_that_are_read_may_wait(items):
     assert source.may_wait
     assert list(source.factory()) == [1, 2]
     assert source.is_timed is callable(items), "only a callable is a stage of its own"
+
+
+def test_a_frame_would_give_its_column_names_and_is_refused_with_the_ways_out():
+    pandas = pytest.importorskip("pandas")
+    frame = pandas.DataFrame({"a": [1, 2]})
+    with pytest.raises(UsageError, match="column names: pass pieces"):
+        make_source(frame)
+    assert not make_source(frame["a"]).may_wait

@@ -57,6 +57,15 @@ def test_the_order_of_sets_is_a_suspect_where_worker_processes_are_compared(arm)
     assert finding.next_step.endswith("sort it, or set PYTHONHASHSEED")
 
 
+def test_items_that_the_first_execution_uses_up_are_named_with_the_way_out():
+    lab = Lab()
+    items = [(each for each in (1, 2)), (each for each in (3,))]
+    (finding,) = lab.compare([lab.stage("fetch", 0.001), Stage(sum, name="add")], items).findings
+    assert finding.reason is Reason.OUTPUTS_DIFFER
+    assert "output 0 differs: expected 3, got 0" in finding.headline
+    assert finding.next_step.startswith("an item that is an iterator or an open file is used up")
+
+
 def test_a_declared_tolerance_accepts_them():
     lab = Lab()
     stages = differs_under_threads(lab, lambda item: item * (1 + 1e-12))

@@ -1,0 +1,130 @@
+"""Arrays, frames and tensors: compared by the testing helpers of their own libraries."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from typing import Any
+
+from pytest_pipeline.measure.checks.sameness import Mismatch, at, short
+from pytest_pipeline.measure.checks.tolerance import for_array, for_tensor, suggestion, usual
+from pytest_pipeline.model.plan import Close
+
+_NUMERIC = "biufc"
+"""Kinds of dtypes that have a tolerance; text, dates and objects are equal or not."""
+
+Comparison = Callable[[Any, Any, Close | None, str], None]
+"""Takes expected, actual, tolerance (None: exactly equal) and path; raises `Mismatch`."""
+
+
+def library_comparison(want: Any) -> Comparison | None:
+    """Return how values of the kind of `want` are compared; None where no library of their own does it."""
+    # Only modules that are already imported can have made the value.
+    for module, types, comparison in (
+        ("torch", ("Tensor",), _compare_tensors),
+        ("pandas", ("DataFrame", "Series", "Index"), _compare_pandas),
+        ("numpy", ("ndarray", "generic"), _compare_arrays),
+        ("jax", ("Array",), _compare_arrays),
+    ):
+        loaded = sys.modules.get(module)
+        found = (getattr(loaded, name, None) for name in types)
+        if isinstance(want, tuple(each for each in found if isinstance(each, type))):
+            return comparison  # a stub in the place of the module has no such types
+    return None
+
+
+def objects_of(want: Any, got: Any) -> tuple[list[Any], list[Any]] | None:
+    """Return the elements of two numpy arrays of objects, which may be of any kind; None for other values."""
+    if not (_is_object_array(want) and _is_object_array(got) and want.shape == got.shape):
+        return None
+    return [*want.flat], [*got.flat]
+
+
+def _is_object_array(value: Any) -> bool:
+    array = getattr(sys.modules.get("numpy"), "ndarray", None)
+    is_array = isinstance(array, type) and isinstance(value, array)
+    return is_array and bool(value.dtype.kind == "O")
+
+
+def _compare_arrays(want: Any, got: Any, close: Close | None, path: str) -> None:
+    import numpy as np
+
+    if np.shape(want) != np.shape(got) or np.asarray(want).dtype != np.asarray(got).dtype:
+        raise Mismatch(
+            f"{at(path)}expected {np.asarray(want).dtype}{np.shape(want)}, got {np.asarray(got).dtype}{np.shape(got)}"
+        )
+    if isinstance(want, np.ma.MaskedArray):
+        # What is masked in one of them alone passes for equal in numpy's own comparison.
+        _compare_arrays(np.ma.getmaskarray(want), np.ma.getmaskarray(got), None, f"{path}.mask")
+        want, got = want.compressed(), np.ma.compressed(got)
+    try:
+        if close is None or np.asarray(want).dtype.kind not in _NUMERIC:
+            np.testing.assert_array_equal(want, got)
+        else:
+            allowed = for_array(close, np.asarray(want).dtype)
+            np.testing.assert_allclose(
+                got, want, rtol=allowed.rtol, atol=allowed.atol, equal_nan=True
+            )
+    except AssertionError as difference:
+        raise Mismatch(f"{at(path)}{_array_difference(want, got, str(difference))}") from difference
+
+
+def _array_difference(want: Any, got: Any, text: str) -> str:
+    import numpy as np
+
+    want, got = np.asarray(want), np.asarray(got)
+    if want.dtype.kind not in "fiuc":
+        return " ".join(text.split())[:200]
+    are_nan = (want != want) & (got != got)  # noqa: PLR0124 - and NaN equals NaN here
+    different = np.flatnonzero((want != got) & ~are_nan)
+    if not len(different):
+        return " ".join(text.split())[:200]
+    place = int(different[0])
+    first, second = want.ravel()[place], got.ravel()[place]
+    wide = np.result_type(want.dtype, float)  # whole numbers without a sign wrap around
+    with np.errstate(all="ignore"):
+        gaps = np.abs(want.astype(wide) - got.astype(wide)) / np.abs(want.astype(wide))
+        worst = float(np.nanmax(np.where(np.isfinite(gaps), gaps, 0.0)))
+    hint = suggestion(1.0, worst) if worst > 0 else ""
+    return f"{len(different)} of {want.size} elements differ, first at {place}: expected {first!s}, got {second!s}{hint}"
+
+
+def _compare_pandas(want: Any, got: Any, close: Close | None, path: str) -> None:
+    import pandas.testing as pdt
+
+    compare: Callable[..., None] = pdt.assert_index_equal
+    if hasattr(want, "columns"):
+        compare = pdt.assert_frame_equal
+    elif hasattr(want, "index"):
+        compare = pdt.assert_series_equal
+    options: dict[str, Any] = (
+        {"check_exact": True} if close is None else {"rtol": close.rtol, "atol": close.atol}
+    )
+    try:
+        compare(want, got, **options)
+    except AssertionError as difference:
+        raise Mismatch(f"{at(path)}{' '.join(str(difference).split())[:240]}") from difference
+
+
+def _compare_tensors(want: Any, got: Any, close: Close | None, path: str) -> None:
+    import torch
+
+    if not isinstance(got, torch.Tensor):
+        raise Mismatch(f"{at(path)}expected a tensor, got {short(got)} ({type(got).__name__})")
+
+    def compare(tolerance: Close) -> None:
+        torch.testing.assert_close(
+            got,
+            want,
+            rtol=tolerance.rtol,
+            atol=tolerance.atol,
+            equal_nan=True,
+            check_device=False,  # the values are compared; where they lie is the arm's affair
+        )
+
+    try:
+        compare(for_tensor(close, want.dtype))
+    except AssertionError as difference:
+        hint = usual(want.dtype, compare)
+        text = " ".join(str(difference).split())[:240]
+        raise Mismatch(f"{at(path)}{text}{hint}") from difference

@@ -1,0 +1,148 @@
+"""What counts as the same output: values of every kind, and a check of the user's own that only answers."""
+
+from __future__ import annotations
+
+import math
+import operator
+import sys
+import types
+from collections import deque
+from decimal import Decimal
+
+import numpy as np
+import pytest
+
+from pytest_pipeline.errors import UsageError
+from pytest_pipeline.measure.checks.equality import compare_outputs
+from pytest_pipeline.measure.checks.sameness import Mismatch
+from pytest_pipeline.model.plan import Close
+
+NAN, INF = math.nan, math.inf
+
+
+def differ(want, got, check="equal"):
+    """Return what is said of two outputs that must not pass for the same."""
+    with pytest.raises(Mismatch) as said:
+        compare_outputs([want], [got], check)
+    return str(said.value)
+
+
+@pytest.mark.parametrize("check", [operator.eq, np.array_equal, lambda want, got: want == got])
+def test_a_check_that_only_answers_no_has_found_a_wrong_output(check):
+    compare_outputs([3], [3], check)
+    assert differ(3, 4, check).endswith("returned False: expected 3, got 4")
+
+
+@pytest.mark.parametrize("check", ["close", Close(rtol=0.5, atol=9.0)])
+@pytest.mark.parametrize(
+    ("want", "got"), [(INF, 1.0), (INF, -INF), (1.0, INF), (complex(INF, 0), 1.0 + 0j), (INF, NAN)]
+)
+def test_infinity_is_close_to_itself_alone(want, got, check):
+    compare_outputs([want], [want], check)
+    differ(want, got, check)
+    differ(np.array([want]), np.array([got], dtype=type(want)), check)
+
+
+@pytest.mark.parametrize(
+    ("want", "got"),
+    [
+        (Decimal("NaN"), Decimal("NaN")),
+        (deque([1.0, NAN]), deque([1.0, float("nan")])),
+        ({"a": [NAN]}, {"a": [float("nan")]}),
+        (np.datetime64("NaT"), np.datetime64("NaT")),
+    ],
+    ids=["decimal", "deque", "dict", "date"],
+)
+def test_not_a_number_equals_itself_wherever_it_is(want, got):
+    compare_outputs([want], [got], "equal")
+
+
+def test_a_number_is_not_taken_for_one_that_is_none():
+    differ(Decimal(1), Decimal("NaN"))
+    differ(deque([1.0]), deque([NAN]))
+
+
+def test_a_deque_is_close_where_its_numbers_are():
+    compare_outputs([deque([1.0])], [deque([1.0 + 1e-9])], "close")
+    assert "at [0]: expected 1.0" in differ(deque([1.0]), deque([2.0]), "close")
+
+
+def test_what_is_masked_in_one_array_alone_is_a_difference():
+    whole = np.ma.masked_array([1.0, 2.0], mask=[False, False])
+    part = np.ma.masked_array([1.0, 2.0], mask=[False, True])
+    compare_outputs([part], [np.ma.masked_array([1.0, 7.0], mask=[False, True])], "equal")
+    assert "at .mask" in differ(part, whole)
+    assert "at .mask" in differ(whole, part, "close")
+    assert "expected 1.0, got 3.0" in differ(part, np.ma.masked_array([3.0, 2.0], part.mask))
+
+
+def test_an_array_of_arrays_is_compared_element_by_element():
+    def ragged(last):
+        array = np.empty(2, dtype=object)
+        array[:] = [np.arange(3), np.array([1.0, last])]
+        return array
+
+    compare_outputs([ragged(2.0)], [ragged(2.0)], "equal")
+    compare_outputs([ragged(2.0)], [ragged(2.0 + 1e-9)], "close")
+    assert "at [1]: 1 of 2 elements differ, first at 1" in differ(ragged(2.0), ragged(5.0))
+
+
+@pytest.mark.parametrize(
+    ("want", "got", "text"),
+    [
+        ([NAN, 1.0], [NAN, 2.0], "1 of 2 elements differ, first at 1: expected 1.0, got 2.0"),
+        ([1j, 2j], [1j, 3j], "1 of 2 elements differ, first at 1: expected 2j, got 3j"),
+    ],
+    ids=["nan", "complex"],
+)
+def test_the_first_element_that_really_differs_is_named(want, got, text):
+    assert text in differ(np.array(want), np.array(got))
+
+
+@pytest.mark.filterwarnings("error")
+def test_complex_numbers_that_differ_in_the_last_bits_name_the_tolerance_to_declare():
+    want = np.array([1 + 1j])
+    assert "declare check=Close(rtol=1e-11)" in differ(want, want * (1 + 1e-12))
+
+
+def test_the_arrays_of_jax_are_compared_as_arrays(monkeypatch):
+    class Array:
+        def __init__(self, *values):
+            self.values = values
+
+        def __array__(self, dtype=None, copy=None):
+            return np.array(self.values, dtype=dtype)
+
+    module = types.ModuleType("jax")
+    module.Array = Array
+    monkeypatch.setitem(sys.modules, "jax", module)
+    compare_outputs([Array(1.0, NAN)], [Array(1.0, NAN)], "equal")
+    compare_outputs([Array(1.0)], [Array(1.0 + 1e-9)], "close")
+    assert "1 of 2 elements differ" in differ(Array(1.0, 2.0), Array(1.0, 3.0))
+
+
+def test_an_iterator_is_told_to_be_run():
+    text = differ(map(abs, [1]), map(abs, [1]))
+    assert text.endswith("this map still has its work before it: return list(...) of it")
+
+
+@pytest.mark.parametrize(
+    "tolerance", [{"rtol": INF}, {"atol": NAN}, {"rtol": -1e-9}, {"atol": "1"}]
+)
+def test_a_tolerance_under_which_all_or_nothing_is_equal_is_refused(tolerance):
+    (name,) = tolerance
+    with pytest.raises(UsageError, match=rf"Close\({name}\)="):
+        Close(**tolerance)
+    Close(rtol=np.float32(0), atol=1)
+
+
+@pytest.mark.parametrize(("want", "got"), [(1, 1.0), (1.0, 1), (2, 2 + 0j)])
+def test_numbers_of_two_types_are_equal_by_value(want, got):
+    compare_outputs([want], [got], "equal")
+    differ(want, got + 1)
+
+
+@pytest.mark.parametrize(("want", "got"), [(1, True), (True, 1.0), (10**400, 1.0), (1.0, 10**400)])
+def test_truth_and_whole_numbers_beyond_all_floats_equal_no_other(want, got):
+    differ(want, got)
+    differ(want, got, "close")
