@@ -13,6 +13,7 @@ from pytest_pipeline.explain.profile import is_pool, overlap, stage_summaries
 from pytest_pipeline.explain.profiled import Profiled
 from pytest_pipeline.explain.whatif import what_ifs
 from pytest_pipeline.judge.estimates import speedup_estimate, summarise_latency, usable_rounds
+from pytest_pipeline.measure.budget import longest_round_s
 from pytest_pipeline.measure.lane import Lane
 from pytest_pipeline.measure.trial import Measured, Trial, blocks_of
 from pytest_pipeline.model.calls import call_of
@@ -130,8 +131,16 @@ class ArmMaker:
             half_batches=measured.half_batches,
             others=frozenset(each.name for each in trial.lanes),
             calls={each.name: call_of(each.executor) for each in trial.lanes},
+            longest_s=self._longest_s(),
             pace=self._pace(lane, trace),
         )
+
+    def _longest_s(self) -> float:
+        errors, pairs = self._trial.errors, len(self._trial.candidates)
+        round_s = longest_round_s(
+            self._trial.budget_s, missed=errors.missed, confirm=errors.confirm
+        )
+        return round_s / max(1, pairs)
 
     def _pace(self, lane: Lane, trace: Trace) -> float:
         seen = [value for each in self._measured.rounds for value in each.makespans_s[lane.name]]

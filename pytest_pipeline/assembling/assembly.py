@@ -139,22 +139,23 @@ class Assembly:
     def _finding(self, gate: Gate, measured: Measured, adviser: Adviser) -> Finding:
         around = measured.circumstances(gate, self._trial.company)
         finding = conclude(gate, gate.estimate(measured.rounds), around)
-        more = (*self._leaning(gate, finding.reason), *adviser.details(gate))
+        more = (*self._leaning(gate, finding.reason, measured.rounds_s), *adviser.details(gate))
         finding = replace(finding, evidence=(*finding.evidence, *more))
         if finding.verdict is Verdict.MET or finding.reason is Reason.UNREACHABLE:
             return finding
         advice = adviser.advise(gate)
         step = remedy(finding.reason, is_hung=bool(around.abandoned), is_sinking=around.is_sinking)
-        return replace(finding, cause=advice.cause, next_step=step or advice.next_step)
+        step = finding.next_step or step or advice.next_step
+        return replace(finding, cause=advice.cause, next_step=step)
 
-    def _leaning(self, gate: Gate, reason: Reason) -> tuple[str, ...]:
+    def _leaning(self, gate: Gate, reason: Reason, spent_s: float) -> tuple[str, ...]:
         """Return what more rounds would do for a gate that is near its limit."""
         if reason is not Reason.NEAR_LIMIT or not isinstance(gate, LadderGate):
             return ()
         leaning = gate.leaning
         if leaning is None:
             return (NO_LEANING,)
-        return (leaning.sentence(self._trial.budget_s, self._trial.max_rounds),)
+        return (leaning.sentence(self._trial.budget_s, self._trial.max_rounds, spent_s),)
 
     def _wrong(self, measured: Measured) -> list[Finding]:
         return [wrong_finding(each, self._trial) for each in measured.wrong]

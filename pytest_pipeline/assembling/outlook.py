@@ -29,6 +29,7 @@ def outlook(trial: Trial, measured: Measured) -> list[str]:
                     asked=strictest.limit,
                     effective=strictest.effective_limit,
                     start_up=maker.start_up(lane) if cold else None,
+                    longest_s=profiled.longest_s,
                 )
             )
     return sentences

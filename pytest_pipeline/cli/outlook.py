@@ -6,12 +6,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from pytest_pipeline.cli.checkup import Checkup, ControlFacts, Noise
-from pytest_pipeline.judge.capacity import Capacity, largest_effective_limit
+from pytest_pipeline.judge.capacity import WAITING_FACTOR, Capacity, largest_effective_limit
 from pytest_pipeline.model.requirement import Quantity, Requirement
 from pytest_pipeline.model.units import show_share
 
 QUIET_SHARE = 0.1
 """Share of disturbed control windows that is not worth a line."""
+
+_WAITING = "; plans that mostly wait are measured all the same, but for their p99"
 
 HOPELESS_SHARE = 0.75
 """Share from which extending the budget ends: gates near their limit stay open."""
@@ -75,7 +77,7 @@ def _control(facts: ControlFacts, cores: int) -> Iterator[Outlook]:
         yield Outlook(
             f"a plan that computes, on {facts.executor}: inconclusive(capacity)",
             computing.shortfall,
-            "stop what else runs here and ask again; plans that mostly wait are measured all the same",
+            f"stop what else runs here and ask again{_WAITING if reference.slowdown <= WAITING_FACTOR else ''}",
         )
         return
     limit = largest_effective_limit(reference, cpu_share=1.0)

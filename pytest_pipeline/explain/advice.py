@@ -9,7 +9,7 @@ from pytest_pipeline.explain.ceiling import HOLDS, Host, Line
 from pytest_pipeline.explain.hops import chunk_step
 from pytest_pipeline.model.comparison import Arm, Bottleneck, StageSummary
 from pytest_pipeline.model.plan import SOURCE_STAGE
-from pytest_pipeline.model.units import show_share
+from pytest_pipeline.model.units import show_apart, show_share
 from pytest_pipeline.model.whatif import WhatIf
 
 SLOWER_INSIDE = 1.3
@@ -117,8 +117,12 @@ def _otherwise(bottleneck: Bottleneck | None) -> str:
 
 
 def _proposal(change: WhatIf, limit: float) -> str:
-    short = "" if change.predicted_speedup >= limit else f", short of {limit:.2f}x"
-    return f"{change.code or change.change} is predicted to reach {change.predicted_speedup:.2f}x{short}"
+    what, predicted = change.code or change.change, change.predicted_speedup
+    if predicted >= limit:
+        return f"{what} is predicted to reach {predicted:.2f}x"
+    return (
+        f"{what} is predicted to reach {show_apart(predicted, limit, 'x')}, short of {limit:.2f}x"
+    )
 
 
 def _bottleneck_text(bottleneck: Bottleneck) -> str:

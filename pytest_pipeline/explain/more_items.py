@@ -17,8 +17,10 @@ TIMES = 10
 """How many times the items are simulated."""
 
 
-def in_longer_run(line: Line) -> float | None:
+def in_longer_run(line: Line, longest_s: float) -> float | None:
     """Return the bound on the speedup with ten times the items; None where that gains less than 5 %.
+
+    None as well where executions of both arms would then take longer than `longest_s` together: no budget holds them.
 
     For n equal items and one worker per stage the bound is n x sum / (sum + (n - 1) x max): four items
     reach 1.6x in two equal stages, forty 1.95x. Of more items than are simulated the line is full anyway.
@@ -29,12 +31,13 @@ def in_longer_run(line: Line) -> float | None:
         line, service_s=np.tile(line.service_s, (TIMES, 1)), serial_s=TIMES * line.serial_s
     )
     bound = longer.speedup()
-    return bound if bound >= WORTHWHILE * line.speedup() else None
+    is_too_long = longer.serial_s * (1 + 1 / bound) > longest_s
+    return None if is_too_long or bound < WORTHWHILE * line.speedup() else bound
 
 
 def more_items(arm: Profiled) -> Iterator[WhatIf]:
     """Predict ten times the items where that gains noticeably."""
-    predicted = in_longer_run(costed_line(arm))
+    predicted = in_longer_run(costed_line(arm), arm.longest_s)
     if predicted is None:
         return
     few = "1 item" if arm.items == 1 else f"{arm.items} items"

@@ -13,6 +13,9 @@ from pytest_pipeline.model.units import show_seconds
 MATTERS = 1.05
 """Ratio of the bounds without and with a limit from which that limit is named as the cause."""
 
+MILLISECOND = 0.001
+"""Seconds per item from which they are told in milliseconds."""
+
 
 def ceiling_sentence(
     executor: str,
@@ -21,11 +24,12 @@ def ceiling_sentence(
     asked: float,
     effective: float,
     start_up: StartUp | None = None,
+    longest_s: float = math.inf,
 ) -> str:
     """Return `threads: asks 2.00x, this plan reaches at most 1.67x (...)`; an explanation, never a verdict.
 
     `asked` is the limit of the strictest gate, `effective` the same with its tolerance (ratios);
-    `start_up` is given where it counts.
+    `start_up` is given where it counts; `longest_s` as of `Profiled`.
     """
     warm = line.speedup()
     bound, held, condition = warm, "", ""
@@ -36,11 +40,11 @@ def ceiling_sentence(
     reach = "reaches at most" if bound < effective else "can reach"
     return (
         f"{executor}: asks {asked:.2f}x{condition}, this plan {reach} {bound:.2f}x "
-        f"({held or _held_by(line, warm)})"
+        f"({held or _held_by(line, warm, longest_s)})"
     )
 
 
-def _held_by(line: Line, bound: float) -> str:
+def _held_by(line: Line, bound: float, longest_s: float) -> str:
     free = replace(line, gil_shares=(0.0,) * len(line.names))
     without_gil = free.speedup()
     if without_gil >= MATTERS * bound:
@@ -51,6 +55,8 @@ def _held_by(line: Line, bound: float) -> str:
     count = line.workers[slow]
     mine_s, all_s = line.service_s[:, slow].sum() / items, line.serial_s / items
     workers = "1 worker" if count == 1 else f"{count} workers"
-    longer = in_longer_run(line)
+    longer = in_longer_run(line, longest_s)
     more = "" if longer is None else f"; with {TIMES} times as many items {longer:.2f}x"
-    return f"stage {line.names[slow]!r}, {workers}, {mine_s * 1e3:.1f} of {all_s * 1e3:.1f} ms per item{more}"
+    unit, factor = ("ms", 1e3) if all_s >= MILLISECOND else ("us", 1e6)
+    shares = f"{mine_s * factor:.1f} of {all_s * factor:.1f} {unit} per item"
+    return f"stage {line.names[slow]!r}, {workers}, {shares}{more}"

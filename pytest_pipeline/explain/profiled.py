@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
@@ -54,6 +55,8 @@ class Profiled:
     """Names of all the arms of the comparison: what was measured needs no prediction."""
     calls: Mapping[str, str] = field(default_factory=dict)
     """Arm -> the call that makes its executor, e.g. `Processes(name="procs", workers=2)`, where it is known."""
+    longest_s: float = math.inf
+    """How long one execution of the baseline and of this arm may take together for the budget to hold a verdict, seconds."""
     pace: float = 1.0
     """Makespan of this arm's fastest execution / that of `trace`: the baseline's is its fastest, too."""
 

@@ -34,13 +34,13 @@ def late_advice(trace: Trace, limit_s: float, plan: Plan) -> Advice:
     queued = float((times.latency_s - service.sum(axis=1) - times.filling_s)[late].mean())
     slow = int(excess.argmax())
     if excess[slow] > max(filling, queued):
-        text = f"late items spend {excess[slow] * 1e3:.0f} ms more than the median one in the service of stage {names[slow]!r}"
+        text = f"late items spend {show_seconds(float(excess[slow]))} more than the median one in the service of stage {names[slow]!r}"
         return Advice(text, "")
     if filling > queued:
-        text = f"late items wait {filling * 1e3:.0f} ms until their batch of {trace.handed_over} is full"
+        text = f"late items wait {show_seconds(filling)} until their batch of {trace.handed_over} is full"
         return Advice(text, "a smaller batch, or a higher rate, fills it sooner")
     stage = busiest(trace)
-    text = f"late items wait {queued * 1e3:.0f} ms in queues; the busiest stage is {stage!r}"
+    text = f"late items wait {show_seconds(queued)} in queues; the busiest stage is {stage!r}"
     return Advice(text, _relief(trace, stage, plan))
 
 

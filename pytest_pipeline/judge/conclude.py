@@ -9,10 +9,13 @@ from pytest_pipeline.judge.gate import Gate, Status
 from pytest_pipeline.model.estimate import Estimate
 from pytest_pipeline.model.finding import Finding, Reason, Verdict
 from pytest_pipeline.model.requirement import Quantity, Requirement
-from pytest_pipeline.model.units import show_quantity, show_range, show_share
+from pytest_pipeline.model.units import show_apart, show_quantity, show_range
 
 BUSY_SHARE = 0.5
 """Share of disturbed rounds from which an undecided gate is called busy rather than near its limit."""
+
+NEXT = "; next: "
+"""Stands in a circumstance between why a gate stayed open and what to do about it, where that is known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +56,7 @@ class Circumstances:
 def conclude(gate: Gate, estimate: Estimate | None, around: Circumstances) -> Finding:
     """Return the finding of `gate` after its last round."""
     verdict, reason = _verdict(gate, around)
+    why, _, step = _evidence(gate, around, reason).partition(NEXT)
     return Finding(
         requirement=gate.requirement,
         executor=gate.executor,
@@ -64,7 +68,8 @@ def conclude(gate: Gate, estimate: Estimate | None, around: Circumstances) -> Fi
         estimate=estimate,
         clean_rounds=gate.clean,
         dirty_rounds=gate.dirty,
-        evidence=_evidence(gate, around, reason),
+        evidence=(why,) if why else (),
+        next_step=step,
     )
 
 
@@ -140,9 +145,10 @@ def _headline(gate: Gate, estimate: Estimate | None, verdict: Verdict, reason: R
         return (
             f"{requirement.label} not measured ({gate.executor}): {reason.value or verdict.value}"
         )
-    observed = show_value(requirement, estimate.value)
-    limit = show_value(requirement, requirement.limit)
-    relation = _relation(requirement, estimate.value, verdict)
+    unit, relation = requirement.quantity.unit, _relation(requirement, estimate.value, verdict)
+    observed, limit = show_quantity(estimate.value, unit), show_quantity(requirement.limit, unit)
+    if relation in {" < ", " > "}:
+        observed = show_apart(estimate.value, requirement.limit, unit)
     interval = _interval(estimate, requirement)
     suffix = f": {reason.value}" if verdict is not Verdict.MET and reason is not Reason.NONE else ""
     return f"{requirement.label} {observed}{relation}{limit} ({gate.executor}; {interval}{gate.counted}){suffix}"
@@ -162,7 +168,7 @@ def _relation(requirement: Requirement, value: float, verdict: Verdict) -> str:
     if reaches:
         return " >= " if requirement.quantity.is_minimum else " <= "
     if verdict is Verdict.MET:
-        return f", within {show_share(requirement.tolerance)} of "
+        return f", within {show_quantity(requirement.tolerance, 'share')} of "
     return " < " if requirement.quantity.is_minimum else " > "
 
 
@@ -173,12 +179,7 @@ def _interval(estimate: Estimate, requirement: Requirement) -> str:
     return f"{estimate.level * 100:.0f} % interval {bounds}, "
 
 
-def show_value(requirement: Requirement, value: float) -> str:
-    """Return `value` in the unit of the requirement's quantity: `1.42x`, `82.0 ms`, `412/s`."""
-    return show_quantity(value, requirement.quantity.unit)
-
-
-def _evidence(gate: Gate, around: Circumstances, reason: Reason) -> tuple[str, ...]:
+def _evidence(gate: Gate, around: Circumstances, reason: Reason) -> str:
     lines = {
         Reason.CAPACITY: around.shortfall,
         Reason.NOT_EXCLUSIVE: around.company,
@@ -194,8 +195,7 @@ def _evidence(gate: Gate, around: Circumstances, reason: Reason) -> tuple[str, .
         ),
         Reason.BUSY: _busy(gate, around),
     }
-    text = lines.get(reason, "")
-    return (text,) if text else ()
+    return lines.get(reason, "")
 
 
 def _disagreement(gate: Gate) -> str:

@@ -81,6 +81,8 @@ class LadderGate:
     def counted(self) -> str:
         """Clean rounds, for the headline; with their mean where that has decided, and not the median shown."""
         rounds = count(self.clean, self.requirement.quantity.evidence)
+        if not self.clean and self.dirty:
+            return f"{count(self.dirty, 'disturbed round')}, none clean"
         side = {Status.MISSED: self._missed, Status.MET: self._met}.get(self.status)
         if side is None or not side.is_led_by_mean or not self._means:
             return rounds

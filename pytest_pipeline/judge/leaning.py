@@ -23,6 +23,9 @@ RESERVE = 1.2
 EXTENDED = 2.0
 """A proposed budget is what is projected divided by this: it is extended by twice as much where rounds lean to a side."""
 
+MOST_EXTENDED = 4.0
+"""As far as a budget ever goes (`measure.budget`), where rounds are so long that it has been extended already."""
+
 STEP_S = 10
 """A proposed budget is a multiple of this, seconds."""
 
@@ -41,11 +44,14 @@ class Leaning:
     needed: int
     """Clean rounds, those so far included, after which rounds like them decide."""
 
-    def sentence(self, budget_s: float, max_rounds: int) -> str:
-        """Return the sentence for the finding; the measurement used `budget_s` or `max_rounds`."""
-        share = max(1.0, RESERVE * self.needed / self.rounds / EXTENDED)
-        budget = f'budget="{STEP_S * math.ceil(share * budget_s / STEP_S)}s"'
+    def sentence(self, budget_s: float, max_rounds: int, spent_s: float) -> str:
+        """Return the sentence for the finding; the measurement had `budget_s` and `max_rounds`, its rounds took `spent_s`."""
         rounds = f", max_rounds={self.needed}" if self.needed > max_rounds else ""
+        more = RESERVE * self.needed / self.rounds
+        wanted_s = max(more * budget_s / EXTENDED, more * spent_s / MOST_EXTENDED)
+        # Where rounds are not what was short, the budget that was just used would end just so.
+        least_s = budget_s if rounds else budget_s + STEP_S
+        budget = f'budget="{STEP_S * math.ceil(max(least_s, wanted_s) / STEP_S)}s"'
         return (
             f"{self.rounds} clean rounds lean to {self.verdict.value}: about {self.needed} like them decide, which "
             f"@pytest.mark.measure({budget}{rounds}) should hold"

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from pytest_pipeline.model.units import show_about
 from pytest_pipeline.stats.ladder import rounds_to_decide, rounds_to_decide_within_guard
 
 HARD_CAP = 4.0
@@ -44,7 +45,7 @@ def estimate_need(
     each = round_s / max(SMALLEST_CLEAN_SHARE, min(1.0, clean_share))
     clear_visits = rounds_to_decide(confirm)
     close_visits = rounds_to_decide_within_guard(confirm)
-    clear = rounds_to_decide(missed) + STREAK_ROUNDS + 2 * clear_visits
+    clear = _rounds_to_miss(missed, clear_visits)
     close = rounds_to_decide_within_guard(missed) + STREAK_ROUNDS + 2 * close_visits
     return Need(
         clear_met_s=rounds_to_decide(met) * each,
@@ -75,14 +76,30 @@ def deadline_s(budget_s: float, need: Need) -> float:
 
 
 def shortage(budget_s: float, need: Need) -> str:
-    """Return why even the extended budget cannot hold a clear verdict, or an empty string."""
-    cap = HARD_CAP * budget_s
-    if need.clear_missed_s <= cap:
+    """Return why even the extended budget cannot hold a clear verdict, and what to do; or an empty string."""
+    if need.clear_missed_s <= HARD_CAP * budget_s:
         return ""
     return (
-        f"a clear verdict needs {need.clear_missed_s:.0f} s here, the budget of {budget_s:.0f} s extends to {cap:.0f} s at most: "
-        f'use fewer or smaller items, or @pytest.mark.measure(budget="{_suggestion(need):.0f}s")'
+        f"a clear verdict needs {show_about(need.clear_missed_s)} here, {extended(budget_s)}; "
+        f'next: use fewer or smaller items, or @pytest.mark.measure(budget="{_suggestion(need):.0f}s")'
     )
+
+
+def extended(budget_s: float) -> str:
+    """Return how far the budget goes, in words."""
+    cap_s = show_about(HARD_CAP * budget_s)
+    return f"the budget of {show_about(budget_s)} extends to {cap_s} at most"
+
+
+def longest_round_s(budget_s: float, *, missed: float, confirm: float) -> float:
+    """Return how long a round may be for the extended budget to hold a clear miss, seconds; 0 where no round is short enough."""
+    visits = rounds_to_decide(confirm)
+    left_s = HARD_CAP * budget_s - pauses_s(visits)
+    return max(0.0, left_s) / _rounds_to_miss(missed, visits)
+
+
+def _rounds_to_miss(missed: float, visits: int) -> int:
+    return rounds_to_decide(missed) + STREAK_ROUNDS + 2 * visits
 
 
 def _suggestion(need: Need) -> float:

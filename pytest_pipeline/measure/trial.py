@@ -144,6 +144,8 @@ class Measured:
     """Per arm, the execution that explains it."""
     rounds: list[Round] = field(default_factory=list)
     """All rounds."""
+    rounds_s: float = 0.0
+    """Seconds of the rounds alone, without confirmations and waits."""
     blocks: list[LatencyBlock] = field(default_factory=list)
     """All latency blocks."""
     readings: dict[str, list[MemoryReading]] = field(default_factory=dict)

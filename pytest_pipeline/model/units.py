@@ -128,6 +128,19 @@ def show_quantity(value: float, unit: str) -> str:
     return number + suffix
 
 
+def show_apart(value: float, other: float, unit: str) -> str:
+    """Return `value` with as many digits as tell it from `other`: `0.9957x`, where both round to `1.00x`."""
+    number, suffix = _number_and_suffix(value, unit)
+    if (number, suffix) != _number_and_suffix(other, unit) or value == other or not float(number):
+        return number + suffix
+    factor = 10.0 ** round(math.log10(float(number) / value))
+    for digits in range(4, 12):
+        more = f"{factor * value:.{digits}g}"
+        if more != f"{factor * other:.{digits}g}":
+            return more + suffix
+    return number + suffix
+
+
 def show_range(lower: float, upper: float, unit: str) -> str:
     """Return an interval with its unit once: `1.38-1.46` (a ratio needs none), `12.1-13.0 ms`."""
     low, low_suffix = _number_and_suffix(lower, unit)
@@ -160,6 +173,11 @@ def show_seconds(seconds: float) -> str:
         if abs(seconds) >= 0.9995 * factor:
             return f"{_three_digits(seconds / factor)} {unit}"
     return f"{seconds * 1e9:.0f} ns"
+
+
+def show_about(seconds: float) -> str:
+    """Return what something took, or may take, in seconds: `40 s`, `2.6 s`, `0.5 s`."""
+    return f"{seconds:.0f} s" if seconds >= 9.95 else f"{seconds:.2g} s"
 
 
 def show_share(share: float) -> str:

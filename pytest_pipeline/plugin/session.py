@@ -153,7 +153,9 @@ def status_word(plain: dict[str, Any]) -> str:
     speedups = [arm["speedup"]["value"] for arm in arms if arm["speedup"]]
     if speedups:
         return " ".join(f"{each:.2f}x" for each in speedups if each is not None)
-    p99s = [arm["latency"]["p99_s"] for arm in arms if arm["latency"]]
+    # Full queues measure themselves.
+    latencies = [arm["latency"] for arm in arms if arm["latency"]]
+    p99s = [each["p99_s"] for each in latencies if each["loop"] != "saturated"]
     return f"p99 {show_seconds(p99s[0])}" if p99s and p99s[0] is not None else ""
 
 

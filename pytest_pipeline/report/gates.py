@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from pytest_pipeline.report import units
@@ -9,6 +10,9 @@ from pytest_pipeline.report.counted import counted_words
 from pytest_pipeline.report.quantities import words_of
 from pytest_pipeline.report.text import one_line
 from pytest_pipeline.report.words import Json, Outcome, outcome_of, reason_words
+
+_CODE = re.compile(r"\w+[(=]")
+"""How a call or an argument begins."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,14 +132,24 @@ def _interval_words(finding: Json) -> str:
 
 
 def _rounds_words(finding: Json) -> str:
-    text = units.count(finding["clean_rounds"], words_of(finding).evidence)
-    if finding["dirty_rounds"]:
-        text += f" ({finding['dirty_rounds']} more were disturbed and not used)"
+    clean, dirty = finding["clean_rounds"], finding["dirty_rounds"]
+    evidence = words_of(finding).evidence
+    if dirty and not clean:
+        return f"{units.count(dirty, evidence.replace('clean', 'disturbed'))}, none of them clean"
+    text = units.count(clean, evidence)
+    if dirty:
+        text += f" ({dirty} more {'was' if dirty == 1 else 'were'} disturbed and not used)"
     return text
 
 
+def rests_on_value(finding: Json) -> bool:
+    """Whether the verdict was made from the value: not where the code kept the machine busy, nor without a clean round."""
+    is_seen = bool(finding["clean_rounds"]) or not finding["dirty_rounds"]
+    return is_seen and finding["reason"] != "self-disturbed"
+
+
 def _open_words(finding: Json) -> str:
-    if finding["verdict"] not in {"met", "missed"}:
+    if finding["verdict"] not in {"met", "missed"} or not rests_on_value(finding):
         return ""
     side = "above" if (finding["verdict"] == "met") == finding["is_minimum"] else "below"
     limit = units.quantity(finding["effective_limit"], finding["unit"])
@@ -144,6 +158,8 @@ def _open_words(finding: Json) -> str:
 
 def _position(finding: Json) -> str:
     """Say where the interval lies: against the limit itself, else against limit and tolerance."""
+    if not rests_on_value(finding):
+        return "for orientation, the verdict does not rest on it"
     lower, upper = finding["estimate"]["lower"], finding["estimate"]["upper"]
     limit, effective = finding["limit"], finding["effective_limit"]
     shown = units.quantity(effective, finding["unit"])
@@ -185,4 +201,5 @@ def _strip(text: str, prefix: str) -> str:
 
 
 def _capital(text: str) -> str:
-    return text[:1].upper() + text[1:]
+    """Return `text` as a sentence begins; code stays as it has to be written."""
+    return text if _CODE.match(text) else text[:1].upper() + text[1:]

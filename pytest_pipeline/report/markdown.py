@@ -19,6 +19,8 @@ MAX_BYTES = 60_000
 _SPECIAL = re.compile(r"([\\`*_\[\]<>|#~@])")
 _ESCAPED = r"\\\1"
 _MAX_CELL = 160
+_MAX_SENTENCE = 600
+"""Of a line below the table, where the middle of a sentence, or of code, would be missed."""
 
 
 def render(document: Json) -> str:
@@ -38,9 +40,9 @@ def render(document: Json) -> str:
     return _within(lines, rows, [*_next_steps(document), *_since(document), *_devices(document)])
 
 
-def escape(text: str) -> str:
-    """Return `text` so that Markdown shows it literally, on one line, in one table cell."""
-    return _SPECIAL.sub(r"\\\1", shorten(text, _MAX_CELL)).replace("&", "&amp;")
+def escape(text: str, most: int = _MAX_CELL) -> str:
+    """Return `text` so that Markdown shows it literally, on one line of at most `most` characters, in one table cell."""
+    return _SPECIAL.sub(_ESCAPED, shorten(text, most)).replace("&", "&amp;")
 
 
 def _within(lines: list[str], rows: list[str], below: list[str]) -> str:
@@ -67,7 +69,7 @@ def _finals(document: Json) -> list[Json]:
 def _next_steps(document: Json) -> list[str]:
     """Return what to do about each gate that was not met, in the words of its failure text."""
     found = [
-        f"- {escape(identity(test))} ({escape(finding['executor'])}): next: {escape(finding['next_step'])}"
+        f"- {escape(identity(test))} ({escape(finding['executor'])}): next: {escape(finding['next_step'], _MAX_SENTENCE)}"
         for test in _finals(document)
         for run in test["runs"]
         for finding in run["findings"]
@@ -79,7 +81,7 @@ def _next_steps(document: Json) -> list[str]:
 def _devices(document: Json) -> list[str]:
     """Return one line per device that an arm used: how close to its bound it came."""
     return [
-        f"- {escape(identity(test))}: {escape(device_sentence(device))}"
+        f"- {escape(identity(test))}: {escape(device_sentence(device), _MAX_SENTENCE)}"
         for test in _finals(document)
         for run in test["runs"]
         for arm in run["arms"]

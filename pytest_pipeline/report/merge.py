@@ -26,7 +26,7 @@ def merge(documents: Mapping[str, Json], *, unreadable: Sequence[str] = ()) -> d
     first = next(iter(documents.values()))
     shared = _ran_in_several(documents)
     tests = [
-        {**test, "shard": name} if test["nodeid"] in shared else test
+        {**test, "shard": _shard(name, test)} if test["nodeid"] in shared else test
         for name, document in documents.items()
         for test in document["tests"]
     ]
@@ -37,6 +37,12 @@ def merge(documents: Mapping[str, Json], *, unreadable: Sequence[str] = ()) -> d
     }
     said = {"notices": [*_notices(documents), *unreadable], "sections": _sections(documents)}
     return merged | {key: value for key, value in said.items() if value}
+
+
+def _shard(name: str, test: Json) -> str:
+    """Return what tells this run of `test` from the others: in a file that was merged before, each has a shard already."""
+    before = str(test.get("shard") or "")
+    return f"{name}/{before}" if before else name
 
 
 def _ran_in_several(documents: Mapping[str, Json]) -> frozenset[str]:
@@ -79,10 +85,22 @@ def _notices(documents: Mapping[str, Json]) -> list[str]:
     if len(commits - {""}) > 1:
         shown = ", ".join(sorted(commit[:12] for commit in commits - {""}))
         notices.append(f"measured at different commits: {shown}")
-    return notices
+    return [*notices, *_other_versions(documents)]
+
+
+def _other_versions(documents: Mapping[str, Json]) -> list[str]:
+    """Return one sentence that names what was not of one version everywhere, each with all its versions."""
+    seen: dict[str, dict[str, None]] = {}
+    for document in documents.values():
+        packages = document["environment"].get("packages") or {}
+        for package, version in {**packages, "pytest-pipeline": document["version"]}.items():
+            seen.setdefault(package, {})[str(version)] = None
+    mixed = [f"{name} {' and '.join(found)}" for name, found in seen.items() if len(found) > 1]
+    return [f"measured with different versions: {one_line(', '.join(mixed))}"] if mixed else []
 
 
 def machine_of(document: Json) -> str:
     """Return in words what decides whether absolute times of two documents can be compared."""
     environment = document["environment"]
-    return ", ".join(str(environment[fact]) for fact in _MACHINE if fact in environment)
+    facts = [str(environment[fact]) for fact in _MACHINE if fact in environment]
+    return ", ".join([*facts, "GIL off"] if environment.get("gil") is False else facts)

@@ -9,7 +9,7 @@ from pytest_pipeline.report import units
 from pytest_pipeline.report.changes import QUANTITIES, change_words
 from pytest_pipeline.report.merge import machine_of
 from pytest_pipeline.report.text import one_line
-from pytest_pipeline.report.words import Json, outcome_of
+from pytest_pipeline.report.words import Json, final_indices, identity, outcome_of
 
 _UNITS = {"speedup": "x", "makespan": "s", "p99_latency": "s", "throughput": "1/s"}
 
@@ -41,13 +41,26 @@ def compare(first: Json, second: Json) -> tuple[tuple[Row, ...], tuple[str, ...]
 
 
 def _arms(document: Json) -> Iterator[tuple[_Key, Json]]:
-    """Yield the measured candidates of every test's last attempt, with the verdict of the test."""
-    for test in {test["nodeid"]: test for test in document["tests"]}.values():
+    """Yield the measured candidates of every test's last attempt, with what was measured and the verdict of the test."""
+    for name, test in _finals(document).items():
         for number, run in enumerate(test["runs"]):
             for arm in run["arms"]:
                 if not (arm["is_baseline"] or arm["unavailable"]):
-                    key = (str(test["nodeid"]), number, str(arm["executor"]))
-                    yield key, {**_readings(run, arm), "outcome": test["outcome"]}
+                    key = (name, number, str(arm["executor"]))
+                    work = {"work": _work(run), "outcome": test["outcome"]}
+                    yield key, {**_readings(run, arm), **work}
+
+
+def _finals(document: Json) -> dict[str, Json]:
+    """Return the attempt of each test that counts, by what tells the test from others."""
+    tests = document["tests"]
+    return {identity(tests[index]): tests[index] for index in sorted(final_indices(tests))}
+
+
+def _work(run: Json) -> str:
+    """Return in words what was measured: other work has other times."""
+    stages = ", ".join(str(stage["name"]) for stage in run["stages"])
+    return f"{units.count(run['num_items'], 'item')} through {stages}, outputs: {run['check']}"
 
 
 def _readings(run: Json, arm: Json) -> dict[str, Json]:
@@ -101,6 +114,18 @@ def _notes(
     machines = [machine_of(each) for each in (first, second)]
     if machines[0] != machines[1]:
         yield f"measured on different machines, so compare ratios, never seconds: {machines[0]}; {machines[1]}"
-    for keys, where in ((before.keys() - after, "first"), (after.keys() - before, "second")):
+    for key in after:
+        was, now = (side.get(key, {}).get("work") for side in (before, after))
+        if was and was != now:
+            yield f"{one_line(key[0])} ({one_line(key[2])}) measures other work: {one_line(str(was))}; {one_line(str(now))}"
+    outcomes = [_finals(each) for each in (first, second)]
+    for keys, where, other in (
+        (before.keys() - after, "first", outcomes[1]),
+        (after.keys() - before, "second", outcomes[0]),
+    ):
         for nodeid, _, executor in sorted(keys):
-            yield f"only in the {where} file: {one_line(nodeid)} ({one_line(executor)})"
+            there = other.get(nodeid)
+            verdict = (
+                f"; in the other the test is {outcome_of(there['outcome']).word}" if there else ""
+            )
+            yield f"only in the {where} file: {one_line(nodeid)} ({one_line(executor)}){verdict}"

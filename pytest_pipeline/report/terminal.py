@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from pytest_pipeline.report import units
 from pytest_pipeline.report.gate_counts import count_gates
+from pytest_pipeline.report.gates import rests_on_value
 from pytest_pipeline.report.quantities import SHOWN_FOR_EVERY_ARM
 from pytest_pipeline.report.sweeps import lead_sentence
 from pytest_pipeline.report.text import one_line, shorten
@@ -154,7 +155,8 @@ def bound_text(estimate: Json, findings: list[Json], name: str) -> str:
     if lower is not None and upper is not None:
         return f"[{units.quantity(lower, unit)}, {units.quantity(upper, unit)}]"
     for each in findings:
-        if each["quantity"] == name and not each["cold"] and each["verdict"] in {"met", "missed"}:
+        is_decided = each["verdict"] in {"met", "missed"} and rests_on_value(each)
+        if each["quantity"] == name and not each["cold"] and is_decided:
             is_above = (each["verdict"] == "met") == each["is_minimum"]
             return f"{'>' if is_above else '<'} {units.quantity(each['effective_limit'], unit)}"
     return ""
@@ -171,11 +173,11 @@ def _p99_text(arm: Json, findings: list[Json]) -> str:
 
 
 def _others_text(findings: list[Json]) -> str:
-    """Return `throughput 412/s, overlap 2.84 items`: gated quantities without a column of their own."""
+    """Return `throughput 412/s, cold speedup 0.62x`: gated quantities without a column of their own."""
     values = {
         each["label"]: units.quantity(each["estimate"]["value"], each["unit"])
         for each in findings
-        if each["quantity"] not in SHOWN_FOR_EVERY_ARM and each["estimate"]
+        if (each["quantity"] not in SHOWN_FOR_EVERY_ARM or each["cold"]) and each["estimate"]
     }
     return ", ".join(f"{one_line(label)} {value}" for label, value in values.items())
 

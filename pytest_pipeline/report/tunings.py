@@ -49,11 +49,26 @@ def tuning_sentence(tuning: Json) -> str:
     speedup = best["speedup"] or {"value": None, "lower": None, "upper": None}
     interval = units.interval(speedup["lower"], speedup["upper"], "x")
     spread = f" ({interval})" if interval else ""
-    tie = ", tied with faster ones that need more workers" if tuning["ties"] else ""
     return (
         f"Tuned over {searched}: best is {_name(best)}, {units.ratio(speedup['value'])}{spread} "
-        f"of the speed as declared, predicted {units.ratio(best['predicted_speedup'])}{tie}."
+        f"of the speed as declared, predicted {units.ratio(best['predicted_speedup'])}{_tie(tuning)}."
     )
+
+
+def _tie(tuning: Json) -> str:
+    best, ties = tuning["best"], tuning["ties"]
+    if not ties:
+        return ""
+    if any(
+        _is_faster(each, best) and each["total_workers"] > best["total_workers"] for each in ties
+    ):
+        return ", tied with faster ones that need more workers"
+    return f", which cannot be told from {units.count(len(ties), 'other setting')}"
+
+
+def _is_faster(tried: Json, best: Json) -> bool:
+    values = [(each["speedup"] or {}).get("value") or 0.0 for each in (tried, best)]
+    return bool(values[0] > values[1])
 
 
 def _notes(tuning: Json) -> list[str]:

@@ -89,6 +89,13 @@ def percent(share: float | None) -> str:
     return f"{significant(hundredths, 2)} %"
 
 
+def _share(value: float | None) -> str:
+    """Return a measured share: three digits, since a limit lies between two whole per cents."""
+    if value is None or not 0.0995 <= abs(value) < 9.995:
+        return percent(value)
+    return f"{100 * value:.3g} %"
+
+
 def size(value: float | None) -> str:
     """Return bytes in decimal units: `8.59 GB`."""
     odd = _odd(value)
@@ -102,7 +109,7 @@ def size(value: float | None) -> str:
 
 def quantity(value: float | None, unit: str) -> str:
     """Return `value` in the document's base unit: `x`, `s`, `1/s`, `share`, `B`, or a noun such as `items`."""
-    known = {"x": ratio, "s": seconds, "1/s": rate, "share": percent, "B": size}
+    known = {"x": ratio, "s": seconds, "1/s": rate, "share": _share, "B": size}
     if unit in known:
         return known[unit](value)
     odd = _odd(value)

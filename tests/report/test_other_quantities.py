@@ -29,7 +29,7 @@ CASES = {
     Quantity.EFFICIENCY: (
         (0.65, 0.8),
         "threads reached an efficiency of 65 %, 19 % below the required 80 %.",
-        "95 % interval 64 % to 66 % from 15 clean rounds",
+        "95 % interval 64.3 % to 65.7 % from 15 clean rounds",
         "efficiency 65 %",
     ),
     Quantity.OVERLAP: (

@@ -8,7 +8,7 @@ from pytest_pipeline.judge.capacity import Capacity, why_no_reference
 from pytest_pipeline.judge.conclude import is_mostly_disturbed
 from pytest_pipeline.judge.gate import Status
 from pytest_pipeline.judge.latency import MAX_BLOCKS, PLAIN_MISS, LatencyGate
-from pytest_pipeline.measure.budget import HARD_CAP, SMALLEST_CLEAN_SHARE, pause_s
+from pytest_pipeline.measure.budget import HARD_CAP, SMALLEST_CLEAN_SHARE, extended, pause_s
 from pytest_pipeline.measure.control import ControlMonitor
 from pytest_pipeline.measure.latency.blocks import BlockRunner
 from pytest_pipeline.measure.latency.excuses import GAP_SHARE
@@ -17,6 +17,7 @@ from pytest_pipeline.measure.quiet import is_self_disturbed, wait_for_quiet
 from pytest_pipeline.measure.system.heartbeat import Heartbeat
 from pytest_pipeline.measure.trial import Measured, Trial
 from pytest_pipeline.model.rounds import Phase
+from pytest_pipeline.model.units import show_about
 from pytest_pipeline.stats.rate import blocks_to_miss
 
 CONFIRM_VISITS = 12
@@ -107,8 +108,8 @@ class LatencyPhase:
         if need_s <= cap_s:
             needs = f"a plain miss of p99 needs {blocks} blocks of {block}, one after the other"
         return (
-            f"{needs}: {wanted_s:.0f} s, and the budget of {self._trial.budget_s:.0f} s extends to {cap_s:.0f} s at most; "
-            f'raise the rate, pass fewer items, or write @pytest.mark.measure(budget="{wanted_s / 2:.0f}s")'
+            f"{needs}: {show_about(wanted_s)}, and {extended(self._trial.budget_s)}; "
+            f'next: raise the rate, pass fewer items, or write @pytest.mark.measure(budget="{wanted_s / 2:.0f}s")'
         )
 
     @property

@@ -72,6 +72,7 @@ class RatioPhase:
         began_ns = self._trial.machine.clock.now_ns()
         each = self._runner.run(Phase.MEASURE)
         self._lengths.append((self._trial.machine.clock.now_ns() - began_ns) / 1e9)
+        self._measured.rounds_s = self._spent_s
         for gate in self._trial.round_gates:
             gate.observe(each)
         self._trial.progress(self._state())

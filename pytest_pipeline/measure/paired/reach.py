@@ -31,8 +31,8 @@ def never_missed(trial: Trial, sub_pairs: int) -> dict[int, str]:
         id(gate): math.ceil(gate.executions_to_miss / sub_pairs) for gate in trial.overlap_gates
     }
     return {
-        gate: f"max_rounds={trial.max_rounds} cannot hold a miss, which takes {needed} rounds at least: "
-        f"write @pytest.mark.measure(max_rounds={needed}) or more, or leave max_rounds out"
+        gate: f"max_rounds={trial.max_rounds} cannot hold a miss, which takes {needed} rounds at least; "
+        f"next: write @pytest.mark.measure(max_rounds={needed}) or more, or leave max_rounds out"
         for gate, needed in least.items()
         if trial.max_rounds < needed
     }

@@ -6,10 +6,10 @@ import math
 
 from pytest_pipeline.judge.failures import ErrorRateGate
 from pytest_pipeline.judge.gate import Status
-from pytest_pipeline.measure.budget import HARD_CAP
+from pytest_pipeline.measure.budget import HARD_CAP, extended
 from pytest_pipeline.measure.lane import Lane
 from pytest_pipeline.measure.trial import Measured, Trial
-from pytest_pipeline.model.units import show_quantity
+from pytest_pipeline.model.units import show_quantity, show_about
 
 MOST_TIMES = 8
 """Multiple of the items that a clean met needs, after which an open gate is near its limit: a share at
@@ -80,14 +80,13 @@ class ErrorPhase:
         """Say that so few executions can miss no limit, however many of their items fail."""
         limit_s, each_s = HARD_CAP * self._trial.budget_s, self._measured.shortest_s(lane)
         return (
-            f"a plain miss of an error rate needs {gate.executions_to_miss} executions, {gate.clean} were made within {limit_s:.0f} s: "
-            f'pass fewer items, or use @pytest.mark.measure(budget="{max(1.0, gate.executions_to_miss * each_s / 2):.0f}s")'
+            f"a plain miss of an error rate needs {gate.executions_to_miss} executions, {gate.clean} were made within {show_about(limit_s)}; "
+            f'next: pass fewer items, or use @pytest.mark.measure(budget="{max(1.0, gate.executions_to_miss * each_s / 2):.0f}s")'
         )
 
     def _shortage(self, gate: ErrorRateGate, need_s: float) -> str:
-        limit_s = HARD_CAP * self._trial.budget_s
         return (
             f"an error rate of at most {show_quantity(gate.requirement.limit, 'share')} needs {gate.items_needed} items without a failure: "
-            f"{need_s:.0f} s more, and the budget of {self._trial.budget_s:.0f} s extends to {limit_s:.0f} s at most; "
-            f'use a larger max, quicker items, or @pytest.mark.measure(budget="{max(1.0, need_s / 2):.0f}s")'
+            f"{show_about(need_s)} more, and {extended(self._trial.budget_s)}; "
+            f'next: use a larger max, quicker items, or @pytest.mark.measure(budget="{max(1.0, need_s / 2):.0f}s")'
         )

@@ -6,11 +6,12 @@ from dataclasses import replace
 
 from pytest_pipeline.judge.gate import Status
 from pytest_pipeline.judge.memory import LEAST_READINGS, MemoryGate
-from pytest_pipeline.measure.budget import HARD_CAP
+from pytest_pipeline.measure.budget import HARD_CAP, extended
 from pytest_pipeline.measure.lane import Lane
 from pytest_pipeline.measure.system.sampler import Meter
 from pytest_pipeline.measure.trial import Measured, Trial
 from pytest_pipeline.model.memory import MemoryReading
+from pytest_pipeline.model.units import show_about
 
 MOST_REPEATS = 20
 """Executions of one reading: a plan that takes a few milliseconds is repeated, so that samples meet its peak."""
@@ -60,12 +61,11 @@ class MemoryPhase:
 
     def _shortage(self, lane: Lane) -> str:
         need_s = (LEAST_READINGS + 1) * self._measured.shortest_s(lane)
-        cap_s = HARD_CAP * self._trial.budget_s
-        if need_s <= cap_s:
+        if need_s <= HARD_CAP * self._trial.budget_s:
             return ""
         return (
-            f"peak memory needs {LEAST_READINGS + 1} executions: {need_s:.0f} s, and the budget of {self._trial.budget_s:.0f} s "
-            f'extends to {cap_s:.0f} s at most: use fewer items, or @pytest.mark.measure(budget="{need_s / 2:.0f}s")'
+            f"peak memory needs {LEAST_READINGS + 1} executions: {show_about(need_s)}, and {extended(self._trial.budget_s)}; "
+            f'next: use fewer items, or @pytest.mark.measure(budget="{need_s / 2:.0f}s")'
         )
 
 

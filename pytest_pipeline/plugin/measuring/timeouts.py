@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from pytest_pipeline.model.units import show_about
 from pytest_pipeline.plugin.state import state_of
 
 if TYPE_CHECKING:
@@ -42,8 +43,8 @@ class Cut:
     def text(self) -> str:
         """One sentence for the report."""
         return (
-            f"the budget was cut from {self.wanted_s:.3g} s to {self.budget_s:.3g} s, so that with its extensions it stays "
-            f"within {SHARE:g} of this test's timeout of {self.timeout_s:g} s: raise the timeout, or use fewer items"
+            f"the budget was cut from {show_about(self.wanted_s)} to {show_about(self.budget_s)}, so that with its extensions it stays "
+            f"within {SHARE:g} of this test's timeout of {show_about(self.timeout_s)}: raise the timeout, or use fewer items"
         )
 
     def explain(self, comparison: Comparison) -> Comparison:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from pytest_pipeline.report.charts.growth import GrowthChart, Sample, growth_chart
 from pytest_pipeline.report.text import anchor, one_line, shorten
+from pytest_pipeline.report.units import count
 from pytest_pipeline.report.words import Json, final_indices
 
 _NUMBER = re.compile(r"(?<![\w.])(\d+(?:[_,]\d{3})*(?:\.\d+)?)(k|M)?(?![\w.])")
@@ -26,7 +27,7 @@ class Family:
     """Permalink of the chart."""
     chart: GrowthChart
     left_out: str
-    """Said when parameters have no number or nothing was timed; empty otherwise."""
+    """Said when parameters have no number, nothing was timed, or there are too many curves; empty otherwise."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +53,8 @@ def _family(name: str, tests: Sequence[Json]) -> Family | None:
     members = [member for test in tests if (member := _member(test)) is not None]
     if len({member.x for member in members}) < 2:
         return None
-    series = dict(list(_series(members).items())[:_MOST_CURVES])
+    found = _series(members)
+    series = dict(list(found.items())[:_MOST_CURVES])
     shown = one_line(name)
     chart = growth_chart(
         series,
@@ -63,10 +65,10 @@ def _family(name: str, tests: Sequence[Json]) -> Family | None:
     if chart is None:
         return None
     silent = len(tests) - len({id(m.test) for m in members if _timed(m.test)})
-    left_out = (
-        f"{silent} of {len(tests)} parameters have no number or no timed arm" if silent else ""
-    )
-    return Family(shown, f"{anchor(name)}-family", chart, left_out)
+    said = [f"{silent} of {len(tests)} parameters have no number or no timed arm"] if silent else []
+    if len(found) > len(series):
+        said.append(f"{count(len(found) - len(series), 'more curve')} not drawn")
+    return Family(shown, f"{anchor(name)}-family", chart, "; ".join(said))
 
 
 def _common_limit(members: Sequence[_Member]) -> float | None:
@@ -88,6 +90,8 @@ def _member(test: Json) -> _Member | None:
     """Read the only number among the parameters; with none or several there is no single axis."""
     parameters = str(test["nodeid"]).partition("[")[2].rpartition("]")[0]
     pieces = parameters.split("-")
+    if "" in pieces:
+        return None  # a sign, which reads like what separates parameters
     found = [(k, match) for k, piece in enumerate(pieces) if (match := _NUMBER.fullmatch(piece))]
     if len(found) != 1:
         return None

@@ -117,7 +117,7 @@ def test_the_items_of_a_slow_batch_are_late_in_its_service_and_not_in_queues():
     source = Source(lambda: iter(range(40)), offsets_ns=ten_ms_apart)
     trace = open_plan(lab.threads, make_plan(in_batches(lab, slow_call=2))).run(source)
     assert late_advice(trace, 0.067, make_plan(in_batches(lab))).cause == (
-        "late items spend 48 ms more than the median one in the service of stage 'embed'"
+        "late items spend 48.0 ms more than the median one in the service of stage 'embed'"
     )
 
 
@@ -126,7 +126,7 @@ def test_items_that_wait_for_their_batch_to_fill_are_told_so_and_not_called_queu
     source = Source(lambda: iter(range(40)), offsets_ns=[item * 10_000_000 for item in range(40)])
     plan = make_plan(in_batches(lab))
     advice = late_advice(open_plan(lab.threads, plan).run(source), 0.040, plan)
-    assert advice.cause == "late items wait 30 ms until their batch of 4 is full"
+    assert advice.cause == "late items wait 30.0 ms until their batch of 4 is full"
     assert advice.next_step.startswith("a smaller batch")
 
 

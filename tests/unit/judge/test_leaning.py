@@ -62,8 +62,19 @@ def test_the_side_that_needs_fewer_rounds_is_named():
 
 def test_the_sentence_names_the_marker_that_should_hold_the_rounds():
     few, many = Leaning(Verdict.MET, 20, 90), Leaning(Verdict.MET, 100, 140)
-    assert '@pytest.mark.measure(budget="90s") should hold' in few.sentence(30, 100)
-    assert '@pytest.mark.measure(budget="30s", max_rounds=140) should' in many.sentence(30, 100)
+    assert '@pytest.mark.measure(budget="90s") should hold' in few.sentence(30, 100, 30.0)
+    assert '@pytest.mark.measure(budget="30s", max_rounds=140) should' in many.sentence(
+        30, 100, 30.0
+    )
+
+
+def test_a_budget_that_was_extended_already_is_proposed_as_what_its_extension_holds():
+    found = Leaning(Verdict.MISSED, 28, 69)
+    assert 'budget="80s"' in found.sentence(30, 100, 106.0)  # 4 x 80 s hold 1.2 x 106 s x 69 / 28
+
+
+def test_the_budget_that_was_not_enough_is_never_proposed_again():
+    assert 'budget="40s") should' in Leaning(Verdict.MET, 60, 70).sentence(30, 100, 30.0)
 
 
 def spread_around(truth, seed):
