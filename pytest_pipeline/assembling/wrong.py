@@ -12,9 +12,7 @@ from pytest_pipeline.model.finding import Finding, Reason, Verdict
 
 _OTHER_ARM = "look for state that stages share, an order they rely on, or declare check=Close(...)"
 
-_SAME_ARM = (
-    "seed what is random in the stages, and let setup= put back what they keep between executions"
-)
+_SAME_ARM = "seed what is random in the stages and in the items, and let setup= put back what they keep between executions"
 
 _USED_UP = "an item that is an iterator or an open file is used up by the first execution: let items be a function that makes fresh ones"
 
@@ -29,6 +27,9 @@ def wrong_finding(wrong: Wrong, trial: Trial) -> Finding:
     baseline = trial.baseline.name
     if arm == baseline:
         cause = f"{arm} ran the same functions on the same items twice and gave other outputs"
+        step = _SAME_ARM
+    elif wrong.is_random:
+        cause = f"{baseline} itself gave other outputs when it ran the same functions on the same items once more"
         step = _SAME_ARM
     else:
         cause = f"{baseline} and {arm} ran the same functions on the same items"
@@ -45,7 +46,7 @@ def wrong_finding(wrong: Wrong, trial: Trial) -> Finding:
 
 def _takes_what_is_used_up(trial: Trial, item: int | None) -> bool:
     """Tell whether `item`, of a list that every execution gets, can be iterated only once."""
-    if item is None or trial.source.is_timed:
+    if item is None or trial.source.may_wait:
         return False
     return isinstance(next(islice(trial.source.factory(), item, None), None), Iterator)
 

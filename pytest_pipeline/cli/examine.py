@@ -28,7 +28,7 @@ from pytest_pipeline.measure.control import (
     calibrate_loops,
     make_reference,
 )
-from pytest_pipeline.measure.instruments import quiet_instruments
+from pytest_pipeline.measure.instruments import PoolCaps, quiet_instruments
 from pytest_pipeline.measure.system import host
 from pytest_pipeline.measure.system.heartbeat import has_shared_clock
 from pytest_pipeline.measure.system.load import IdleLoad, Load
@@ -59,7 +59,7 @@ def examine() -> Checkup:
     """Return what this machine can measure; takes less than ten seconds on an idle one."""
     began = time.perf_counter()
     pools = _pools()
-    with quiet_instruments() as instruments:
+    with PoolCaps(), quiet_instruments() as instruments:
         controls, noise = _controls(MonotonicClock())
     return Checkup(
         environment=host.describe(),

@@ -17,7 +17,7 @@ import types
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, Self, TextIO
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,9 +32,36 @@ class Instruments:
     """Whether coverage, trace or profile functions were stopped: threads that are older keep theirs."""
 
 
+class PoolCaps:
+    """The caps on the BLAS and OpenMP pools of this process, one thread each, while inside.
+
+    From the first execution on: more threads add up in another order, and outputs would differ in the last bits.
+    """
+
+    def __init__(self) -> None:
+        self._stack = contextlib.ExitStack()
+        self.are_held = False
+        """Whether any pool had more threads."""
+
+    def __enter__(self) -> Self:
+        """Cap the pools that are there."""
+        self.renew()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Let them have their threads again."""
+        self._stack.close()
+
+    def renew(self) -> bool:
+        """Cap the pools that came in since, with a library that a stage imported; tell whether there were any."""
+        is_new = _cap_blas(self._stack)
+        self.are_held = self.are_held or is_new
+        return is_new
+
+
 @contextlib.contextmanager
 def quiet_instruments() -> Iterator[Instruments]:
-    """Stop what can be stopped, cap BLAS pools at one thread, and restore everything at the end."""
+    """Stop what can be stopped, and restore everything at the end; `PoolCaps` has capped the pools before."""
     notes: list[str] = []
     with contextlib.ExitStack() as stack:
         if _stop_coverage(stack):
@@ -43,8 +70,6 @@ def quiet_instruments() -> Iterator[Instruments]:
             notes.append("trace or profile functions were stopped while measuring")
         were_on = bool(notes)
         _freeze_heap(stack)
-        if _cap_blas(stack):
-            notes.append("BLAS and OpenMP pools of this process were capped at one thread")
         traced = _unstoppable()
         yield Instruments(tuple(notes), traced, were_on)
 

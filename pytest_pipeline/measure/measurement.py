@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 from pytest_pipeline.judge.capacity import Capacity
 from pytest_pipeline.measure.checks.sameness import Mismatch
 from pytest_pipeline.measure.control import ControlMonitor
-from pytest_pipeline.measure.instruments import dropped_prints, quiet_instruments
+from pytest_pipeline.measure.instruments import (
+    Instruments,
+    PoolCaps,
+    dropped_prints,
+    quiet_instruments,
+)
 from pytest_pipeline.measure.lane import Lane
 from pytest_pipeline.measure.latency.latencies import LatencyPhase
 from pytest_pipeline.measure.machine import Usage
@@ -41,19 +47,21 @@ def measure(trial: Trial, measured: Measured, *, once: bool = False) -> None:
     Nothing is timed while a hung worker thread of an earlier run lives in this process. Whatever a
     stage raises passes through, with what was measured so far left in `measured`.
     """
-    _measure(trial, measured, once=once)
-    locate_all(trial, measured)
+    with PoolCaps() as caps:
+        _measure(trial, measured, caps, once=once)
+        measured.wrong += [_never_compared(arm) for arm in trial.baseline.check.alone]
+        locate_all(trial, measured)
 
 
-def _measure(trial: Trial, measured: Measured, *, once: bool) -> None:
+def _measure(trial: Trial, measured: Measured, caps: PoolCaps, *, once: bool) -> None:
     try:
-        run_first_executions(trial, measured)
+        run_first_executions(trial, measured, caps)
     finally:
         _keep_profiles(trial, measured)
     if once or measured.wrong or measured.abandoned:
         return
     with quiet_instruments() as instruments:
-        measured.instruments = instruments
+        measured.instruments = _with_caps(instruments, caps)
         if instruments.were_on:
             _renew_workers(trial)
         monitor = _learn_reference(trial)
@@ -66,6 +74,16 @@ def _measure(trial: Trial, measured: Measured, *, once: bool) -> None:
         finally:
             measured.reference = monitor.reference
             _keep_profiles(trial, measured)
+
+
+def _never_compared(arm: str) -> Wrong:
+    text = "no item came out in both arms: each one that did here failed in the baseline, so that nothing could be compared"
+    return Wrong(arm, "outputs", text)
+
+
+def _with_caps(instruments: Instruments, caps: PoolCaps) -> Instruments:
+    note = "BLAS and OpenMP pools of this process were capped at one thread"
+    return replace(instruments, notes=(*instruments.notes, note)) if caps.are_held else instruments
 
 
 def _renew_workers(trial: Trial) -> None:

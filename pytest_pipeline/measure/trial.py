@@ -124,6 +124,8 @@ class Wrong:
     """The whole sentence."""
     item: int | None = None
     """The first item whose output differs, where that is known."""
+    is_random: bool = False
+    """The baseline gives other outputs each time, too."""
     begins: str = ""
     """At which stage outputs begin to differ, in words; empty where that could not be told."""
 

@@ -1,4 +1,4 @@
-"""Arrays, frames and tensors: compared by the testing helpers of their own libraries."""
+"""Arrays and tensors: compared by the testing helpers of their own libraries, as frames are."""
 
 from __future__ import annotations
 
@@ -6,12 +6,10 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
+from pytest_pipeline.measure.checks.frames import compare_pandas
 from pytest_pipeline.measure.checks.sameness import Mismatch, at, short
 from pytest_pipeline.measure.checks.tolerance import for_array, for_tensor, suggestion, usual
 from pytest_pipeline.model.plan import Close
-
-_NUMERIC = "biufc"
-"""Kinds of dtypes that have a tolerance; text, dates and objects are equal or not."""
 
 Comparison = Callable[[Any, Any, Close | None, str], None]
 """Takes expected, actual, tolerance (None: exactly equal) and path; raises `Mismatch`."""
@@ -22,7 +20,7 @@ def library_comparison(want: Any) -> Comparison | None:
     # Only modules that are already imported can have made the value.
     for module, types, comparison in (
         ("torch", ("Tensor",), _compare_tensors),
-        ("pandas", ("DataFrame", "Series", "Index"), _compare_pandas),
+        ("pandas", ("DataFrame", "Series", "Index"), compare_pandas),
         ("numpy", ("ndarray", "generic"), _compare_arrays),
         ("jax", ("Array",), _compare_arrays),
     ):
@@ -49,19 +47,30 @@ def _is_object_array(value: Any) -> bool:
 def _compare_arrays(want: Any, got: Any, close: Close | None, path: str) -> None:
     import numpy as np
 
+    if np.ndim(want) and not hasattr(got, "__array__"):
+        raise Mismatch(f"{at(path)}expected an array, got {short(got)} ({type(got).__name__})")
     if np.shape(want) != np.shape(got) or np.asarray(want).dtype != np.asarray(got).dtype:
         raise Mismatch(
             f"{at(path)}expected {np.asarray(want).dtype}{np.shape(want)}, got {np.asarray(got).dtype}{np.shape(got)}"
         )
-    if isinstance(want, np.ma.MaskedArray):
+    if isinstance(want, np.ma.MaskedArray) or isinstance(got, np.ma.MaskedArray):
         # What is masked in one of them alone passes for equal in numpy's own comparison.
         _compare_arrays(np.ma.getmaskarray(want), np.ma.getmaskarray(got), None, f"{path}.mask")
-        want, got = want.compressed(), np.ma.compressed(got)
+        want, got = np.ma.compressed(want), np.ma.compressed(got)
+    for name in np.asarray(want).dtype.names or ():
+        _compare_arrays(want[name], got[name], close, f"{path}[{name!r}]")
+    if np.asarray(want).dtype.names is None:
+        _compare_elements(want, got, close, path)
+
+
+def _compare_elements(want: Any, got: Any, close: Close | None, path: str) -> None:
+    import numpy as np
+
+    allowed = for_array(close, np.asarray(want).dtype)
     try:
-        if close is None or np.asarray(want).dtype.kind not in _NUMERIC:
+        if allowed is None:
             np.testing.assert_array_equal(want, got)
         else:
-            allowed = for_array(close, np.asarray(want).dtype)
             np.testing.assert_allclose(
                 got, want, rtol=allowed.rtol, atol=allowed.atol, equal_nan=True
             )
@@ -87,23 +96,6 @@ def _array_difference(want: Any, got: Any, text: str) -> str:
         worst = float(np.nanmax(np.where(np.isfinite(gaps), gaps, 0.0)))
     hint = suggestion(1.0, worst) if worst > 0 else ""
     return f"{len(different)} of {want.size} elements differ, first at {place}: expected {first!s}, got {second!s}{hint}"
-
-
-def _compare_pandas(want: Any, got: Any, close: Close | None, path: str) -> None:
-    import pandas.testing as pdt
-
-    compare: Callable[..., None] = pdt.assert_index_equal
-    if hasattr(want, "columns"):
-        compare = pdt.assert_frame_equal
-    elif hasattr(want, "index"):
-        compare = pdt.assert_series_equal
-    options: dict[str, Any] = (
-        {"check_exact": True} if close is None else {"rtol": close.rtol, "atol": close.atol}
-    )
-    try:
-        compare(want, got, **options)
-    except AssertionError as difference:
-        raise Mismatch(f"{at(path)}{' '.join(str(difference).split())[:240]}") from difference
 
 
 def _compare_tensors(want: Any, got: Any, close: Close | None, path: str) -> None:

@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
-import dataclasses
 import math
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
+from numbers import Integral, Number
 from typing import Any
 
 from pytest_pipeline.errors import UsageError
 from pytest_pipeline.measure.checks.arrays import library_comparison, objects_of
-from pytest_pipeline.measure.checks.sameness import Mismatch, at, is_equal, no_equality, short
-from pytest_pipeline.measure.checks.tolerance import ByDtype, suggestion
+from pytest_pipeline.measure.checks.parts import parts_of
+from pytest_pipeline.measure.checks.sameness import (
+    Mismatch,
+    at,
+    hashable,
+    incomparable,
+    is_equal,
+    no_equality,
+    short,
+)
+from pytest_pipeline.measure.checks.tolerance import ByDtype, is_declared, suggestion
 from pytest_pipeline.model.plan import Close
 
 _PLAIN = frozenset({bool, bytes, float, int, str, type(None)})
@@ -22,10 +31,16 @@ Check = str | Close | Callable[[Any, Any], object] | None
 
 def validate_check(check: Check) -> None:
     """Raise `UsageError` for a check that is not one of the accepted kinds."""
-    if check is None or isinstance(check, Close) or callable(check) or check in {"equal", "close"}:
+    is_named = isinstance(check, str) and check in {"equal", "close"}
+    is_function = callable(check) and not isinstance(check, type)
+    if check is None or isinstance(check, Close) or is_function or is_named:
         return
+    hint = (
+        ": write Close()" if check is Close else ""
+    )  # called with two outputs it would be made, and true
     raise UsageError(
-        f'check={check!r}: expected "equal", "close", Close(rtol=, atol=), a callable (expected, actual) that raises or returns False, or None'
+        f'check={check!r}{hint}: expected "equal", "close", Close(rtol=, atol=), '
+        "a function (expected, actual) that raises or returns False, or None"
     )
 
 
@@ -60,14 +75,22 @@ def compare_outputs(
 
 def _compare_one(want: Any, got: Any, check: Check) -> None:
     if callable(check) and not isinstance(check, Close):
-        answer = check(want, got)
-        if answer is not None and not answer:
-            raise Mismatch(
-                f"check returned {short(answer)}: expected {short(want)}, got {short(got)}"
-            )
+        _ask(check, want, got)
         return
     tolerance = check if isinstance(check, Close) else ByDtype() if check == "close" else None
     _compare(want, got, tolerance, "")
+
+
+def _ask(check: Callable[[Any, Any], object], want: Any, got: Any) -> None:
+    answer = check(want, got)
+    try:
+        is_no = answer is not None and not answer
+    except Exception as problem:
+        raise Mismatch(
+            f"check returned a {type(answer).__name__}, which is neither true nor false: return .all() of it, or raise"
+        ) from problem
+    if is_no:
+        raise Mismatch(f"check returned {short(answer)}: expected {short(want)}, got {short(got)}")
 
 
 def _compare(want: Any, got: Any, close: Close | None, path: str) -> None:
@@ -77,8 +100,8 @@ def _compare(want: Any, got: Any, close: Close | None, path: str) -> None:
     if objects is not None:
         _compare_sequences(*objects, close, path)
     elif compare_whole is not None:
-        compare_whole(want, got, close, path)
-    elif _are_inexact(want, got):
+        _compare_by_library(compare_whole, want, got, close, path)
+    elif _are_numbers(want, got):
         _compare_numbers(want, got, close, path)
     elif type(want) is not type(got) and not _same_class(want, got):
         raise Mismatch(
@@ -88,34 +111,43 @@ def _compare(want: Any, got: Any, close: Close | None, path: str) -> None:
         _compare_parts(want, got, close, path)
 
 
+def _compare_by_library(
+    compare_whole: Callable[..., None], want: Any, got: Any, close: Close | None, path: str
+) -> None:
+    try:
+        compare_whole(want, got, close, path)
+    except AssertionError:
+        raise
+    except Exception as problem:  # of a library that meets what it was not made for
+        raise incomparable(want, problem, path) from problem
+
+
 def _compare_parts(want: Any, got: Any, close: Close | None, path: str) -> None:
+    parts = parts_of(want)
     if isinstance(want, Mapping):
         _compare_mappings(want, got, close, path)
     elif isinstance(want, list | tuple | deque):
         _compare_sequences(want, got, close, path)
-    elif dataclasses.is_dataclass(want) and not isinstance(want, type):
-        for name in (each.name for each in dataclasses.fields(want) if each.compare):
-            _compare(getattr(want, name), getattr(got, name), close, f"{path}.{name}")
-    elif not is_equal(want, got):
+    elif parts is not None:
+        for name, part in parts.items():
+            _compare(part, getattr(got, name), close, f"{path}.{name}")
+    elif not is_equal(want, got, path):
         hint = no_equality(want, got)
         raise Mismatch(f"{at(path)}expected {short(want)}, got {short(got)}{hint}")
 
 
-def _are_inexact(want: Any, got: Any) -> bool:
-    """Whether two numbers are compared by value, one of them at least being no whole one."""
-    numbers = all(
-        isinstance(each, int | float | complex) and not isinstance(each, bool)
-        for each in (want, got)
-    )
-    return numbers and not (isinstance(want, int) and isinstance(got, int))
+def _are_numbers(want: Any, got: Any) -> bool:
+    return all(isinstance(each, Number) and not isinstance(each, bool) for each in (want, got))
 
 
 def _compare_numbers(want: Any, got: Any, close: Close | None, path: str) -> None:
     if want == got or (want != want and got != got):  # noqa: PLR0124 - NaN equals NaN here
         return
+    if isinstance(want, Integral) and isinstance(got, Integral) and not is_declared(close):
+        raise Mismatch(f"{at(path)}expected {want!r}, got {got!r}")
     try:
         difference, size = float(abs(want - got)), float(abs(want))
-    except OverflowError:  # a whole number beyond all floats
+    except (ArithmeticError, TypeError):  # a whole number beyond all floats, a Decimal and a float
         difference = size = math.inf
     # An infinite one would allow any difference from itself.
     is_finite = math.isfinite(size)
@@ -125,6 +157,9 @@ def _compare_numbers(want: Any, got: Any, close: Close | None, path: str) -> Non
 
 
 def _compare_mappings(want: Any, got: Any, close: Close | None, path: str) -> None:
+    if want.keys() != got.keys():
+        want = {hashable(key): each for key, each in want.items()}
+        got = {hashable(key): each for key, each in got.items()}
     if want.keys() != got.keys():
         odd = sorted(map(repr, want.keys() ^ got.keys()))[:3]
         raise Mismatch(f"{at(path)}keys differ: {', '.join(odd)}")

@@ -7,6 +7,7 @@ from typing import Any
 from pytest_pipeline.measure.checks.digest import digest
 from pytest_pipeline.measure.checks.equality import Check, compare_outputs
 from pytest_pipeline.measure.checks.sameness import Mismatch
+from pytest_pipeline.measure.checks.snapshot import Room, Snapshot
 from pytest_pipeline.model.plan import Close
 from pytest_pipeline.model.trace import Trace
 
@@ -28,12 +29,25 @@ class OutputCheck:
         self._baseline: str | None = None
         self._num_items = 0
         self._expected: dict[int, Any] = {}
+        self._as_learnt: Snapshot | None = None
         self._seen: dict[str, bytes | None] = {}
+        self._are_alone: dict[str, bool] = {}
 
     @property
     def suits_every_stage(self) -> bool:
         """Whether it can compare what earlier stages put out: not where the user's own function decides, or nothing does."""
         return isinstance(self._check, str | Close)
+
+    @property
+    def alone(self) -> tuple[str, ...]:
+        """The arms of which no output could be compared: each of their items failed in the baseline."""
+        return tuple(arm for arm, is_alone in self._are_alone.items() if is_alone)
+
+    def forget(self) -> None:
+        """Begin anew: the next execution is the baseline's first."""
+        self._baseline, self._as_learnt = None, None
+        for kept in (self._expected, self._seen, self._are_alone):
+            kept.clear()
 
     def for_other_stages(self) -> OutputCheck:
         """Return such a check, always in full, that knows nothing yet."""
@@ -54,26 +68,31 @@ class OutputCheck:
         mark = None if self._in_full else digest((trace.failed_items, trace.outputs))
         if mark is not None and self._seen.get(arm) == mark:
             return
-        self._compare(trace, self._check)
+        self._compare(arm, trace, self._check)
         self._seen[arm] = mark
 
     def _learn(self, trace: Trace) -> None:
         known = len(self._expected)
         if known == self._num_items:
             return
-        for item, output in _by_item(trace):
+        for item, output in by_item(trace):
             self._expected.setdefault(item, output)
         if len(self._expected) > known:
             self._seen.clear()  # what was compared so far was compared without these items
+            if self.suits_every_stage:
+                self._as_learnt = Snapshot([*self._expected.values()], Room())
 
     def _require_all(self, trace: Trace) -> None:
         """Whatever is compared: an arm with fewer outputs did less work."""
         if _ended(trace) != self._num_items:
             raise Mismatch(f"{_ended(trace)} outputs instead of {self._num_items}")
 
-    def _compare(self, trace: Trace, check: Check) -> None:
+    def _compare(self, arm: str, trace: Trace, check: Check) -> None:
         self._require_all(trace)
-        both = [(item, output) for item, output in _by_item(trace) if item in self._expected]
+        self._require_untouched()
+        both = [(item, output) for item, output in by_item(trace) if item in self._expected]
+        if trace.outputs:
+            self._are_alone[arm] = not both and self._are_alone.get(arm, True)
         compare_outputs(
             [self._expected[item] for item, _ in both],
             [output for _, output in both],
@@ -81,13 +100,22 @@ class OutputCheck:
             items=[item for item, _ in both],
         )
 
+    def _require_untouched(self) -> None:
+        """Refuse outputs that a later execution wrote into: they would be compared with themselves."""
+        kept = self._as_learnt
+        if kept is not None and kept.can_confirm and kept.has_changed([*self._expected.values()]):
+            raise Mismatch(
+                "the outputs that the baseline gave first are others by now: a later execution wrote into the same objects; "
+                "return copies, and let every execution have items of its own"
+            )
+
 
 def _ended(trace: Trace) -> int:
     """Return how many items came out or failed."""
     return len(trace.outputs) + len(trace.failed_items)
 
 
-def _by_item(trace: Trace) -> list[tuple[int, Any]]:
+def by_item(trace: Trace) -> list[tuple[int, Any]]:
     """Return the outputs with the index of their item."""
     failed = set(trace.failed_items)
     came_out = (item for item in range(_ended(trace)) if item not in failed)

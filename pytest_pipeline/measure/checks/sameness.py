@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Set as AbstractSet
 from enum import Enum
 from numbers import Number
 from typing import Any
+
+_NAN = "nan"
+"""Stands for every NaN among keys."""
 
 
 class Mismatch(AssertionError):  # noqa: N818 - it is a finding, not an error
@@ -17,17 +20,28 @@ class Mismatch(AssertionError):  # noqa: N818 - it is a finding, not an error
         """Index of the item whose output differs, where that is known."""
 
 
-def is_equal(want: Any, got: Any) -> bool:
+def is_equal(want: Any, got: Any, path: str = "") -> bool:
     """Return whether the values are equal; raises `Mismatch` for some that cannot say so."""
     if want is got:
         return True
     try:
         same = bool(want == got)
     except Exception as problem:
-        return _equals(want, got, problem)
+        if hasattr(
+            want, "equals"
+        ):  # what compares element by element has one answer there, as frames do
+            return bool(want.equals(got))
+        raise incomparable(want, problem, path) from problem
+    if not same and isinstance(want, AbstractSet):
+        return {*map(hashable, want)} == {*map(hashable, got)}
     if not same and type(want) is not type(got) and hasattr(want, "__dict__"):
         return bool(vars(want) == vars(got))
-    return same or (_is_nan(want) and _is_nan(got))
+    return same
+
+
+def has_equality(kind: type) -> bool:
+    """Whether objects of this class say when they are equal."""
+    return any("__eq__" in vars(each) for each in kind.__mro__[:-1])
 
 
 def no_equality(want: Any, got: Any) -> str:
@@ -36,8 +50,7 @@ def no_equality(want: Any, got: Any) -> str:
     if isinstance(want, Iterator):
         return f"; this {kind.__qualname__} still has its work before it: return list(...) of it"
     is_a_value = not (isinstance(want, Enum | type) or callable(want))
-    says_when = any("__eq__" in vars(each) for each in kind.__mro__[:-1])
-    if kind is not type(got) or says_when or not is_a_value:
+    if kind is not type(got) or has_equality(kind) or not is_a_value:
         return ""
     return (
         f"; {kind.__qualname__} has no __eq__, so that no two of them are equal: "
@@ -45,9 +58,12 @@ def no_equality(want: Any, got: Any) -> str:
     )
 
 
-def _is_nan(value: Any) -> bool:
-    """Whether `value` is a number that equals nothing, itself neither; Decimal has one, too."""
-    return isinstance(value, Number) and bool(value != value)  # noqa: PLR0124 - that is how it shows
+def hashable(key: Any) -> Any:
+    """Return a key, or a member of a set, so that NaN equals NaN; tuples hold more of them."""
+    if isinstance(key, tuple):
+        return tuple(map(hashable, key))
+    is_nan = isinstance(key, Number) and key != key  # noqa: PLR0124 - that is how it shows
+    return _NAN if is_nan else key
 
 
 def at(path: str) -> str:
@@ -61,12 +77,10 @@ def short(value: Any) -> str:
     return text if len(text) <= 80 else text[:77] + "..."
 
 
-def _equals(want: Any, got: Any, problem: Exception) -> bool:
-    """Ask what compares element by element for one answer, as frames have it."""
-    if hasattr(want, "equals"):
-        return bool(want.equals(got))
+def incomparable(want: Any, problem: Exception, path: str) -> Mismatch:
+    """Return what to raise for an output that cannot be compared, with what to pass."""
     name = type(want).__qualname__
-    raise Mismatch(
-        f"outputs of type {name} cannot be compared with == ({type(problem).__name__}: {problem}): "
+    return Mismatch(
+        f"{at(path)}outputs of type {name} cannot be compared with == ({type(problem).__name__}: {problem}): "
         "pass check=, a function of the expected and the actual output"
-    ) from problem
+    )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from typing import Any
 
 from pytest_pipeline.model.plan import Close
 
@@ -26,14 +27,25 @@ _BY_DTYPE = {
 
 _EXACT = Close(0.0, 0.0)
 
+_NUMERIC = "iufc"
+"""Kinds of dtypes that have a tolerance; truth, text, dates and objects are equal or not."""
+
+_WHOLE = "iu"
+"""Those of whole numbers."""
+
 
 class ByDtype(Close):
     """`check="close"`: each array or tensor within the tolerance of its own type.
 
-    Plain numbers, frames and float64 arrays get the values of a bare `Close()`: rtol 1e-7.
+    Plain numbers, frames and float64 arrays get the values of a bare `Close()`: rtol 1e-7. Whole numbers are exact.
     """
 
     __slots__ = ()
+
+
+def is_declared(close: Close | None) -> bool:
+    """Whether the user has said how far values may be off: `"close"` says so of what is rounded only."""
+    return close is not None and not isinstance(close, ByDtype)
 
 
 def for_tensor(close: Close | None, dtype: object) -> Close:
@@ -43,8 +55,15 @@ def for_tensor(close: Close | None, dtype: object) -> Close:
     return _BY_DTYPE.get(_name(dtype), _EXACT) if isinstance(close, ByDtype) else close
 
 
-def for_array(close: Close, dtype: object) -> Close:
-    """Return the tolerance of a numpy array: types narrower than float64 cannot hold rtol 1e-7."""
+def for_array(close: Close | None, dtype: Any) -> Close | None:
+    """Return the tolerance of an array or a column; None where it is exact.
+
+    Types narrower than float64 cannot hold rtol 1e-7; whole numbers are exact unless the user says otherwise,
+    and what is no number always is.
+    """
+    kind = getattr(dtype, "kind", "")
+    if close is None or kind not in _NUMERIC or (kind in _WHOLE and not is_declared(close)):
+        return None
     narrow = _BY_DTYPE.get(_name(dtype), _DOUBLE)
     return narrow if isinstance(close, ByDtype) and narrow is not _DOUBLE else close
 

@@ -9,21 +9,28 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from itertools import islice
 from typing import Any
 
 import numpy as np
 
 from pytest_pipeline.clock import Clock
-from pytest_pipeline.measure.checks.digest import digest
 from pytest_pipeline.measure.checks.item_kinds import ItemKinds
+from pytest_pipeline.measure.checks.outputs import by_item
+from pytest_pipeline.measure.checks.snapshot import Room, Snapshot
 from pytest_pipeline.model.plan import Plan, Source
 from pytest_pipeline.model.trace import Trace
 
 
 class ItemWatch:
-    """Wraps a plan and a source for one serial execution and notes the first modified item."""
+    """Wraps a plan and a source for one serial execution and notes the first modified item.
 
-    def __init__(self, plan: Plan, source: Source, clock: Clock) -> None:
+    With `watches_outputs` it notes what the last stage returns, too: what is written to later cannot be compared.
+    """
+
+    def __init__(
+        self, plan: Plan, source: Source, clock: Clock, *, watches_outputs: bool = False
+    ) -> None:
         self.checking_ns: dict[str, list[int]] = {name: [] for name in plan.names}
         """Per stage and item: what the fingerprint took, which the stage's service time includes."""
         self._clock = clock
@@ -35,40 +42,76 @@ class ItemWatch:
             ),
         )
         self.source = replace(source, factory=lambda: self._noting(source))
-        self.marks: list[bytes | None] = []
+        self.items = Items()
         self.kinds = ItemKinds()
         """What the items are like."""
         self.modified = ""
         self._item: Any = None
+        self._last = plan.names[-1] if watches_outputs else ""
+        self._returned: dict[int, Snapshot] = {}
+        self._room = Room()
+
+    def rewritten(self, trace: Trace) -> tuple[str, int] | None:
+        """Return a sentence and the item for the first output that was another one when its stage returned it."""
+        for item, output in by_item(trace):
+            before = self._returned.get(item)
+            if before is not None and before.can_confirm and before.has_changed(output):
+                return _rewritten(item, self._last), item
+        return None
 
     def _noting(self, source: Source) -> Iterator[Any]:
         for item in source.factory():
             self._item = item
             self.kinds.add(item)
-            self.marks.append(None if source.is_timed else digest(item))
+            self.items.add(item, is_fresh=source.is_timed)
             yield item
 
     def _watched(self, fn: Callable[[Any], Any], name: str) -> Callable[[Any], Any]:
         def watched(value: Any) -> Any:
             result = fn(value)
             before_ns = self._clock.now_ns()
-            mark = self.marks[-1]
-            if mark is not None and not self.modified and digest(self._item) != mark:
-                self.modified = _sentence(f"stage {name!r}", len(self.marks) - 1)
+            if not self.modified and self.items.has_changed(-1, self._item):
+                self.modified = _sentence(f"stage {name!r}", len(self.items) - 1)
+            if name == self._last:
+                self._returned[len(self.items) - 1] = Snapshot(result, self._room)
             self.checking_ns[name].append(self._clock.now_ns() - before_ns)
             return result
 
         return watched
 
 
-def modified_since(source: Source, marks: list[bytes | None], arm: str) -> str:
-    """Return a sentence when an item no longer has its fingerprint after `arm` ran, else an empty string."""
-    if source.is_timed or not any(marks):
+class Items:
+    """The items of the first execution as they were before any stage had them."""
+
+    def __init__(self) -> None:
+        self._before: list[Snapshot | None] = []
+        self._first: Any = None
+        self._room = Room()
+
+    def __len__(self) -> int:
+        return len(self._before)
+
+    def add(self, item: Any, *, is_fresh: bool) -> None:
+        """Take the next item; a fresh one may be modified, nobody gets it again."""
+        if not self._before:
+            self._first = item
+        self._before.append(None if is_fresh else Snapshot(item, self._room))
+
+    def has_changed(self, index: int, item: Any) -> bool:
+        """Tell whether the item with this index is another one by now."""
+        before = self._before[index]
+        return before is not None and before.has_changed(item)
+
+    def modified_by(self, arm: str, source: Source) -> str:
+        """Return a sentence when an item is another one after `arm` ran, else an empty string."""
+        if not any(self._before):
+            return ""
+        for index, item in enumerate(islice(source.factory(), len(self._before))):
+            if index == 0 and source.is_lazy and item is not self._first:
+                return ""  # read anew, as a `DataLoader` does: what stages do to an item is over with it
+            if self.has_changed(index, item):
+                return _sentence(f"a stage under {arm}", index)
         return ""
-    for index, (item, mark) in enumerate(zip(source.factory(), marks, strict=False)):
-        if mark is not None and digest(item) != mark:
-            return _sentence(f"a stage under {arm}", index)
-    return ""
 
 
 def median_services_s(
@@ -86,6 +129,13 @@ def median_services_s(
         if len(mine):
             medians[name] = float(np.median(service_ns)) / 1e9
     return medians
+
+
+def _rewritten(item: int, stage: str) -> str:
+    return (
+        f"output {item} was written to after stage {stage!r} had returned it, so that it cannot be compared: "
+        "return a copy instead of a buffer or a collection that later calls write to"
+    )
 
 
 def _sentence(who: str, index: int) -> str:

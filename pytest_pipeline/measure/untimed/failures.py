@@ -9,7 +9,7 @@ from pytest_pipeline.judge.gate import Status
 from pytest_pipeline.measure.budget import HARD_CAP, extended
 from pytest_pipeline.measure.lane import Lane
 from pytest_pipeline.measure.trial import Measured, Trial
-from pytest_pipeline.model.units import show_quantity, show_about
+from pytest_pipeline.model.units import show_about, show_quantity
 
 MOST_TIMES = 8
 """Multiple of the items that a clean met needs, after which an open gate is near its limit: a share at

@@ -16,19 +16,20 @@ MOST_ITEMS = 32
 
 
 def locate_all(trial: Trial, measured: Measured) -> None:
-    """Find out for every arm with wrong outputs at which stage they begin, for `trial.budget_s` seconds in all.
+    """Find out for every arm with wrong outputs whether the baseline itself has others each time, else where they begin.
 
-    Nothing is found for a plan of one stage, with a check of the user's own (it knows the last stage's
+    For `trial.budget_s` seconds in all. No stage is found for a plan of one stage, with a check of the user's own (it knows the last stage's
     outputs only) or in a process where a thread hangs. What fails on the way is not told: the wrong
     output is what the test is about.
     """
-    if (
-        measured.abandoned
-        or len(trial.plan.stages) == 1
-        or not trial.baseline.check.suits_every_stage
-    ):
+    found = [wrong for wrong in measured.wrong if wrong.item is not None]
+    if measured.abandoned or not found:
         return
     deadline_ns = trial.machine.clock.now_ns() + round(trial.budget_s * 1e9)
+    if _differs_from_itself(trial.baseline, trial.source):
+        measured.wrong = [replace(wrong, is_random=True) for wrong in measured.wrong]
+    if len(trial.plan.stages) == 1 or not trial.baseline.check.suits_every_stage:
+        return
     for at, wrong in enumerate(measured.wrong):
         if wrong.item is None:
             continue
@@ -38,9 +39,20 @@ def locate_all(trial: Trial, measured: Measured) -> None:
             measured.wrong[at] = replace(wrong, begins=begins)
 
 
+def _differs_from_itself(baseline: Lane, source: Source) -> bool:
+    """Execute the baseline once more: what is random is nobody's fault."""
+    try:
+        baseline.timed_execution(source)
+    except Mismatch:
+        return True
+    except Exception:  # of a user's stage that did not raise before
+        return False
+    return False
+
+
 def _locate(trial: Trial, wrong: Wrong, item: int, deadline_ns: int) -> str:
     source, start = _up_to(trial, item)
-    lane = trial.lane(wrong.executor)
+    lane = trial.baseline if wrong.is_random else trial.lane(wrong.executor)
     for each in {trial.baseline, lane}:
         each.close()
     for stages, name in enumerate(trial.plan.names, 1):

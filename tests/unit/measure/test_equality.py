@@ -7,13 +7,14 @@ import operator
 import sys
 import types
 from collections import deque
+from dataclasses import dataclass, field
 from decimal import Decimal
 
 import numpy as np
 import pytest
 
 from pytest_pipeline.errors import UsageError
-from pytest_pipeline.measure.checks.equality import compare_outputs
+from pytest_pipeline.measure.checks.equality import compare_outputs, validate_check
 from pytest_pipeline.measure.checks.sameness import Mismatch
 from pytest_pipeline.model.plan import Close
 
@@ -146,3 +147,125 @@ def test_numbers_of_two_types_are_equal_by_value(want, got):
 def test_truth_and_whole_numbers_beyond_all_floats_equal_no_other(want, got):
     differ(want, got)
     differ(want, got, "close")
+
+
+@pytest.mark.parametrize("check", [Close, dict, ["close"], {"rtol": 1e-5}, "same"])
+def test_a_check_that_could_not_fail_or_is_none_of_the_kinds_is_refused(check):
+    with pytest.raises(UsageError, match="expected .equal"):
+        validate_check(check)
+
+
+def test_close_without_parentheses_is_told_to_be_called():
+    with pytest.raises(UsageError, match=r"write Close\(\)"):
+        validate_check(Close)
+
+
+@pytest.mark.parametrize("kind", [int, np.int64, np.uint8])
+def test_whole_numbers_are_exact_under_close_and_within_a_tolerance_that_is_declared(kind):
+    want, got = kind(100), kind(101)
+    for one, other in ((want, got), (np.array([want]), np.array([got]))):
+        assert "expected 100, got 101" in differ(one, other, "close")
+        compare_outputs([one], [other], Close(atol=1))
+
+
+def test_truth_is_never_merely_close():
+    differ(np.array([True]), np.array([False]), Close(atol=9))
+
+
+def test_large_whole_numbers_are_told_apart_to_the_last_digit():
+    for check in ("equal", "close"):
+        differ(np.array([2**62]), np.array([2**62 + 1]), check)
+
+
+def test_a_list_is_not_the_array_of_its_numbers():
+    assert "expected an array" in differ(np.array([1.0]), [1.0])
+    differ([1.0], np.array([1.0]))
+
+
+def test_what_only_the_actual_array_masks_is_a_difference():
+    assert "at .mask" in differ(np.array([1.0, 2.0]), np.ma.masked_array([1.0, 9.0], [0, 1]))
+
+
+@pytest.mark.parametrize("check", ["equal", "close"])
+def test_records_are_compared_field_by_field_with_not_a_number_in_them(check):
+    def records(last):
+        return np.array([(1, NAN), (2, last)], dtype=[("id", int), ("value", float)])
+
+    compare_outputs([records(3.0)], [records(3.0)], check)
+    compare_outputs([records(3.0)[0]], [records(3.0)[0]], check)
+    assert "at ['value']: 1 of 2 elements differ, first at 1" in differ(
+        records(3.0), records(4.0), check
+    )
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: {float("nan"): 1},
+        lambda: {(1, float("nan")): 2},
+        lambda: {float("nan"), 3.0},
+        lambda: frozenset({(float("nan"),)}),
+    ],
+    ids=["key", "key of two", "set", "tuples"],
+)
+def test_not_a_number_equals_itself_among_keys(make):
+    compare_outputs([make()], [make()], "equal")
+
+
+def test_keys_that_differ_are_still_named():
+    assert "keys differ: 'b'" in differ({NAN: 1}, {NAN: 1, "b": 2})
+
+
+@dataclass
+class Timed:
+    value: float
+    took_s: float
+
+    def __eq__(self, other):
+        return self.value == other.value
+
+    __hash__ = None
+
+
+@dataclass
+class Reading:
+    value: float
+    source: str = field(default="", compare=False)
+
+
+def test_a_dataclass_with_an_equality_of_its_own_decides_by_it():
+    compare_outputs([Timed(1.0, 0.1)], [Timed(1.0, 0.2)], "equal")
+    differ(Timed(1.0, 0.1), Timed(2.0, 0.1))
+
+
+def test_a_tolerance_reaches_what_records_hold():
+    for want, got in (
+        (Reading(1.0, "a"), Reading(1.0 + 1e-9, "b")),
+        (types.SimpleNamespace(v=np.array([1.0])), types.SimpleNamespace(v=np.array([1 + 1e-9]))),
+        (ValueError("x", 1.0), ValueError("x", 1.0 + 1e-9)),
+    ):
+        compare_outputs([want], [got], "close")
+        differ(want, got, "equal")
+
+
+def test_an_answer_that_is_neither_true_nor_false_is_said_to_come_from_the_check():
+    text = differ(np.array([1, 2]), np.array([1, 3]), lambda want, got: want == got)
+    assert text.endswith(
+        "check returned a ndarray, which is neither true nor false: return .all() of it, or raise"
+    )
+
+
+class Shy:
+    def __eq__(self, other):
+        raise RuntimeError("more than one value")
+
+    __hash__ = None
+
+
+def test_a_value_that_its_library_cannot_compare_names_what_to_pass():
+    frames = pytest.importorskip("pandas")
+    nested, shy = ([{"v": np.arange(2)}], [Shy()])
+    compare_outputs([frames.DataFrame({"a": nested})], [frames.DataFrame({"a": nested})], "equal")
+    text = differ(frames.DataFrame({"a": shy}), frames.DataFrame({"a": [Shy()]}))
+    assert "RuntimeError: more than one value" in text
+    assert "pass check=" in text

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import random
+
 import pytest
+import threadpoolctl
 from unit.virtual import Lab, speedup
 
+from pytest_pipeline.measure.instruments import PoolCaps
 from pytest_pipeline.model.finding import Reason, Verdict
+from pytest_pipeline.model.plan import Stage
 
 
 def test_a_baseline_that_is_different_every_time_is_said_to_differ_and_not_to_raise():
@@ -43,3 +48,58 @@ def test_workers_that_are_slow_only_in_their_first_execution_do_not_shorten_the_
     lab.threads.slowdown = lambda execution: 60.0 if execution == 0 else 1.0
     short = [lab.stage("parse", 0.001)]
     assert lab.compare(short, range(20)).repeats == 5
+
+
+def test_random_stages_are_not_blamed_on_the_arm_that_came_second():
+    lab, draw = Lab(), random.Random(3)
+    stages = [lab.stage("load", 0.001), Stage(lambda item: item + draw.random(), name="jitter")]
+    (finding,) = lab.compare(stages, requirements=[speedup(1.1)]).findings
+    assert finding.reason is Reason.OUTPUTS_DIFFER
+    assert finding.cause.startswith("serial itself gave other outputs")
+    assert "outputs differ from stage 'jitter' on" in finding.cause
+    assert finding.next_step.startswith("seed what is random in the stages and in the items")
+
+
+def threads_of_pools(_):
+    return max(int(pool["num_threads"]) for pool in threadpoolctl.threadpool_info())
+
+
+def test_pools_have_one_thread_from_the_first_execution_on():
+    with threadpoolctl.threadpool_limits(2):
+        assert {*Lab().compare([threads_of_pools], range(3), mode="off").outputs} == {1}
+        assert threads_of_pools(0) == 2
+
+
+def test_a_library_that_a_stage_imports_is_capped_before_anything_is_compared(monkeypatch):
+    lab, is_new = (
+        Lab(),
+        iter([False, True]),
+    )  # when measuring begins, after the baseline's first execution
+    monkeypatch.setattr(PoolCaps, "renew", lambda _: next(is_new))
+
+    def dot(item):
+        lab.machine.work(0.001)
+        is_uncapped = lab.machine.running == "serial" and not lab.serial.executions
+        return item + 1e-16 + (1e-9 if is_uncapped else 0.0)
+
+    assert lab.compare([dot], requirements=[speedup(0.5)]).findings[0].verdict is Verdict.MET
+
+
+def test_a_worker_process_that_imports_such_a_library_is_compared_from_its_second_execution_on(
+    monkeypatch,
+):
+    lab = Lab()
+    monkeypatch.setattr(PoolCaps, "renew", lambda _: False)
+
+    def dot(item):
+        lab.machine.work(0.001)
+        is_first = lab.machine.running == "threads" and not lab.threads.executions
+        return item + (1e-9 if is_first else 0.0)
+
+    def verdict():
+        return lab.compare([dot], requirements=[speedup(0.5)]).findings[0].verdict
+
+    assert verdict() is Verdict.INVALID
+    lab.threads.ships_stages, lab.threads.executions = True, 0
+    monkeypatch.setattr(PoolCaps, "renew", lambda caps: setattr(caps, "are_held", True))
+    assert verdict() is Verdict.MET

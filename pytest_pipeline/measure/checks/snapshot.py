@@ -1,0 +1,94 @@
+"""Values as they were: to tell one that was changed from one that only filled a cache of its own.
+
+The pickle of a value may change while the value does not: frames with dates and graphs keep what they have worked
+out once, and so does every `functools.cached_property`. A fingerprint that differs is therefore confirmed by value.
+"""
+
+from __future__ import annotations
+
+import io
+import pickle
+from typing import Any
+
+from pytest_pipeline.measure.checks.digest import digest
+from pytest_pipeline.measure.checks.equality import compare_outputs
+from pytest_pipeline.measure.checks.sameness import has_equality
+
+MOST_BYTES = 64_000_000
+"""Pickles kept by one room: the items, or the outputs, of one comparison."""
+
+
+class Room:
+    """Bounds what is kept of values for later."""
+
+    def __init__(self, size: int = MOST_BYTES) -> None:
+        self._left = size
+
+    def keep(self, value: Any) -> bytes | None:
+        """Return the pickle of `value`; None where there is no room for it, or where it has none."""
+        sink = _Bounded(self._left)
+        try:
+            pickle.Pickler(sink, protocol=5).dump(value)
+        except (
+            Exception
+        ):  # whatever a foreign __reduce__ raises, and our own for one that is too large
+            return None
+        self._left -= sink.tell()
+        return sink.getvalue()
+
+
+class Snapshot:
+    """One value as it was."""
+
+    def __init__(self, value: Any, room: Room) -> None:
+        self._mark = digest(value)
+        self._kept = None if self._mark is None else room.keep(value)
+
+    @property
+    def can_confirm(self) -> bool:
+        """Whether the value was kept as it was."""
+        return self._kept is not None
+
+    def has_changed(self, value: Any) -> bool:
+        """Tell whether `value` is another one by now; also where only its fingerprint can tell."""
+        now = digest(value) if self._mark is not None else None
+        if now == self._mark:
+            return False
+        if self._kept is None or not self._is_same(value):
+            return True
+        self._mark = now
+        return False
+
+    def _is_same(self, value: Any) -> bool:
+        assert self._kept is not None
+        try:
+            return _is_same(pickle.loads(self._kept), value)
+        except Exception:  # of a foreign __setstate__ or __eq__
+            return False
+
+
+class _Bounded(io.BytesIO):
+    """Takes so many bytes and no more."""
+
+    def __init__(self, most: int) -> None:
+        super().__init__()
+        self._most = most
+
+    def write(self, data: Any) -> int:
+        """Write `data`; raises `BufferError` where it is too much."""
+        if self.tell() + memoryview(data).nbytes > self._most:
+            raise BufferError
+        return super().write(data)
+
+
+def _is_same(before: Any, now: Any) -> bool:
+    """Compare by value; an object that cannot say so may have got more attributes, not others."""
+    if type(before) is type(now) and hasattr(now, "__dict__") and not has_equality(type(now)):
+        return vars(before).keys() <= vars(now).keys() and all(
+            _is_same(old, vars(now)[name]) for name, old in vars(before).items()
+        )
+    try:
+        compare_outputs([before], [now], "equal")
+    except AssertionError:
+        return False
+    return True
