@@ -120,9 +120,8 @@ def _proposal(change: WhatIf, limit: float) -> str:
     what, predicted = change.code or change.change, change.predicted_speedup
     if predicted >= limit:
         return f"{what} is predicted to reach {predicted:.2f}x"
-    return (
-        f"{what} is predicted to reach {show_apart(predicted, limit, 'x')}, short of {limit:.2f}x"
-    )
+    reached, asked = show_apart(predicted, limit, "x"), show_apart(limit, predicted, "x")
+    return f"{what} is predicted to reach {reached}, short of {asked}"
 
 
 def _bottleneck_text(bottleneck: Bottleneck) -> str:

@@ -149,6 +149,7 @@ def _headline(gate: Gate, estimate: Estimate | None, verdict: Verdict, reason: R
     observed, limit = show_quantity(estimate.value, unit), show_quantity(requirement.limit, unit)
     if relation in {" < ", " > "}:
         observed = show_apart(estimate.value, requirement.limit, unit)
+        limit = show_apart(requirement.limit, estimate.value, unit)
     interval = _interval(estimate, requirement)
     suffix = f": {reason.value}" if verdict is not Verdict.MET and reason is not Reason.NONE else ""
     return f"{requirement.label} {observed}{relation}{limit} ({gate.executor}; {interval}{gate.counted}){suffix}"

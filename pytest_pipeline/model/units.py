@@ -137,7 +137,7 @@ def show_apart(value: float, other: float, unit: str) -> str:
     for digits in range(4, 12):
         more = f"{factor * value:.{digits}g}"
         if more != f"{factor * other:.{digits}g}":
-            return more + suffix
+            return (number if float(more) == float(number) else more) + suffix
     return number + suffix
 
 

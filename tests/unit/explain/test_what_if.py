@@ -409,3 +409,13 @@ def profiled(rows, *, seconds: float = 0.001, call: str = "") -> Profiled:
         host=HOST,
         calls={"threads": call},
     )
+
+
+@pytest.mark.parametrize(
+    ("predicted", "limit", "words"),
+    [(1.996, 2.0, "1.996x, short of 2.00x"), (2.121, 2.124, "2.121x, short of 2.124x")],
+)
+def test_a_prediction_just_short_of_the_limit_does_not_read_like_it(predicted, limit, words):
+    changes = (WhatIf("keep", "", 1.5, 0), WhatIf("more", "Stage(parse, workers=2)", predicted, 1))
+    step = next_step(Arm("threads", 3, is_baseline=False, what_ifs=changes), limit)
+    assert step == f"Stage(parse, workers=2) is predicted to reach {words}"

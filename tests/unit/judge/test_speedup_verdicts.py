@@ -81,6 +81,25 @@ def test_a_value_within_the_tolerance_is_met_and_the_message_says_so():
     assert "1.95x, within 5 % of 2.00x" in finding.headline
 
 
+@pytest.mark.parametrize(
+    ("value", "limit", "shown"),
+    [(0.9957, 1.0, "0.9957x < 1.00x"), (1.121, 1.125, "1.121x < 1.125x")],
+)
+def test_a_miss_that_rounds_to_its_limit_is_shown_with_the_digits_that_tell(value, limit, shown):
+    lab = Lab()
+    lab.threads.slowdown = lambda _: (160 / 82) / value
+    (finding,) = lab.compare(requirements=[speedup(limit, tolerance=0.0)]).findings
+    assert finding.verdict is Verdict.MISSED
+    assert finding.headline.startswith(f"speedup {shown} (threads; ")
+
+
+def test_a_tolerance_below_one_per_cent_is_shown_as_it_was_written():
+    lab = Lab()
+    lab.threads.slowdown = lambda _: (160 / 82) / 0.998
+    (finding,) = lab.compare(requirements=[speedup(1.0, tolerance=0.004)]).findings
+    assert finding.headline.startswith("speedup 1.00x, within 0.4 % of 1.00x (threads; ")
+
+
 def test_a_test_at_exactly_the_effective_limit_is_near_its_limit_and_not_failed():
     lab = Lab()
     lab.threads.slowdown = lambda _: (160 / 82) / (1.9 * 0.95) * 0.999999
@@ -199,8 +218,20 @@ def test_a_budget_that_cannot_hold_a_verdict_is_invalid_with_the_numbers():
     slow = [lab.stage("train", 1.0), lab.stage("score", 1.0)]
     (finding,) = lab.compare(slow, range(8), requirements=[speedup(1.5)], budget_s=10).findings
     assert (finding.verdict, finding.reason) == (Verdict.INVALID, Reason.BUDGET)
-    assert "extends to 40 s at most" in finding.text
-    assert 'measure(budget="' in finding.text
+    assert finding.evidence == (
+        "a clear verdict needs 327 s here, the budget of 10 s extends to 40 s at most",
+    )
+    assert finding.next_step == (
+        'use fewer or smaller items, or @pytest.mark.measure(budget="163s")'
+    )
+
+
+def test_a_budget_below_a_second_is_named_with_its_digits():
+    lab = Lab()
+    (finding,) = lab.compare(
+        [lab.stage("train", 0.5)], range(8), requirements=[speedup(1.5)], budget_s=0.4
+    ).findings
+    assert "the budget of 0.4 s extends to 1.6 s at most" in finding.evidence[0]
 
 
 def test_a_slower_build_extends_its_budget_instead_of_turning_into_a_skip():
@@ -334,7 +365,8 @@ def test_a_plan_that_waits_by_itself_is_judged_on_one_core():
 def test_so_few_rounds_that_no_regression_could_fail_are_invalid_with_the_number():
     (finding,) = Lab().compare(requirements=[speedup(3.0)], max_rounds=5).findings
     assert (finding.verdict, finding.reason) == (Verdict.INVALID, Reason.BUDGET)
-    assert "max_rounds=5 cannot hold a miss, which takes 7 rounds at least" in finding.text
+    assert finding.evidence == ("max_rounds=5 cannot hold a miss, which takes 7 rounds at least",)
+    assert finding.next_step.startswith("write @pytest.mark.measure(max_rounds=7) or more")
 
 
 def test_a_small_limit_makes_no_waiting_plan_of_one_that_computes():

@@ -10,6 +10,8 @@ from pytest_pipeline.model.units import (
     parse_bytes,
     parse_efficiency,
     parse_overlap,
+    show_about,
+    show_apart,
     show_quantity,
     show_range,
     show_share,
@@ -47,6 +49,33 @@ def test_a_quantity_can_be_shown_in_messages_and_in_the_report(quantity):
 )
 def test_a_value_is_shown_in_its_unit(value, unit, shown):
     assert show_quantity(value, unit) == shown
+
+
+@pytest.mark.parametrize(
+    ("value", "other", "unit", "shown"),
+    [
+        (0.9957, 1.0, "x", "0.9957x"),
+        (1.996, 2.0, "x", "1.996x"),
+        (1.99, 2.0, "x", "1.99x"),
+        (0.0799996, 0.08, "s", "79.9996 ms"),
+        (0.79999, 0.8, "share", "79.999 %"),
+        (1.0, 0.9957, "x", "1.00x"),
+        (1.121, 1.125, "x", "1.121x"),
+        (1.125, 1.121, "x", "1.125x"),
+        (2.0, 2.0, "x", "2.00x"),
+        (0.001, 0.002, "x", "0.00x"),
+    ],
+)
+def test_a_value_has_the_digits_that_tell_it_from_its_limit(value, other, unit, shown):
+    assert show_apart(value, other, unit) == shown
+
+
+@pytest.mark.parametrize(
+    ("seconds", "shown"),
+    [(840.4, "840 s"), (40, "40 s"), (9.96, "10 s"), (2.61, "2.6 s"), (0.5, "0.5 s")],
+)
+def test_a_time_that_is_known_roughly_is_never_zero(seconds, shown):
+    assert show_about(seconds) == shown
 
 
 def test_an_interval_names_its_unit_once():
