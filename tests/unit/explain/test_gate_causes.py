@@ -121,6 +121,22 @@ def test_the_items_of_a_slow_batch_are_late_in_its_service_and_not_in_queues():
     )
 
 
+def test_late_items_of_quick_stages_are_told_in_microseconds():
+    lab = Lab()
+    calls = iter(range(10**6))
+
+    def score(item):
+        lab.machine.work(400e-6 if next(calls) == 2 else 50e-6)
+        return item
+
+    plan = make_plan([lab.stage("fetch", 1e-5), Stage(score, name="score")])
+    source = Source(lambda: iter(range(40)), offsets_ns=[item * 1_000_000 for item in range(40)])
+    trace = open_plan(lab.threads, plan).run(source)
+    assert late_advice(trace, 100e-6, plan).cause == (
+        "late items spend 350 us more than the median one in the service of stage 'score'"
+    )
+
+
 def test_items_that_wait_for_their_batch_to_fill_are_told_so_and_not_called_queued():
     lab = Lab()
     source = Source(lambda: iter(range(40)), offsets_ns=[item * 10_000_000 for item in range(40)])

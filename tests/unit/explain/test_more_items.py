@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from unit.virtual import Lab, speedup
 
-from pytest_pipeline.model.finding import Verdict
+from pytest_pipeline.model.finding import Reason, Verdict
 
 
 def longer(result):
@@ -60,3 +60,18 @@ def test_a_start_up_weighs_less_in_a_longer_run():
     (finding,) = result.findings
     # 160 ms against 82 ms of run and 20 ms of start-up
     assert finding.next_step == "10 times as many items is predicted to reach 1.57x"
+
+
+@pytest.mark.parametrize(("budget_s", "is_told"), [(30, False), (100, True)])
+def test_a_longer_run_is_proposed_only_where_the_budget_holds_a_verdict_of_it(budget_s, is_told):
+    def asked(items):
+        lab = Lab()
+        stages = [lab.stage("load", 0.25), lab.stage("store", 0.25)]
+        gates = [speedup(1.9)]
+        return lab.compare(stages, range(items), requirements=gates, budget_s=budget_s)
+
+    short = asked(4)
+    (ceiling,) = short.notes["ceilings"]
+    assert ("with 10 times as many items" in ceiling) == is_told
+    assert bool(longer(short)) == is_told
+    assert (asked(40).findings[0].reason is not Reason.BUDGET) == is_told

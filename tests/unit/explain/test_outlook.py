@@ -33,6 +33,14 @@ def test_a_run_of_few_items_is_told_what_a_longer_one_reaches():
     )
 
 
+def test_stages_of_microseconds_are_told_in_microseconds():
+    lab = Lab()
+    stages = [lab.stage("load", 2e-5), lab.stage("clean", 2e-5), lab.stage("store", 1e-5)]
+    assert first_word_on_threads(lab, 3.0, stages=stages).endswith(
+        "(stage 'load', 1 worker, 20.0 of 50.0 us per item)"
+    )
+
+
 def test_the_gil_is_named_when_it_is_what_holds_the_plan():
     text = first_word_on_threads(Lab(cpu_share=1.0), 1.8)
     assert "at most 1.00x (the GIL lets one thread compute at a time; without it 1." in text

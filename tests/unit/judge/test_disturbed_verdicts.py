@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 from unit.virtual import Lab, p99, speedup, used
@@ -299,6 +300,13 @@ def a_block(*, is_clean: bool) -> LatencyBlock:
         disturbance="" if is_clean else "control kernel slow",
         phase=Phase.CONFIRM,
     )
+
+
+def test_a_headline_without_a_clean_round_counts_the_disturbed_ones_that_it_shows():
+    gate = LadderGate(speedup(2.0), "threads", SpeedupReading("serial", "threads"), errors=Errors())
+    for _ in range(12):
+        gate.observe(replace(a_round(is_clean=False), phase=Phase.MEASURE))
+    assert gate.counted == "12 disturbed rounds, none clean"
 
 
 @pytest.mark.parametrize("clean", [0, 2])

@@ -88,8 +88,10 @@ def test_a_gate_that_can_never_get_enough_samples_is_invalid_with_the_number_nee
     lab = Lab()
     (finding,) = lab.compare(requirements=[p99(0.05, rate_per_s=1)], budget_s=10).findings
     assert (finding.verdict, finding.reason) == (Verdict.INVALID, Reason.SAMPLES)
-    assert "p99 needs 38" in finding.text
-    assert "extends to 40 s" in finding.text
+    assert finding.evidence == (
+        "p99 needs 381 items to be met: 840 s, and the budget of 10 s extends to 40 s at most",
+    )
+    assert finding.next_step.startswith("raise the rate, pass fewer items, or write ")
 
 
 def test_a_batch_that_fills_too_slowly_at_its_rate_is_said_before_any_budget_is_spent():

@@ -113,6 +113,23 @@ def test_where_the_heap_hides_memory_a_limit_can_be_missed_and_never_met(held, e
     assert ("the heap keeps freed memory" in finding.text) == (held < 100 * MB)
 
 
+def test_memory_that_the_heap_hides_is_to_be_decided_on_a_build_with_the_gil(monkeypatch):
+    monkeypatch.setattr("sysconfig.get_config_var", lambda _: True)
+    why = hidden_memory()
+    lab = MemoryLab()
+    read = lab.machine._memory_during
+
+    def read_too_little(execute):
+        result, reading = read(execute)
+        return result, replace(reading, hidden=why)
+
+    lab.machine._memory_during = read_too_little
+    stages = holds(lab, [80 * MB] * 3)
+    (finding,) = lab.compare(stages, range(2), requirements=[peak_memory(100 * MB)]).findings
+    assert finding.next_step == "decide this gate on a build with the GIL"
+    assert finding.text.count("next: ") == 1
+
+
 def test_a_build_without_the_gil_says_that_its_heap_hides_memory(monkeypatch):
     for is_free_threaded in (True, False):
         monkeypatch.setattr("sysconfig.get_config_var", lambda name: is_free_threaded)  # noqa: B023
@@ -149,6 +166,7 @@ def test_a_budget_that_cannot_hold_the_executions_is_invalid_with_the_seconds():
     ).findings
     assert (finding.verdict, finding.reason) == (Verdict.INVALID, Reason.BUDGET)
     assert "peak memory needs 4 executions: 40 s" in finding.text
+    assert finding.next_step == 'use fewer items, or @pytest.mark.measure(budget="20s")'
 
 
 @pytest.mark.parametrize("amounts", [[0, 0, 0]])
