@@ -16,6 +16,7 @@ from pytest_pipeline.cli.examine import clock_facts, listen, run_control
 from pytest_pipeline.cli.outlook import outlooks
 from pytest_pipeline.cli.page import HEADINGS, as_json, as_text
 from pytest_pipeline.executors.serial import Serial
+from pytest_pipeline.model.rounds import KERNEL_S, Reference
 from pytest_pipeline.testing import FakeMachine
 
 
@@ -36,6 +37,17 @@ def test_a_machine_that_is_busy_all_the_time_cannot_decide_plans_that_compute():
     assert first.what == "a plan that computes, on threads: inconclusive(capacity)"
     assert "reaches 1.26x on 2 workers (at least 1.70x needed)" in first.why
     assert "plans that mostly wait are measured all the same" in first.next_step
+
+
+@pytest.mark.parametrize(("slowdown", "is_said"), [(1.9, True), (2.1, False)])
+def test_plans_that_wait_are_promised_a_measurement_only_where_they_get_one(slowdown, is_said):
+    serial_s = slowdown * KERNEL_S * 2
+    crowded = ControlFacts("threads", Reference("threads", 2, serial_s / 1.26, serial_s))
+    (first, *_) = outlooks(machine(controls=(crowded,)))
+    assert first.next_step.startswith("stop what else runs here and ask again")
+    promised = "plans that mostly wait are measured all the same, but for their p99"
+    assert first.next_step.endswith(promised) == is_said
+    assert ("plans that mostly wait" in first.next_step) == is_said
 
 
 def test_a_machine_that_is_busy_half_of_the_time_needs_twice_the_rounds():

@@ -11,6 +11,7 @@ from unit.history.records import record, sessions
 from pytest_pipeline.cli import main
 from pytest_pipeline.history import store
 from pytest_pipeline.report import json_file
+from pytest_pipeline.report.merge import merge
 
 
 @pytest.fixture
@@ -87,3 +88,52 @@ def test_a_file_that_is_no_text_is_named(two, tmp_path, capsys):
     (tmp_path / "results.zip").write_bytes(b"PK\x03\x04\xff")
     assert main(["compare", two[0], str(tmp_path / "results.zip")]) == 2
     assert "results.zip is no text: an archive to unpack first?" in capsys.readouterr().err
+
+
+def compared(tmp_path, capsys, first, second):
+    json_file.write(first, tmp_path / "first.json")
+    json_file.write(second, tmp_path / "second.json")
+    assert main(["compare", str(tmp_path / "first.json"), str(tmp_path / "second.json")]) == 0
+    return capsys.readouterr().out
+
+
+def test_every_shard_of_a_merged_file_is_compared(tmp_path, capsys):
+    nodeid = "tests/test_shop.py::test_both"
+    fast, slow = documents.met(nodeid), documents.missed(nodeid)
+    before = merge({"a.json": documents.document(slow), "b.json": documents.document(fast)})
+    after = merge({"a.json": documents.document(fast), "b.json": documents.document(fast)})
+    printed = compared(tmp_path, capsys, before, after)
+    assert f"{nodeid} @ a.json" in printed
+    assert f"{nodeid} @ b.json" in printed
+    assert "missed" in printed
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"num_items": 400}, "400 items through generate, "),
+        ({"check": "none"}, "outputs: none"),
+        ({"stages": [{"name": "generate"}]}, "40 items through generate, outputs"),
+    ],
+)
+def test_a_test_that_measures_other_work_now_says_so(tmp_path, capsys, changes, words):
+    other = documents.met()
+    other["runs"][0].update(changes)
+    printed = compared(
+        tmp_path, capsys, documents.document(documents.met()), documents.document(other)
+    )
+    assert (
+        "test_orders_overlap (threads) measures other work: 40 items through generate, " in printed
+    )
+    assert words in printed.partition("measures other work")[2].partition("; ")[2]
+
+
+def test_a_test_that_broke_since_is_told_from_one_that_is_gone(tmp_path, capsys):
+    nodeid = "tests/test_shop.py::test_orders"
+    kept, gone = documents.met(nodeid), documents.met("tests/test_shop.py::test_gone")
+    broken = {**documents.met(nodeid), "outcome": "invalid", "runs": []}
+    printed = compared(tmp_path, capsys, documents.document(kept, gone), documents.document(broken))
+    assert (
+        f"only in the first file: {nodeid} (threads); in the other the test is invalid" in printed
+    )
+    assert "only in the first file: tests/test_shop.py::test_gone (threads)\n" in printed

@@ -8,6 +8,8 @@ from importlib.util import find_spec
 
 import pytest
 
+from pytest_pipeline.plugin.session import status_word
+
 MISSED = """
 import pytest
 
@@ -39,6 +41,14 @@ def test_junit_has_the_message_and_a_few_properties(run_both, pytester):
 def test_verbose_shows_the_speedup_beside_passed(run_both):
     result = run_both(MISSED.replace("missed", "met"), "-v")
     result.stdout.fnmatch_lines(["*PASSED 2.61x*"])
+
+
+@pytest.mark.parametrize(
+    ("loop", "word"), [("closed", "p99 30.0 ms"), ("open", "p99 30.0 ms"), ("saturated", "")]
+)
+def test_verbose_shows_no_p99_of_queues_that_the_run_itself_filled(loop, word):
+    arm = {"is_baseline": False, "speedup": None, "latency": {"p99_s": 0.03, "loop": loop}}
+    assert status_word({"runs": [{"arms": [arm]}]}) == word
 
 
 def test_last_failed_runs_it_again(run_both):

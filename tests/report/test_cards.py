@@ -114,6 +114,45 @@ def test_confidence_in_words(bounds, verdict, words):
     assert words in make_gate({**finding, "verdict": verdict, "estimate": estimate}).confidence
 
 
+def confidence(**changes):
+    finding = first_run(documents.missed())["findings"][0]
+    return make_gate({**finding, **changes}).confidence
+
+
+@pytest.mark.parametrize(("dirty", "words"), [(1, "(1 more was disturbed"), (2, "(2 more were")])
+def test_disturbed_rounds_are_counted_in_grammar(dirty, words):
+    assert words in confidence(dirty_rounds=dirty)
+
+
+def test_an_interval_of_disturbed_rounds_alone_is_no_ground_of_the_verdict():
+    said = confidence(verdict="inconclusive", reason="busy", clean_rounds=0, dirty_rounds=12)
+    assert said.endswith(
+        "from 12 disturbed rounds, none of them clean: for orientation, the verdict does not rest on it."
+    )
+
+
+def test_code_that_keeps_the_machine_busy_was_not_decided_by_a_sequential_test():
+    estimate = first_run(documents.missed())["findings"][0]["estimate"]
+    still_open = {**estimate, "lower": None, "upper": None}
+    said = confidence(reason="self-disturbed", clean_rounds=3, estimate=still_open)
+    assert "The interval is still open after 3 clean rounds" in said
+    assert "sequential test" not in said
+    assert "does not rest on it" in confidence(reason="self-disturbed", clean_rounds=3)
+
+
+@pytest.mark.parametrize(
+    ("step", "shown"),
+    [
+        ('executors=["processes"] is predicted to reach 1.94x', None),
+        ("workers=2 for stage 'parse page' is predicted to reach 1.94x", None),
+        ("split stage 'parse' in two", "Split stage 'parse' in two"),
+    ],
+)
+def test_a_sentence_begins_with_a_capital_and_code_as_it_is_written(step, shown):
+    finding = first_run(documents.missed())["findings"][0]
+    assert make_gate({**finding, "next_step": step}).next_step == (shown or step)
+
+
 @pytest.mark.parametrize("test", [documents.met(), documents.missed(), documents.cold_processes()])
 def test_the_ledger_adds_up_and_says_so(test):
     for arm in first_run(test)["arms"]:

@@ -136,6 +136,8 @@ def test_the_limit_that_all_parameters_share_is_a_line_inside_the_chart():
         (["a", "b"], None),
         (["4-8", "4-16"], None),
         (["py3", "py4"], None),
+        (["-5", "-10"], None),
+        (["a--5", "a--10"], None),
     ],
 )
 def test_only_a_single_number_makes_an_axis(ids, labels):
@@ -153,6 +155,22 @@ def test_parameters_that_were_not_timed_are_counted():
     tests[0]["runs"] = []
     (family,) = make_families(tests)
     assert family.left_out == "1 of 3 parameters have no number or no timed arm"
+
+
+def test_curves_beyond_the_colours_are_counted():
+    tests = [
+        {**test, "nodeid": test["nodeid"].replace("[", f"[{kind}-")}
+        for kind in ("csv", "json", "xml")
+        for test in documents.family()
+    ]
+    (family,) = make_families(tests)
+    assert len(family.chart.curves) == 6
+    assert family.left_out == "1 more curve not drawn"
+    tests[0]["runs"] = []
+    (family,) = make_families(tests)
+    assert family.left_out == (
+        "1 of 9 parameters have no number or no timed arm; 1 more curve not drawn"
+    )
 
 
 def test_page_and_terminal_show_the_study():

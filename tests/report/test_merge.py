@@ -46,6 +46,28 @@ def test_attempts_within_one_shard_still_supersede_each_other():
     assert "missed" not in count_gates(merged).by_verdict
 
 
+def test_merging_what_was_merged_before_loses_no_miss():
+    nodeid = "tests/test_shop.py::test_both"
+    first = {"a.json": shard(documents.missed(nodeid)), "b.json": shard(documents.met(nodeid))}
+    merged = merge({"ab.json": merge(first), "c.json": shard(documents.met(nodeid))})
+    assert count_gates(merged).by_verdict == {"met": 2, "missed": 1}
+    assert [test["shard"] for test in merged["tests"]] == [
+        "ab.json/a.json",
+        "ab.json/b.json",
+        "c.json",
+    ]
+
+
+def test_shards_with_other_versions_or_without_the_gil_are_named():
+    packages = {"pytest": "9.2.0", "numpy": "2.3.0", "pandas": "3.1.1"}
+    other = shard(documents.missed(), packages=packages, gil=False)
+    notices = merge({"a.json": shard(documents.met()), "b.json": other})["notices"]
+    assert "measured with different versions: numpy 2.4.6 and 2.3.0" in notices
+    (machines,) = [each for each in notices if "different machines" in each]
+    assert "b.json: AMD EPYC 7B13, 2, Linux 6.1.0, CPython 3.11.9, GIL off" in machines
+    assert machines.count("GIL") == 1
+
+
 def test_different_machines_and_commits_are_named_in_the_page():
     other = shard(documents.missed(), cpu="Xeon Gold", cores_usable=16)
     other["context"]["commit"] = "deadbeef0000"

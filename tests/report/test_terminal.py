@@ -59,6 +59,22 @@ def test_a_missed_gate_with_an_open_interval_is_below():
     assert "1.42x < 1.90x" in lines(documents.document(test))[0]
 
 
+def test_code_that_keeps_the_machine_busy_proves_no_bound():
+    test = documents.missed()
+    test["runs"][0]["findings"][0]["reason"] = "self-disturbed"
+    for each in (test["runs"][0]["findings"][0]["estimate"], test["runs"][0]["arms"][1]["speedup"]):
+        each.update(lower=None, upper=None)
+    shown = lines(documents.document(test))[0]
+    assert "1.42x  " in shown
+    assert "<" not in shown
+
+
+def test_a_speedup_with_start_up_stands_beside_the_one_without():
+    shown = lines(documents.document(documents.cold_processes()))[0]
+    assert "1.71x [" in shown
+    assert "cold speedup 1.22x" in shown
+
+
 def test_an_undecided_gate_with_an_open_interval_claims_nothing():
     test = documents.inconclusive()
     test["runs"][0]["arms"][1]["speedup"].update(lower=None, upper=None)
@@ -148,6 +164,17 @@ def test_markdown_fits_a_comment_and_says_what_it_left_out():
     text = markdown.render(made)
     assert len(text.encode()) < 64_000
     assert "more gates not shown here." in text
+
+
+def test_markdown_keeps_a_long_next_step_whole_below_a_table_of_short_cells():
+    step = "write " + " ".join(f"Stage(step{k}, workers=2)" for k in range(12)) + " and run again"
+    assert len(step) > 300
+    test = documents.missed(f"tests/t.py::test_{'y' * 300}")
+    test["runs"][0]["findings"][0]["next_step"] = step
+    table, _, below = markdown.render(documents.document(test)).partition("next: ")
+    assert below.splitlines()[0] == step
+    name = next(line for line in table.splitlines() if "missed |" in line).split(" | ")[1]
+    assert len(name.replace("\\", "")) == 160
 
 
 def test_markdown_of_nothing():

@@ -21,6 +21,26 @@ def test_the_setting_to_take_comes_first_with_what_was_promised_and_what_came():
     )
 
 
+def tied(*settings):
+    """Return the first sentence where the best setting has 5 workers and 1.80x, and these (workers, speedup) tie."""
+    one = documents.tuned()["tunings"][0]["ties"][0]
+    ties = [
+        {**one, "total_workers": workers, "speedup": {**one["speedup"], "value": value}}
+        for workers, value in settings
+    ]
+    return view(ties=ties).lead
+
+
+def test_ties_are_called_faster_only_where_they_are():
+    assert tied((6, 1.75)).endswith(", which cannot be told from 1 other setting.")
+    assert tied((6, 1.75), (7, 1.7)).endswith(", which cannot be told from 2 other settings.")
+    assert tied((6, 1.75), (7, 1.9)).endswith(", tied with faster ones that need more workers.")
+
+
+def test_ties_that_are_faster_on_as_many_workers_are_not_said_to_need_more():
+    assert tied((5, 1.85)).endswith(", which cannot be told from 1 other setting.")
+
+
 def test_what_to_write_why_it_ended_and_who_ties_are_said():
     notes = view().notes
     assert notes[0] == "Write Stage(parse, workers=2, queue_size=4)"

@@ -82,6 +82,12 @@ def test_quantity_knows_the_units_of_the_document():
     assert units.quantity(3, "") == "3.00"
 
 
+def test_a_measured_share_has_three_digits_since_limits_lie_between_whole_per_cents():
+    shares = (0.625, 0.6, 0.0312, 1.25, 0.9999, None)
+    shown = [units.quantity(each, "share") for each in shares]
+    assert shown == ["62.5 %", "60 %", "3.1 %", "125 %", "100 %", "–"]
+
+
 def test_open_intervals_say_so():
     assert units.interval(1.2, 1.4, "x") == "1.20x to 1.40x"
     assert units.interval(None, 1.4, "x") == "below 1.40x"
