@@ -136,6 +136,7 @@ def test_the_limit_that_all_parameters_share_is_a_line_inside_the_chart():
         (["a", "b"], None),
         (["4-8", "4-16"], None),
         (["py3", "py4"], None),
+        (["1e-05-a", "2e-05-a"], ["0.0000100", "0.0000200"]),
         (["-5", "-10"], None),
         (["a--5", "a--10"], None),
     ],

@@ -11,7 +11,9 @@ from pytest_pipeline.report.text import anchor, one_line, shorten
 from pytest_pipeline.report.units import count
 from pytest_pipeline.report.words import Json, final_indices
 
-_NUMBER = re.compile(r"(?<![\w.])(\d+(?:[_,]\d{3})*(?:\.\d+)?)(k|M)?(?![\w.])")
+_NUMBER = re.compile(r"(?<![\w.])(\d+(?:[_,]\d{3})*(?:\.\d+)?(?:e[-+]?\d+)?)(k|M)?(?![\w.])")
+_BETWEEN = re.compile(r"(?<!\de)-")
+"""What separates parameters; in `1e-05` it does not."""
 _FACTORS = {None: 1.0, "k": 1e3, "M": 1e6}
 _MOST_CURVES = 6
 """As many as there are colours that can be told apart."""
@@ -89,7 +91,7 @@ def _common_limit(members: Sequence[_Member]) -> float | None:
 def _member(test: Json) -> _Member | None:
     """Read the only number among the parameters; with none or several there is no single axis."""
     parameters = str(test["nodeid"]).partition("[")[2].rpartition("]")[0]
-    pieces = parameters.split("-")
+    pieces = _BETWEEN.split(parameters)
     if "" in pieces:
         return None  # a sign, which reads like what separates parameters
     found = [(k, match) for k, piece in enumerate(pieces) if (match := _NUMBER.fullmatch(piece))]
