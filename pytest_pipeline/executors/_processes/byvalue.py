@@ -15,6 +15,9 @@ from typing import Any
 
 import cloudpickle
 
+_NAMELESS = frozenset({type(None), type(NotImplemented), type(...)})
+"""Built-in types that pickle knows although no module names them."""
+
 
 @contextlib.contextmanager
 def shipped_by_value(modules: Iterable[types.ModuleType]) -> Iterator[None]:
@@ -48,6 +51,19 @@ def is_installed(name: str) -> bool:
     """Return whether the module belongs to the standard library, an installed package, or this one."""
     file = getattr(sys.modules.get(name), "__file__", None)
     return not isinstance(file, str) or file.startswith(_installed_folders())
+
+
+def is_module_attribute(named: Any) -> bool:
+    """Return whether pickling a class, or a cached function, by name would find it again."""
+    home = getattr(named, "__module__", "")
+    found: Any = sys.modules.get(home)
+    if named in _NAMELESS:
+        return True
+    if found is None or home == "__main__":
+        return False
+    for part in getattr(named, "__qualname__", "").split("."):
+        found = getattr(found, part, None)
+    return found is named
 
 
 def _travels_by_value(module: object, installed: tuple[str, ...]) -> bool:

@@ -109,9 +109,9 @@ class Worker:
         end_with_parent()
         try:
             self._runner.load(pickle.loads(frame.body))
-        except BaseException:
-            text = traceback.format_exc().encode(errors="backslashreplace")
-            self._channel.send(Frame(Kind.ERROR, body=text))
+        except BaseException as error:
+            text = f"{summary(error)}\n{traceback.format_exc()}"
+            self._channel.send(Frame(Kind.ERROR, body=text.encode(errors="backslashreplace")))
             return
         self._classes = dynamic_classes()
         self._channel.send(Frame(Kind.READY, stamps=(int(self._channel.has_slots), 0, 0)))

@@ -10,13 +10,23 @@ from typing import TYPE_CHECKING
 
 from pytest_pipeline.errors import ShippingError, StageError
 from pytest_pipeline.executors._processes.frames import Frame, Kind
-from pytest_pipeline.executors._processes.shipping import RemoteTraceback
 from pytest_pipeline.executors._summary import summary
 
 if TYPE_CHECKING:
     from pytest_pipeline.executors._processes.shipping import Codec
 
 _HERE = str(Path(__file__).parents[1])
+
+
+class RemoteTraceback(Exception):  # noqa: N818 - named like the one of concurrent.futures
+    """Set as the cause of an exception from a worker process, to show where it was raised there."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text)
+        self._text = text
+
+    def __str__(self) -> str:
+        return f'\n"""\n{self._text}"""'
 
 
 def error_frame(codec: Codec, error: BaseException, stage: int, item: int) -> Frame:

@@ -165,12 +165,20 @@ class Pool:
     def _await_stages(self, worker: PoolWorker) -> None:
         answer = self._answer(worker)
         if answer.kind is not Kind.READY:
-            raise ShippingError(
-                f"the stages cannot be loaded in a worker process:\n{bytes(answer.body).decode()}"
-            )
+            raise self._unloaded(bytes(answer.body).decode())
         has_slots, _, _ = answer.stamps
         if not has_slots:
             worker.channel.use_slots(None, None)
+
+    def _unloaded(self, answer: str) -> ShippingError:
+        """Return the error for what a worker answers instead of READY: what was raised in one line, and its traceback."""
+        raised, _, stack = answer.partition("\n")
+        which = ", ".join(map(repr, self._names))
+        return ShippingError(
+            f"{'stage' if len(self._names) == 1 else 'one of the stages'} {which} cannot be loaded in a worker process: {raised}\n"
+            "next: put the modules that it imports where every process finds them (install them, or PYTHONPATH), "
+            f"create what cannot be rebuilt inside the stage, or use threads\n{stack}"
+        )
 
 
 def _default_start_method() -> str:

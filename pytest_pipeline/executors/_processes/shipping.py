@@ -22,19 +22,24 @@ import cloudpickle
 from cloudpickle import cloudpickle as _tracker
 
 from pytest_pipeline.errors import ShippingError
-from pytest_pipeline.executors._processes.byvalue import by_value_modules, shipped_by_value
+from pytest_pipeline.executors._processes.byvalue import (
+    by_value_modules,
+    is_module_attribute,
+    shipped_by_value,
+)
+from pytest_pipeline.executors._processes.cached import CACHED, reduce_cached
 from pytest_pipeline.executors._processes.tensors import reduce_tensor
 from pytest_pipeline.executors._processes.times import reduce_times
 from pytest_pipeline.executors._processes.variables import reduce_variable
-
-_NAMELESS = frozenset({type(None), type(NotImplemented), type(...)})
-"""Built-in types that pickle knows although no module names them."""
 
 _PLAIN = frozenset({type(None), bool, int, float, complex, str, bytes, bytearray})
 """Types that need none of the care below."""
 
 _LARGE = frozenset({"numpy", "torch"})
 """Modules of arrays, some of which would be copied into the pickle."""
+
+_NAMED_ONLY = frozenset({contextvars.ContextVar, CACHED})
+"""Types that cloudpickle sends by name or not at all."""
 
 _IN_BAND_BYTES = 16 * 1024
 """Smaller buffers are cheaper to copy into the pickle than to send as a piece of their own."""
@@ -47,21 +52,25 @@ def pickle_stages(
 
     Raises `ShippingError` naming the stage that cannot travel.
     """
-    with shipped_by_value(by_value_modules()):
+    loaded = by_value_modules()
+    modules = frozenset(module.__name__ for module in loaded)
+    with shipped_by_value(loaded):
         try:
             # All in one, so that objects that stages share are still shared in the worker.
-            return _dump_stages(tuple(fns))
+            return _dump_by_value(tuple(fns), modules)
         except Exception as error:
-            _name_culprit(fns, names)
+            _name_culprit(fns, names, modules)
             raise ShippingError(
                 f"the stages cannot be sent to worker processes: {_text(error)}"
             ) from error
 
 
-def _name_culprit(fns: Sequence[Callable[[Any], Any]], names: Sequence[str]) -> None:
+def _name_culprit(
+    fns: Sequence[Callable[[Any], Any]], names: Sequence[str], modules: frozenset[str]
+) -> None:
     for fn, name in zip(fns, names, strict=True):
         try:
-            _dump_stages(fn)
+            _dump_by_value(fn, modules)
         except Exception as error:
             raise ShippingError(
                 f"stage {name!r} cannot be sent to worker processes: {_text(error)}; "
@@ -69,12 +78,13 @@ def _name_culprit(fns: Sequence[Callable[[Any], Any]], names: Sequence[str]) -> 
             ) from error
 
 
-def _dump_stages(stages: object) -> tuple[bytes, WeakSet[type]]:
+def _dump_by_value(value: object, modules: frozenset[str]) -> tuple[bytes, WeakSet[type]]:
+    """Return the pickle of stages or a class, where `modules` go by value, and the classes defined in it."""
     file = io.BytesIO()
-    pickler = _StagePickler(file, protocol=pickle.HIGHEST_PROTOCOL)
-    pickler.by_value = frozenset(module.__name__ for module in by_value_modules())
+    pickler = _DefiningPickler(file, protocol=pickle.HIGHEST_PROTOCOL)
+    pickler.by_value = modules
     pickler.brought = WeakSet()
-    pickler.dump(stages)
+    pickler.dump(value)
     return file.getvalue(), pickler.brought
 
 
@@ -138,14 +148,14 @@ class Codec:
         reduced = self._dynamic.get(cls)
         if reduced is not None:
             return reduced
-        if cls.__module__ not in self._by_value and _is_module_attribute(cls):
+        if cls.__module__ not in self._by_value and is_module_attribute(cls):
             self._importable.add(cls)
             return None
         is_new = cls not in _tracker._DYNAMIC_CLASS_TRACKER_BY_CLASS  # noqa: SLF001 - no public way
         definition = None
         if is_new or (self._ships_definitions and cls not in self._brought):
             with shipped_by_value(self._modules):
-                definition = cloudpickle.dumps(cls, protocol=pickle.HIGHEST_PROTOCOL)
+                definition, _ = _dump_by_value(cls, self._by_value)
         reduced = (_restore_class, (_tracker._get_or_create_tracker_id(cls), definition))  # noqa: SLF001
         self._dynamic[cls] = reduced
         return reduced
@@ -162,8 +172,8 @@ class _Pickler(pickle.Pickler):
             return self.reduce_class(obj) or NotImplemented
         if type(obj).__module__ in _LARGE:
             return _reduce_large(obj)
-        if isinstance(obj, contextvars.ContextVar):
-            return reduce_variable(obj, self.by_value)
+        if type(obj) in _NAMED_ONLY:
+            return _reduce_named(obj, self.by_value)
         if isinstance(obj, types.FunctionType) and (
             obj.__module__ == "__main__" or obj.__module__ in self.by_value
         ):
@@ -176,6 +186,12 @@ class _Pickler(pickle.Pickler):
 def _reduce_large(obj: Any) -> Any:
     """Return how to pickle an array without a copy; `NotImplemented` for what needs no help."""
     return reduce_tensor(obj) if type(obj).__module__ == "torch" else reduce_times(obj)
+
+
+def _reduce_named(obj: Any, by_value: frozenset[str]) -> Any:
+    """Return how to pickle what not even cloudpickle can send where its name is unknown."""
+    is_variable = isinstance(obj, contextvars.ContextVar)
+    return reduce_variable(obj, by_value) if is_variable else reduce_cached(obj, by_value)
 
 
 class _FullPickler(cloudpickle.Pickler):  # type: ignore[misc]  # cloudpickle is untyped
@@ -191,20 +207,20 @@ class _FullPickler(cloudpickle.Pickler):  # type: ignore[misc]  # cloudpickle is
                 return reduced
         if type(obj).__module__ in _LARGE and (made := _reduce_large(obj)) is not NotImplemented:
             return made
-        if isinstance(obj, contextvars.ContextVar):
-            return reduce_variable(obj, self.by_value)
+        if type(obj) in _NAMED_ONLY:
+            return _reduce_named(obj, self.by_value)
         return super().reducer_override(obj)
 
 
-class _StagePickler(cloudpickle.Pickler):  # type: ignore[misc]  # cloudpickle is untyped
-    """Cloudpickle, which has no way to send a context variable, and notes which classes it defines."""
+class _DefiningPickler(cloudpickle.Pickler):  # type: ignore[misc]  # cloudpickle is untyped
+    """Cloudpickle for stages and classes, which notes the classes that it defines."""
 
     by_value: frozenset[str]
     brought: WeakSet[type]
 
     def reducer_override(self, obj: Any) -> Any:
-        if isinstance(obj, contextvars.ContextVar):
-            return reduce_variable(obj, self.by_value)
+        if type(obj) in _NAMED_ONLY:
+            return _reduce_named(obj, self.by_value)
         reduced = super().reducer_override(obj)
         # What cloudpickle only names has two parts.
         if isinstance(obj, type) and reduced is not NotImplemented and len(reduced) > 2:
@@ -220,29 +236,6 @@ def _restore_class(tracker_id: str, definition: bytes | None) -> Any:
     if definition is None:
         raise pickle.UnpicklingError("a class of the worker process is unknown here")
     return pickle.loads(definition)
-
-
-def _is_module_attribute(cls: type) -> bool:
-    """Return whether pickling `cls` by name would find it again."""
-    found: Any = sys.modules.get(cls.__module__)
-    if cls in _NAMELESS:
-        return True
-    if found is None or cls.__module__ == "__main__":
-        return False
-    for part in cls.__qualname__.split("."):
-        found = getattr(found, part, None)
-    return found is cls
-
-
-class RemoteTraceback(Exception):  # noqa: N818 - named like the one of concurrent.futures
-    """Set as the cause of an exception from a worker process, to show where it was raised there."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__(text)
-        self._text = text
-
-    def __str__(self) -> str:
-        return f'\n"""\n{self._text}"""'
 
 
 def _text(error: BaseException) -> str:
