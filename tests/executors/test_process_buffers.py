@@ -183,6 +183,32 @@ def test_torch_tensors_keep_the_order_of_their_dimensions_in_memory(processes, o
     assert outputs[-1].is_contiguous(memory_format=torch.channels_last)
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("beside", [None, lambda: None], ids=["alone", "beside a lambda"])
+def test_a_row_that_requires_a_gradient_does_not_bring_its_whole_batch(beside):
+    torch = pytest.importorskip("torch")
+    batch = torch.ones(50, LARGE, requires_grad=True)
+    codec = Codec(is_worker=False)
+    body, buffers = codec.dumps((batch[3], beside))
+    assert [buffer.nbytes for buffer in buffers] == [4 * LARGE]
+    assert len(body) < 10_000
+    arrived, _ = codec.loads(body, buffers)
+    assert arrived.requires_grad
+    assert arrived.is_leaf
+    (2 * arrived).sum().backward()
+    assert torch.equal(arrived.grad, 2 * torch.ones(LARGE))
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:The PyTorch API of nested tensors:UserWarning")
+def test_nested_tensors_travel():
+    torch = pytest.importorskip("torch")
+    nested = torch.nested.nested_tensor([torch.ones(2), torch.zeros(3)])
+    codec = Codec(is_worker=False)
+    arrived = codec.loads(*codec.dumps(nested))
+    assert [each.tolist() for each in arrived.unbind()] == [[1, 1], [0, 0, 0]]
+
+
 # --- whose memory it is
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import io
-import pickle
 from typing import Any
+
+from pytest_pipeline.measure.checks.pickling import full_pickler, quick_pickler
 
 
 def digest(value: Any) -> bytes | None:
@@ -16,19 +17,19 @@ def digest(value: Any) -> bytes | None:
     """
     sink = _HashingFile()
     try:
-        pickle.Pickler(sink, protocol=5).dump(value)
+        quick_pickler(sink).dump(value)
     except Exception:  # whatever a foreign __reduce__ raises: it cannot be fingerprinted
         return _by_value(value)
     return sink.digest()
 
 
 def _by_value(value: Any) -> bytes | None:
+    sink = _HashingFile()
     try:
-        import cloudpickle
-
-        return hashlib.blake2b(cloudpickle.dumps(value), digest_size=16).digest()
+        full_pickler(sink).dump(value)
     except Exception:  # the same
         return None
+    return sink.digest()
 
 
 class _HashingFile(io.RawIOBase):

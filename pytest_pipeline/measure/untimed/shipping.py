@@ -12,6 +12,7 @@ from statistics import fmean
 from typing import Any
 
 from pytest_pipeline.clock import Clock
+from pytest_pipeline.measure.checks.pickling import Keep, full_pickler, quick_pickler
 from pytest_pipeline.model.plan import Plan, Source
 from pytest_pipeline.model.whatif import Shipping
 
@@ -32,7 +33,7 @@ def sample_shipping(plan: Plan, source: Source, outputs: list[Any], clock: Clock
     """
     try:
         for stage, name in zip(plan.stages, plan.names, strict=True):
-            _refuse_large(stage.fn, f"stage {name!r}")
+            _refuse_large_stage(stage.fn, f"stage {name!r}")
         with _first_items(source) as first:
             items = _weigh(first, clock, "an item")
         results = _weigh(outputs[:: max(1, -(-len(outputs) // MOST_VALUES))], clock, "an output")
@@ -70,7 +71,7 @@ def _weigh(values: Iterable[Any], clock: Clock, what: str) -> _Weight:
     sizes, dumping, loading = list[float](), list[float](), list[float]()
     began_ns = clock.now_ns()
     for value in values:
-        _refuse_large(value, what, _beside)
+        _refuse_large(value, what)
         buffers: list[pickle.PickleBuffer] = []
         before_ns = clock.now_ns()
         body = _dumps(value, buffers.append)
@@ -85,22 +86,29 @@ def _weigh(values: Iterable[Any], clock: Clock, what: str) -> _Weight:
     return _Weight(*(fmean(kept or [0.0]) for kept in (sizes, dumping, loading)))
 
 
-def _dumps(value: object, keep: Callable[[pickle.PickleBuffer], object]) -> bytes:
+def _dumps(value: object, keep: Keep) -> bytes:
     try:
-        return pickle.dumps(value, protocol=5, buffer_callback=keep)
+        return _pickled(quick_pickler, value, keep)
     except Exception:  # a lambda, or an instance of a local class: the slow way takes those
-        import cloudpickle
-
-        return bytes(cloudpickle.dumps(value, protocol=5, buffer_callback=keep))
+        return _pickled(full_pickler, value, keep)
 
 
-def _refuse_large(
-    value: object, what: str, keep: Callable[[pickle.PickleBuffer], object] | None = None
-) -> None:
-    """Raise `pickle.PicklingError` for a pickle that would take long, before it takes memory or is timed."""
+def _pickled(pickler: Callable[..., Any], value: object, keep: Keep) -> bytes:
+    file = io.BytesIO()
+    pickler(file, keep).dump(value)
+    return file.getvalue()
+
+
+def _refuse_large_stage(fn: object, what: str) -> None:
     import cloudpickle
 
-    cloudpickle.Pickler(_Scale(what), protocol=5, buffer_callback=keep).dump(value)
+    # As the processes executor sends stages: whole storages, which several tensors of a model may share.
+    cloudpickle.Pickler(_Scale(what), protocol=5).dump(fn)
+
+
+def _refuse_large(value: object, what: str) -> None:
+    """Raise `pickle.PicklingError` for a pickle that would take long, before it takes memory or is timed."""
+    full_pickler(_Scale(what), _beside).dump(value)
 
 
 def _beside(_: pickle.PickleBuffer) -> bool:
