@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import functools
-import inspect
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from pytest_pipeline.errors import UsageError
+from pytest_pipeline.model.callables import function_name, refuse_unsupported
 from pytest_pipeline.model.units import number_from_zero, positive_number, whole_number
 
 SOURCE_STAGE = "source"
@@ -66,12 +65,12 @@ class Stage:
             raise UsageError(
                 f'Stage {self.label!r}: device={self.device!r}: expected a name such as "cuda:1", or "cpu"'
             )
-        _refuse_unsupported(self)
+        refuse_unsupported(self.label, self.fn)
 
     @property
     def label(self) -> str:
         """The given name, or one derived from the function."""
-        return self.name if self.name is not None else _function_name(self.fn)
+        return self.name if self.name is not None else function_name(self.fn)
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,29 +220,6 @@ def _refuse_uneven_batches(stages: Sequence[Stage]) -> None:
             f"batches of {', '.join(map(str, sizes))} items begin together only every {together} items, which would all travel as one: "
             "let the larger be a multiple of the smaller, e.g. 8 and 64"
         )
-
-
-def _refuse_unsupported(stage: Stage) -> None:
-    fn = stage.fn
-    while isinstance(fn, functools.partial):
-        fn = fn.func
-    if not (inspect.isfunction(fn) or inspect.ismethod(fn)):
-        fn = getattr(fn, "__call__", fn)  # noqa: B004 - the bound method tells async and generator callables
-    if inspect.iscoroutinefunction(fn):
-        raise UsageError(
-            f"stage {stage.label!r} is a coroutine function: the asyncio executor is not in this release"
-        )
-    if inspect.isgeneratorfunction(fn) or inspect.isasyncgenfunction(fn):
-        raise UsageError(
-            f"stage {stage.label!r} is a generator function: stages with several outputs per item are not in this release; return a list instead"
-        )
-
-
-def _function_name(fn: Callable[..., Any]) -> str:
-    while isinstance(fn, functools.partial):
-        fn = fn.func
-    name = getattr(fn, "__name__", None) or type(fn).__name__
-    return "lambda" if name == "<lambda>" else str(name)
 
 
 def _short(value: object) -> str:
