@@ -62,4 +62,5 @@ def _advice_on(error: BaseException, baseline: str, *, has_run: bool) -> Advice:
     stage = _STAGE_NOTE.match(notes[0]) if len(notes) == 1 else None
     if stage is None or isinstance(error, PipelineError) or not isinstance(error, Exception):
         return Advice("", "")
-    return raised_advice(stage[1], baseline, has_run=has_run)
+    text = f"{type(error).__name__}: {error}"
+    return raised_advice(stage[1], text, baseline, has_run=has_run)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable
 
@@ -14,6 +15,22 @@ MOST_LINES = 5
 
 SOURCE = "source"
 """What the notes of an exception call the iterator of the items."""
+
+_THREAD_BOUND = (
+    (
+        re.compile("ProgrammingError: .*created in a thread"),
+        "connect inside {place}, once per thread (threading.local()), or sqlite3.connect(..., check_same_thread=False)",
+    ),
+    (
+        re.compile("RuntimeError: .*no current event loop in thread"),
+        "call asyncio.run(...) inside {place}, which makes a loop of its own",
+    ),
+    (
+        re.compile("ValueError: signal only works in main thread"),
+        "call signal.signal in the test itself or in setup=, which run in its thread",
+    ),
+)
+"""What Python says of things that only one thread may use (type and message), and what to do."""
 
 
 def failure_lines(log: FailureLog) -> tuple[str, ...]:
@@ -37,6 +54,9 @@ def failure_advice(log: FailureLog, baseline_log: FailureLog, baseline: str) -> 
     if not log.first:
         return Advice("", "")
     first = log.first[0]
+    bound = _thread_advice(first.stage, first.error)
+    if bound is not None:
+        return bound
     alone = f"run stage {first.stage!r} alone on item {first.item}"
     if log is baseline_log:
         return Advice("the baseline itself fails: concurrency is not needed for it", alone)
@@ -49,11 +69,14 @@ def failure_advice(log: FailureLog, baseline_log: FailureLog, baseline: str) -> 
     )
 
 
-def raised_advice(stage: str, baseline: str, *, has_run: bool) -> Advice:
+def raised_advice(stage: str, error: str, baseline: str, *, has_run: bool) -> Advice:
     """Return what to try when `stage` raised and nothing counts its failures.
 
-    `has_run` when the baseline had gone through all the items once, so that neither stage nor item alone is wrong.
+    `error` is its type and message. `has_run` when the baseline had gone through all the items once, so that neither stage nor item alone is wrong.
     """
+    bound = _thread_advice(stage, error)
+    if bound is not None:
+        return bound
     if has_run:
         return Advice(
             f"{baseline} had run all the items once without it: it comes with concurrency, or with running again",
@@ -66,6 +89,16 @@ def raised_advice(stage: str, baseline: str, *, has_run: bool) -> Advice:
         if stage == SOURCE
         else f"run stage {stage!r} alone on that item; @pytest.mark.error_rate(max=...) counts failed items instead",
     )
+
+
+def _thread_advice(stage: str, error: str) -> Advice | None:
+    """Return what to do where a stage cannot use something only because it runs in another thread than the test."""
+    place = "the callable of the items" if stage == SOURCE else "the stage"
+    for said, step in _THREAD_BOUND:
+        if said.match(error):
+            cause = "only one thread may use this, and stages run in threads of their own, those of serial too"
+            return Advice(cause, step.format(place=place))
+    return None
 
 
 def _first_by_kind(failures: Iterable[ItemFailure]) -> dict[tuple[str, str], ItemFailure]:

@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
+import signal
+import sqlite3
+
 import pytest
 from unit.virtual import Lab
 
 from pytest_pipeline.assembling.ending import finding_of
+from pytest_pipeline.comparing import compare
 from pytest_pipeline.errors import StageTimeoutError, UsageError, WorkerDiedError
+from pytest_pipeline.explain.failures import failure_advice
+from pytest_pipeline.model.failures import FailureLog
 from pytest_pipeline.model.finding import Reason
 from pytest_pipeline.model.plan import Stage
+from pytest_pipeline.model.trace import ItemFailure
 
 
 def raised(lab, stage, items=range(4)):
@@ -40,6 +49,53 @@ def test_a_stage_that_raises_only_under_threads_is_blamed_on_what_is_shared():
     advice = raised(lab, stage)
     assert "serial had run all the items once without it: it comes with concurrency" in advice
     assert "look for what stage 'parse' shares between items or keeps between executions" in advice
+
+
+def take_the_loop(item):
+    return asyncio.get_event_loop().run_until_complete(asyncio.sleep(0, item))
+
+
+def handle_signals(item):
+    signal.signal(signal.SIGUSR1, signal.SIG_DFL)
+    return item
+
+
+def advice_beside(stage):
+    with pytest.raises((sqlite3.Error, RuntimeError, ValueError)) as caught:
+        compare([Stage(stage, name="store")], [1, 2], executors=["threads"], mode="off")
+    cause, step = caught.value.__notes__[-1].splitlines()
+    assert "stages run in threads of their own, those of serial too" in cause
+    return step
+
+
+def test_a_connection_of_the_test_is_told_from_a_stage_that_fails():
+    with contextlib.closing(sqlite3.connect(":memory:")) as connection:
+        step = advice_beside(lambda item: connection.execute("select ?", (item,)))
+    assert step.startswith("next: connect inside the stage")
+    assert step.endswith("or sqlite3.connect(..., check_same_thread=False)")
+
+
+def test_an_event_loop_of_the_test_is_told_from_a_stage_that_fails():
+    assert "asyncio.run(...) inside the stage" in advice_beside(take_the_loop)
+
+
+def test_a_handler_of_signals_is_told_from_a_stage_that_fails():
+    assert "signal.signal in the test itself or in setup=" in advice_beside(handle_signals)
+
+
+def test_items_that_come_over_a_connection_of_the_test_are_told_where_to_connect():
+    error = sqlite3.ProgrammingError("SQLite objects created in a thread can only be used there")
+    error.add_note("stage 'source', item 0")
+    finding = finding_of(error, "serial", has_run=False)
+    assert finding.next_step.startswith("connect inside the callable of the items")
+
+
+def test_collected_failures_of_what_one_thread_may_use_have_the_same_advice():
+    failure = ItemFailure(0, "loop", "RuntimeError: There is no current event loop in thread 'x'.")
+    log = FailureLog(first=[failure])
+    advice = failure_advice(log, log, "serial")
+    assert "stages run in threads of their own" in advice.cause
+    assert "asyncio.run" in advice.next_step
 
 
 def test_our_own_error_in_a_stage_says_its_next_step_itself():
