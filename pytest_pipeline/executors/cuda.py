@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from pytest_pipeline.errors import UnavailableError, UsageError
 from pytest_pipeline.executors._device.poison import poisoned
 from pytest_pipeline.model.plan import ON_HOST
-from pytest_pipeline.model.units import whole_number
+from pytest_pipeline.model.units import optional_whole_number, whole_number
 
 if TYPE_CHECKING:
     from pytest_pipeline.executors._device.backend import Backend
@@ -68,18 +68,15 @@ class Cuda:
             raise UsageError(
                 f'Cuda(devices={devices!r}): expected a list of names such as ["cuda:0", "cuda:1"]'
             )
-        whole_number(slots, what="Cuda: slots")
         self._name = name
         self._devices = tuple(devices)
-        self._slots = slots
-        if batch_bytes is not None:
-            whole_number(batch_bytes, what="Cuda: batch_bytes")
+        self._slots = whole_number(slots, what="Cuda: slots")
         if graphs and batch_bytes is not None:
             raise UsageError(
                 "Cuda(graphs=True, batch_bytes=...): a graph is recorded for one item at a time; leave one of them out"
             )
         self._graphs = graphs
-        self._batch_bytes = batch_bytes
+        self._batch_bytes = optional_whole_number(batch_bytes, what="Cuda: batch_bytes")
         self._backend = backend
         self._is_ahead = True
 

@@ -10,7 +10,7 @@ from pytest_pipeline.errors import UsageError
 from pytest_pipeline.executors._processes.fleet import RunningProcesses
 from pytest_pipeline.executors._processes.forking import refuse_unsafe_fork
 from pytest_pipeline.executors._processes.records import Roster
-from pytest_pipeline.model.units import whole_number
+from pytest_pipeline.model.units import optional_whole_number
 
 if TYPE_CHECKING:
     from pytest_pipeline.model.plan import Plan
@@ -55,19 +55,15 @@ class Processes:
             raise UsageError(
                 'Processes(workers=...) sizes the fused pool: leave layout="staged" out, or write Stage(fn, workers=...)'
             )
-        if workers is not None:
-            whole_number(workers, what="Processes: workers")
-        if chunk is not None:
-            whole_number(chunk, what="Processes: chunk")
         if start_method not in {None, "forkserver", "spawn", "fork"}:
             raise UsageError(
                 f'Processes(start_method={start_method!r}): expected "forkserver", "spawn" or "fork"'
             )
         self._name = name
-        self._workers = workers
+        self._workers = optional_whole_number(workers, what="Processes: workers")
         self._start_method = start_method
         self._layout: Layout = layout
-        self._chunk = chunk
+        self._chunk = optional_whole_number(chunk, what="Processes: chunk")
         self._is_view = view
 
     def __repr__(self) -> str:

@@ -18,7 +18,7 @@ from pytest_pipeline.executors._sink import ChunkSink, Sink
 from pytest_pipeline.executors._source import Pump, admission_gate
 from pytest_pipeline.executors._staged import StagedFloor
 from pytest_pipeline.executors._worker import BareWorker, Worker
-from pytest_pipeline.model.units import whole_number
+from pytest_pipeline.model.units import optional_whole_number
 
 if TYPE_CHECKING:
     from pytest_pipeline.executors._floor import Floor
@@ -58,18 +58,14 @@ class Threads:
             raise UsageError(
                 'Threads(workers=...) sizes the shared pool: write layout="shared", or Stage(fn, workers=...)'
             )
-        if workers is not None and workers < 1:
-            raise UsageError(f"Threads(workers={workers!r}) must be at least 1")
         if chunk is not None and layout == "shared":
             raise UsageError(
                 'Threads(chunk=...) is for layout="staged": a shared pool hands nothing over between stages'
             )
-        if chunk is not None:
-            whole_number(chunk, what="Threads: chunk")
         self._name = name
         self._layout: Layout = layout
-        self._workers = workers
-        self._chunk = chunk
+        self._workers = optional_whole_number(workers, what="Threads: workers")
+        self._chunk = optional_whole_number(chunk, what="Threads: chunk")
 
     def __repr__(self) -> str:
         return f"Threads(name={self._name!r}, layout={self._layout!r}, workers={self._workers!r}, chunk={self._chunk!r})"

@@ -9,7 +9,12 @@ from typing import Any
 
 from pytest_pipeline.errors import UsageError
 from pytest_pipeline.model.callables import function_name, refuse_unsupported
-from pytest_pipeline.model.units import number_from_zero, positive_number, whole_number
+from pytest_pipeline.model.units import (
+    number_from_zero,
+    optional_whole_number,
+    positive_number,
+    whole_number,
+)
 
 SOURCE_STAGE = "source"
 """Name of the pseudo-stage that holds the time of a callable `items`."""
@@ -58,14 +63,18 @@ class Stage:
                 f"a stage must be callable, found {type(self.fn).__name__} {_short(self.fn)}: pass the function itself, not its result"
             )
         for what in ("workers", "queue_size", "chunk"):
-            whole_number(getattr(self, what), what=f"Stage {self.label!r}: {what}")
-        if self.batch is not None:
-            whole_number(self.batch, what=f"Stage {self.label!r}: batch")
+            self._make_int(what, whole_number)
+        self._make_int("batch", optional_whole_number)
         if self.device is not None and (not isinstance(self.device, str) or not self.device):  # type: ignore[redundant-expr]  # users pass anything
             raise UsageError(
                 f'Stage {self.label!r}: device={self.device!r}: expected a name such as "cuda:1", or "cpu"'
             )
         refuse_unsupported(self.label, self.fn)
+
+    def _make_int(self, what: str, made: Callable[..., int | None]) -> None:
+        """Hold a plain `int` where a numpy one was given: reports are JSON, and messages show the number."""
+        number = made(getattr(self, what), what=f"Stage {self.label!r}: {what}")
+        object.__setattr__(self, what, number)
 
     @property
     def label(self) -> str:

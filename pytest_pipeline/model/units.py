@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from datetime import timedelta
-from numbers import Real
+from numbers import Integral, Real
 
 from pytest_pipeline.errors import UsageError
 
@@ -110,10 +110,15 @@ def number_from_zero(value: object, *, what: str) -> float:
 
 
 def whole_number(value: object, *, what: str) -> int:
-    """Return `value` as an integer of at least 1, or raise `UsageError` naming `what`."""
-    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+    """Return `value` as an `int` of at least 1, or raise `UsageError` naming `what`; numpy's integers count."""
+    if isinstance(value, bool) or not isinstance(value, Integral) or value < 1:
         raise UsageError(f"{what}={value!r} must be a whole number of at least 1")
-    return value
+    return int(value)
+
+
+def optional_whole_number(value: object, *, what: str) -> int | None:
+    """Return `value` as `whole_number` does, and None as it is."""
+    return None if value is None else whole_number(value, what=what)
 
 
 def _positive(number: float, found: object, what: str) -> float:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 from unit.virtual import Lab, speedup
 
 from pytest_pipeline.errors import UsageError
+from pytest_pipeline.executors.cuda import Cuda
+from pytest_pipeline.executors.processes import Processes
+from pytest_pipeline.executors.threads import Threads
 from pytest_pipeline.model.finding import Reason, Verdict
 from pytest_pipeline.model.plan import Stage
 from pytest_pipeline.testing import VirtualExecutor
@@ -86,6 +90,25 @@ def test_a_gate_naming_an_arm_that_is_not_run():
 def test_a_worker_count_that_makes_no_sense(workers):
     with pytest.raises(UsageError, match="workers="):
         Stage(str, workers=workers)
+
+
+def test_whole_numbers_of_numpy_are_counts_like_any_other():
+    stage = Stage(str, workers=np.int64(2), queue_size=np.uint8(3), batch=np.int32(4))
+    assert repr(stage) == repr(Stage(str, workers=2, queue_size=3, batch=4))
+    two = np.int64(2)
+    for made, twin in [
+        (Processes(workers=two, chunk=two), Processes(workers=2, chunk=2)),
+        (Threads(layout="shared", workers=two), Threads(layout="shared", workers=2)),
+        (Threads(chunk=two), Threads(chunk=2)),
+        (Cuda(slots=two, batch_bytes=two), Cuda(slots=2, batch_bytes=2)),
+    ]:
+        assert repr(made) == repr(twin)
+
+
+@pytest.mark.parametrize("workers", [0, 1.5, np.True_])
+def test_a_count_of_threads_that_makes_no_sense(workers):
+    with pytest.raises(UsageError, match="Threads: workers="):
+        Threads(layout="shared", workers=workers)
 
 
 def test_a_stage_that_raises_keeps_its_exception_and_names_stage_and_item():
