@@ -14,6 +14,9 @@ from pytest_pipeline.executors._summary import summary
 _SHORT = "return None for an item that it drops, and let the next stage skip it"
 _LONG = "return a list for an item that it makes several of"
 _LIST = "return list(...) of it, or leave out batch= if the stage takes one item"
+_NOTHING = (
+    "return a list with an output for each item, where nothing comes out the list that was given"
+)
 _ROWS = (
     'return its rows as a list: frame.to_dict("records") of pandas, frame.to_dicts() of polars, '
     "table.to_pylist() of pyarrow"
@@ -86,8 +89,9 @@ class Step:
         given = f"a batch of {len(items)} (item {items[0]} is its first)"
         step = _why_no_list(outputs)
         if step:
+            returned = "nothing" if outputs is None else type(outputs).__name__
             raise UsageError(
-                f"stage {self.name!r} was given {given} and returned {type(outputs).__name__}: "
+                f"stage {self.name!r} was given {given} and returned {returned}: "
                 f"a stage with batch= takes a list and returns a list, one output per item\nnext: {step}"
             )
         made = list(outputs)
@@ -102,7 +106,9 @@ class Step:
 
 def _why_no_list(outputs: Any) -> str:
     """Return what to return instead of what does not hold one output after the other; empty for what does."""
-    if hasattr(outputs, "columns"):  # its length counts rows, and iterating it gives columns
+    # Of a frame the length counts rows, and iterating it gives columns. Asked is its type: a series has
+    # its labels as attributes, which may be called anything.
+    if hasattr(type(outputs), "columns"):
         return _ROWS
     if isinstance(outputs, Mapping):
         return _VALUES
@@ -114,5 +120,5 @@ def _why_no_list(outputs: Any) -> str:
         len(outputs)  # of an array of one number, or of a generator, there is none
         iter(outputs)
     except TypeError:
-        return _LIST
+        return _NOTHING if outputs is None else _LIST
     return ""

@@ -34,7 +34,11 @@ class Table:
     """A frame: its length counts rows, and iterating it gives the names of its columns."""
 
     def __init__(self, rows, columns):
-        self.rows, self.columns = rows, columns
+        self.rows, self._columns = rows, columns
+
+    @property
+    def columns(self):
+        return self._columns
 
     def __len__(self):
         return self.rows
@@ -150,9 +154,9 @@ def test_a_source_that_raises_amid_a_batch_is_named(executor, opened, source):
         (lambda xs: [*xs, 1], r"returned 5 outputs.*\nnext: return a list for an item"),
         (
             lambda xs: None,
-            r"returned NoneType.*\nnext: return list\(...\) of it, or leave out batch=",
+            r"returned nothing: a stage with batch= takes .*\nnext: return a list with an output for each",
         ),
-        (lambda xs: "abcd", "returned str"),
+        (lambda xs: "abcd", r"returned str.*\nnext: return list\(...\) of it, or leave out batch="),
         (lambda xs: dict.fromkeys(xs, 1), "returned dict.*\nnext: return a list of its values"),
         (lambda xs: UserDict.fromkeys(xs, 1), "returned UserDict.*\nnext: return a list of its"),
         (frozenset, "returned frozenset.*\nnext: return a list in the order"),
@@ -175,6 +179,17 @@ def test_a_table_is_no_list_of_outputs(executor, opened, source, columns):
     message = r'batch of 4 .* and returned Table.*\nnext: return its rows.*to_dict\("records"\)'
     with pytest.raises(UsageError, match=message):
         opened(executor, [stage]).run(source(list(range(8))))
+
+
+@pytest.mark.slow
+def test_frames_are_refused_and_a_series_is_a_list_of_outputs_whatever_its_labels(opened, source):
+    pandas = pytest.importorskip("pandas")
+    labels = ["columns", "rows", "index", "names"]
+    running = opened(Threads(), [Stage(lambda xs: pandas.Series(xs, labels), batch=4)])
+    assert running.run(source([1, 2, 3, 4])).outputs == [1, 2, 3, 4]
+    running = opened(Threads(), [Stage(lambda xs: pandas.DataFrame({"x": xs}), batch=4)])
+    with pytest.raises(UsageError, match="returned DataFrame.*\nnext: return its rows"):
+        running.run(source([1, 2, 3, 4]))
 
 
 def test_a_process_says_when_outputs_are_not_one_per_item(opened, source):
