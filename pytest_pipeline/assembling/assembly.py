@@ -16,6 +16,7 @@ from pytest_pipeline.judge.estimates import fastest_arms
 from pytest_pipeline.judge.gate import Gate
 from pytest_pipeline.judge.ladder import LadderGate
 from pytest_pipeline.judge.leaning import NO_LEANING
+from pytest_pipeline.judge.once import conclude_once
 from pytest_pipeline.measure.checks.equality import Check, check_name
 from pytest_pipeline.measure.checks.watch import median_services_s
 from pytest_pipeline.measure.trial import Measured, Trial
@@ -47,7 +48,7 @@ class Assembly:
         if wrong:
             findings = wrong
         elif is_off:
-            findings = [self._switched_off(gate) for gate in self._gates]
+            findings = self._switched_off(measured, arms)
         else:
             findings = self._decided(measured, arms)
         return self._comparison(measured, seconds, arms, [*findings, *self._not_here()])
@@ -160,11 +161,9 @@ class Assembly:
     def _wrong(self, measured: Measured) -> list[Finding]:
         return [wrong_finding(each, self._trial) for each in measured.wrong]
 
-    def _switched_off(self, gate: Gate) -> Finding:
-        text = f"{gate.requirement.label} not run ({gate.executor}): measuring is switched off"
-        return without_rounds(
-            gate.requirement, gate.executor, Verdict.NOT_RUN, Reason.SWITCHED_OFF, text
-        )
+    def _switched_off(self, measured: Measured, arms: dict[str, Arm]) -> list[Finding]:
+        adviser = Adviser(self._trial, measured, arms)
+        return merge_best([_after_one_execution(gate, adviser) for gate in self._gates])
 
     def _not_here(self) -> list[Finding]:
         return [
@@ -180,6 +179,14 @@ class Assembly:
             if requirement.executor in {EVERY_CANDIDATE, name}
             or (requirement.executor == BEST and not self._trial.candidates)
         ]
+
+
+def _after_one_execution(gate: Gate, adviser: Adviser) -> Finding:
+    finding = conclude_once(gate)
+    if finding.verdict is Verdict.NOT_RUN:
+        return finding
+    advice, details = adviser.advise(gate), adviser.details(gate)
+    return replace(finding, cause=advice.cause, evidence=details, next_step=advice.next_step)
 
 
 def _declared(executor: object) -> str:
@@ -202,7 +209,7 @@ def merge_best(findings: list[Finding]) -> list[Finding]:
 
 def _best_of(group: list[Finding]) -> Finding:
     # What is invalid here is so for one arm: another that may still meet the limit is the better answer.
-    order = (Verdict.MET, Verdict.INCONCLUSIVE, Verdict.MISSED, Verdict.INVALID)
+    order = (Verdict.MET, Verdict.NOT_RUN, Verdict.INCONCLUSIVE, Verdict.MISSED, Verdict.INVALID)
     first = min(order.index(finding.verdict) for finding in group)
     same = [finding for finding in group if order.index(finding.verdict) == first]
     return max(same, key=_goodness)

@@ -47,12 +47,17 @@ class ErrorRateGate:
         self.dirty = 0
         self._errors = errors
         self._stretches = 0
-        self._is_exact = requirement.limit == 0
+        self.is_exact = requirement.limit == 0
         self._quantile = 1 - min(requirement.effective_limit, LARGEST_LIMIT)
-        if not self._is_exact:
+        if not self.is_exact:
             self._met = RateBet("met", quantile=self._quantile)
             self._missed = BlockBet(quantile=self._quantile)
         self._has_missed = False
+
+    @property
+    def has_only_failed(self) -> bool:
+        """Whether there were items and none of them came out."""
+        return 0 < self.items == self.failed
 
     @property
     def stretch(self) -> float:
@@ -62,7 +67,7 @@ class ErrorRateGate:
     @property
     def items_needed(self) -> int:
         """Items, none of them failed, that a met verdict needs; 1 when `max` is 0."""
-        if self._is_exact:
+        if self.is_exact:
             return 1
         return samples_to_certify(
             self._errors.late_met, deff=round(self.stretch, 3), quantile=self._quantile
@@ -71,7 +76,7 @@ class ErrorRateGate:
     @property
     def executions_to_miss(self) -> int:
         """Executions that show a share of five times the limit; 1 when `max` is 0."""
-        if self._is_exact:
+        if self.is_exact:
             return 1
         share = min(1.0, PLAIN_MISS * (1 - self._quantile))
         return blocks_to_miss(self._errors.missed, late_share=share, quantile=self._quantile) or 1
@@ -81,7 +86,7 @@ class ErrorRateGate:
         """Where it stands. A missed limit stays missed; a met one may be lost to later failures."""
         if self._has_missed:
             return Status.MISSED
-        if self._is_exact:
+        if self.is_exact:
             return Status.MET if self.items else Status.OPEN
         is_met = self._met.crossed(self._errors.late_met, deff=self.stretch)
         return Status.MET if is_met else Status.OPEN
@@ -110,7 +115,7 @@ class ErrorRateGate:
         self.failed += execution.failed
         self.items += execution.items
         self._stretches += execution.stretches
-        if self._is_exact:
+        if self.is_exact:
             self._has_missed |= execution.failed > 0
             return
         self._met.bet_many(execution.failed, execution.items)

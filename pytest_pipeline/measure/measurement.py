@@ -42,7 +42,7 @@ LEAST_READABLE_S = 0.1
 
 
 def measure(trial: Trial, measured: Measured, *, once: bool = False) -> None:
-    """Fill `measured`; with `once`, stop after each arm ran and its outputs were compared.
+    """Fill `measured`; with `once`, stop after each arm ran, its outputs were compared and its failed items counted.
 
     Nothing is timed while a hung worker thread of an earlier run lives in this process. Whatever a
     stage raises passes through, with what was measured so far left in `measured`.
@@ -58,6 +58,8 @@ def _measure(trial: Trial, measured: Measured, caps: PoolCaps, *, once: bool) ->
         run_first_executions(trial, measured, caps)
     finally:
         _keep_profiles(trial, measured)
+    if once:
+        ErrorPhase(trial, measured).observe()
     if once or measured.wrong or measured.abandoned:
         return
     with quiet_instruments() as instruments:

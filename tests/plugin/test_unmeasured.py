@@ -141,3 +141,12 @@ def test_it(pipeline):
     result.stdout.fnmatch_lines(
         ["SKIPPED*test_it.py:4: speedup was not measured: *--pipeline-off*"]
     )
+
+
+@pytest.mark.parametrize("reading", READINGS)
+def test_switched_off_wrong_outputs_come_before_the_skip_of_a_test_that_reads(
+    pytester, monkeypatch, reading
+):
+    monkeypatch.setenv("COLUMNS", "200")
+    source = DIFFERS.format(body=f"assert {READINGS[reading]}")
+    run_nested(pytester, source, "--pipeline-off").stdout.fnmatch_lines([WRONG])

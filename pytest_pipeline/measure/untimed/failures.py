@@ -34,12 +34,16 @@ class ErrorPhase:
 
     def run(self) -> None:
         """Feed every gate the executions of its arm, then run more while it is open."""
+        self.observe()
         for gate in self._trial.error_gates:
-            lane = self._trial.lane(gate.executor)
-            for execution in lane.failures.executions:
-                gate.observe(execution)
             if gate.status is Status.OPEN:
-                self._go_on(gate, lane)
+                self._go_on(gate, self._trial.lane(gate.executor))
+
+    def observe(self) -> None:
+        """Feed every gate the executions of its arm that there are."""
+        for gate in self._trial.error_gates:
+            for execution in self._trial.lane(gate.executor).failures.executions:
+                gate.observe(execution)
 
     def _go_on(self, gate: ErrorRateGate, lane: Lane) -> None:
         clock, began_ns = self._trial.machine.clock, self._trial.machine.clock.now_ns()

@@ -99,18 +99,18 @@ class GatedArm(Arm):
 
 
 def _say_why(name: str, run: Run | None, *, is_off: bool) -> None:
-    """Skip or fail where `name` is missing for good; elsewhere its reader may ask whether it is there."""
+    """Fail or skip where `name` is missing for good; elsewhere its reader may ask whether it is there."""
     __tracebackhide__ = True
+    if run is not None and not run.is_raised:
+        run.has_read_nothing = True
+        failing = [each for each in run.comparison.findings if each.verdict.fails]
+        failing.sort(key=lambda finding: finding.verdict is not Verdict.INVALID)
+        # Where measuring is off the next line skips, which no failure may become.
+        if failing and (is_off or failing[0].verdict is Verdict.INVALID):
+            run.is_raised = True
+            raise PipelineRegression(failure_text(failing))
     if is_off:
         pytest.skip(f"{name} was not measured: measuring is switched off (--pipeline-off)")
-    if run is None or run.is_raised:
-        return
-    run.has_read_nothing = True
-    failing = [each for each in run.comparison.findings if each.verdict.fails]
-    failing.sort(key=lambda finding: finding.verdict is not Verdict.INVALID)
-    if failing and failing[0].verdict is Verdict.INVALID:
-        run.is_raised = True
-        raise PipelineRegression(failure_text(failing))
 
 
 def gated(comparison: Comparison, run: Run, *, is_off: bool = False) -> GatedComparison:

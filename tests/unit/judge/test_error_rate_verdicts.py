@@ -231,12 +231,63 @@ def test_nor_does_company():
     assert finding.verdict is Verdict.MISSED
 
 
-def test_switched_off_every_arm_runs_once_and_failures_are_said_but_not_judged():
+def test_switched_off_failures_are_said_and_only_a_limit_of_zero_is_judged():
     lab = Lab()
     stages = [fails(lab, lambda item, arm: item == 7)]
-    result = lab.compare(stages, requirements=[error_rate(0)], mode="off")
+    result = lab.compare(stages, requirements=[error_rate(0.01)], mode="off")
     assert [finding.verdict for finding in result.findings] == [Verdict.NOT_RUN]
     assert any("1 of 40 items failed under threads" in each for each in result.warnings)
+    assert lab.threads.executions == 1
+
+
+def test_switched_off_a_failed_item_still_contradicts_a_limit_of_zero():
+    lab = Lab()
+    stages = [fails(lab, lambda item, arm: item == 7)]
+    (finding,) = lab.compare(stages, requirements=[error_rate(0)], mode="off").findings
+    assert (finding.verdict, finding.reason) == (Verdict.MISSED, Reason.NONE)
+    assert "1 of 40 items failed" in finding.headline
+    assert finding.evidence == ("stage 'parse', item 7: ValueError: bad item 7",)
+
+
+@pytest.mark.parametrize(("limit", "verdict"), [(0, Verdict.MISSED), (0.1, Verdict.INVALID)])
+def test_switched_off_a_pipeline_that_gives_nothing_at_all_fails(limit, verdict):
+    lab = Lab()
+    stages = [fails(lab, lambda item, arm: True)]
+    (finding,) = lab.compare(stages, requirements=[error_rate(limit)], mode="off").findings
+    assert finding.verdict is verdict
+
+
+def test_switched_off_the_text_of_a_pipeline_that_gives_nothing_names_stage_and_message():
+    lab = Lab()
+    stages = [fails(lab, lambda item, arm: arm == "threads")]
+    (finding,) = lab.compare(stages, range(2), requirements=[error_rate(0.1)], mode="off").findings
+    assert finding.reason is Reason.STAGE_RAISED
+    assert finding.text.splitlines() == [
+        "error rate not run (threads): 2 of 2 items failed in the one execution, so that no output could be compared",
+        "  0 of 2 items failed under serial: the failures come with concurrency",
+        "  stage 'parse', item 0: ValueError: bad item 0",
+        "  stage 'parse', item 1: ValueError: bad item 1",
+        "  next: look for what stage 'parse' shares between items (connections, caches, limits of a service)",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("is_bad", "verdict"),
+    [
+        (lambda item, arm: item == 7, Verdict.MISSED),
+        (lambda item, arm: item == 7 and arm == "threads", Verdict.NOT_RUN),
+    ],
+)
+def test_switched_off_a_limit_for_the_best_arm_is_missed_when_all_arms_miss_it(is_bad, verdict):
+    lab = Lab()
+    arms = [lab.threads, VirtualExecutor("processes", lab.machine)]
+    result = lab.compare(
+        [fails(lab, is_bad)],
+        requirements=[error_rate(0, executor="best")],
+        candidates=arms,
+        mode="off",
+    )
+    assert [finding.verdict for finding in result.findings] == [verdict]
 
 
 # --- the rule itself
