@@ -26,7 +26,7 @@ from pytest_pipeline.measure.measurement import measure
 from pytest_pipeline.measure.trial import Measured, Trial
 from pytest_pipeline.model.comparison import Comparison
 from pytest_pipeline.model.plan import Arrivals, Plan, make_plan
-from pytest_pipeline.model.requirement import Requirement
+from pytest_pipeline.model.requirement import Quantity, Requirement
 from pytest_pipeline.model.units import positive_number
 
 DEFAULT_EXECUTORS = ("threads",)
@@ -107,7 +107,8 @@ def compare(
     errors = Errors().of_run(run_number)
     gates = make_gates(requirements, arms, plan, errors)
     around = Surroundings(setup, teardown)
-    first, *others = _make_lanes(arms, plan, around, OutputCheck(check), gates)
+    collecting = _collecting(gates, requirements, arms.baseline.name)
+    first, *others = _make_lanes(arms, plan, around, OutputCheck(check), collecting)
     hears = observer or Unobserved()
     trial = Trial(
         plan=plan,
@@ -188,20 +189,28 @@ def _resolve(
     )
 
 
+def _collecting(
+    gates: Sequence[Gate], requirements: Sequence[Requirement], baseline: str
+) -> frozenset[str]:
+    """Return the arms whose failed items are counted.
+
+    Only where a limit binds them, for an arm without one would be fast by failing, and under the baseline, so
+    that there is something to compare the failures with: also where none of the arms with a limit can run, or
+    the test would fail of an item that it allows to fail.
+    """
+    bound = {gate.executor for gate in gates if isinstance(gate, ErrorRateGate)}
+    is_asked = any(each.quantity is Quantity.ERROR_RATE for each in requirements)
+    return frozenset(bound | {baseline} if is_asked else bound)
+
+
 def _make_lanes(
     arms: Arms,
     plan: Plan,
     around: Surroundings,
     check: OutputCheck,
-    gates: Sequence[Gate],
+    collecting: frozenset[str],
 ) -> list[Lane]:
-    """Return a lane per arm, the baseline's first.
-
-    Failed items are counted only where a limit binds them, for an arm without one would be fast by
-    failing, and under the baseline, so that there is something to compare the failures with.
-    """
-    collecting = {gate.executor for gate in gates if isinstance(gate, ErrorRateGate)}
-    collecting |= {arms.baseline.name} if collecting else set()
+    """Return a lane per arm, the baseline's first."""
     return [
         Lane(each, plan, around, check, collects=each.name in collecting)
         for each in (arms.baseline, *arms.candidates)

@@ -111,6 +111,15 @@ def test_failures_of_the_baseline_are_counted_when_another_arm_is_gated():
     assert [finding.verdict for finding in result.findings] == [Verdict.MET]
 
 
+def test_where_no_arm_with_a_limit_can_run_a_failed_item_of_the_baseline_ends_nothing():
+    lab = Lab()
+    gpu = VirtualExecutor("cuda", lab.machine, unavailable="no device")
+    stages = [fails(lab, lambda item, arm: item == 7)]
+    result = lab.compare(stages, requirements=[error_rate(0.1)], candidates=[gpu])
+    assert [finding.verdict for finding in result.findings] == [Verdict.UNAVAILABLE]
+    assert len(result.outputs) == 39
+
+
 def test_the_baseline_itself_may_be_gated():
     lab = Lab()
     stages = [fails(lab, lambda item, arm: item == 7 and arm == "serial")]
