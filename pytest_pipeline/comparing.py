@@ -173,9 +173,8 @@ def _resolve(
     reason = chosen.unavailable()
     if reason:
         raise UsageError(f"the baseline {chosen.name!r} cannot run here: {reason}")
-    wanted = [resolve(each, extra) for each in (executors or DEFAULT_EXECUTORS)]
-    others = [each for each in wanted if each.name != chosen.name]
-    names = [each.name for each in others]
+    others = beside(chosen, executors or DEFAULT_EXECUTORS, extra)
+    names = [chosen.name, *(each.name for each in others)]
     repeated = {name for name in names if names.count(name) > 1}
     if repeated:
         raise UsageError(
@@ -187,6 +186,23 @@ def _resolve(
         candidates=tuple(each for each in others if not causes[each.name]),
         unavailable={name: cause for name, cause in causes.items() if cause},
     )
+
+
+def beside(
+    baseline: Executor,
+    executors: Sequence[str | Executor],
+    extra: Mapping[str, Executor] | None = None,
+) -> list[Executor]:
+    """Return `executors` without `baseline`, where its name or the very same object stands among them.
+
+    Another object of its name stays: it is configured otherwise, and whoever asked for it wants it compared.
+    """
+    found = [(each, resolve(each, extra)) for each in executors]
+    return [
+        arm
+        for given, arm in found
+        if arm is not baseline and not (isinstance(given, str) and arm.name == baseline.name)
+    ]
 
 
 def _collecting(

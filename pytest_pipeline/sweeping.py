@@ -7,7 +7,7 @@ from dataclasses import replace
 from statistics import median
 from typing import Any
 
-from pytest_pipeline.comparing import DEFAULT_EXECUTORS, Observer, Unobserved, compare
+from pytest_pipeline.comparing import DEFAULT_EXECUTORS, Observer, Unobserved, beside, compare
 from pytest_pipeline.errors import UsageError
 from pytest_pipeline.executors.protocol import Executor
 from pytest_pipeline.executors.registry import resolve
@@ -52,15 +52,16 @@ def sweep(
     """
     plan = make_plan(stages)
     settings = make_grid(plan, workers, queue_size, batch_size)
-    arms = [resolve(each, extra_executors) for each in (executors or DEFAULT_EXECUTORS)]
+    first = resolve(baseline, extra_executors)
+    arms = beside(first, executors or DEFAULT_EXECUTORS, extra_executors)
     hears = observer or Unobserved()
     comparisons: list[tuple[Setting, Comparison]] = []
     for number, setting in enumerate(settings, start=1):
         comparison = compare(
             setting.stages(plan),
             items,
-            executors=[setting.executor(each) for each in arms],
-            baseline=baseline,
+            executors=[setting.executor(each) for each in arms] or [first],
+            baseline=first,
             budget_s=_UNGATED_SHARE * budget_s / len(settings),
             extra_executors=extra_executors,
             predicts=False,  # a point has no what-ifs: nobody would read them

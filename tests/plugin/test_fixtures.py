@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from virtual_suite import run_nested
 
 
 def test_threads_are_compared_by_default_and_the_marker_the_call_and_the_option_override_in_turn(
@@ -104,6 +105,23 @@ def test_a_gate_that_binds_no_arm_is_not_run_when_forced_and_an_error_when_decla
     forced = run(source, "--pipeline-executors=serial")
     forced.assert_outcomes(passed=1)
     forced.stdout.fnmatch_lines(["*1 not run*"])
+
+
+@pytest.mark.parametrize("others", ["", '"processes", '])
+def test_an_arm_configured_otherwise_than_the_baseline_is_never_left_out_of_a_gate(
+    pytester, others
+):
+    source = f"""
+from pytest_pipeline import Threads
+
+@pytest.mark.speedup(min=2)
+def test_gate(pipeline):
+    arms = [{others}Threads(layout="shared", workers=4)]
+    pipeline.run([str], [1, 2], baseline=Threads(layout="shared", workers=1), executors=arms)
+"""
+    result = run_nested(pytester, source)
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["*two arms are called 'threads': give one another name, e.g. *"])
 
 
 def test_the_gated_runs_of_each_test_are_numbered_from_one(run):

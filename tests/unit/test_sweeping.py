@@ -132,6 +132,16 @@ def test_a_frame_has_one_row_per_point():
     assert frame["efficiency"].iloc[0] == pytest.approx(frame["speedup"].iloc[0] / 3)
 
 
+@pytest.mark.parametrize(
+    ("executors", "measured"), [(["serial", "threads"], {"threads"}), (["serial"], set())]
+)
+def test_the_baseline_among_the_executors_is_no_point_of_its_own(executors, measured):
+    lab = Lab()
+    extra = {"serial": lab.serial, "threads": lab.threads}
+    made = swept(lab, executors=executors, extra_executors=extra)
+    assert {point.executor for point in made.points} == measured
+
+
 def test_an_executor_that_cannot_run_here_is_named_and_the_rest_measured():
     class Absent:
         name = "absent"

@@ -74,10 +74,12 @@ def split_requirements(
 
     Raises `UsageError` with `file:line` for a gate that names an arm nobody runs.
     """
-    names = [name_of(arm) for arm in (arms or DEFAULT_EXECUTORS)]
+    wanted = arms or DEFAULT_EXECUTORS
+    names = [name_of(arm) for arm in wanted]
+    is_alone = all(_is_baseline(arm, baseline) for arm in wanted)
     binding, left_out = [], []
     for each in requirements:
-        if _binds(each, names, name_of(baseline)):
+        if _binds(each, names, name_of(baseline), is_alone=is_alone):
             binding.append(each)
         elif is_forced:
             left_out.append(each)
@@ -91,9 +93,14 @@ def name_of(executor: Any) -> str:
     return executor if isinstance(executor, str) else str(getattr(executor, "name", executor))
 
 
-def _binds(requirement: Requirement, names: list[str], baseline: str) -> bool:
+def _is_baseline(arm: Any, baseline: Any) -> bool:
+    """Tell whether `arm` is no arm of its own; one that is only called like the baseline `compare` refuses."""
+    return arm is baseline or (isinstance(arm, str) and arm == name_of(baseline))
+
+
+def _binds(requirement: Requirement, names: list[str], baseline: str, *, is_alone: bool) -> bool:
     if requirement.executor in {EVERY_CANDIDATE, BEST}:
-        return any(name != baseline for name in names)
+        return not is_alone
     if requirement.executor in names:
         return True
     return requirement.executor == baseline and not requirement.quantity.is_relative

@@ -73,6 +73,21 @@ def test_two_arms_of_one_name():
         lab.compare(candidates=[lab.threads, lab.threads])
 
 
+def test_a_configured_arm_of_the_baselines_name_is_not_left_out():
+    lab = Lab()
+    wide = VirtualExecutor("serial", lab.machine)
+    with pytest.raises(UsageError, match="two arms are called 'serial': give one another name"):
+        lab.compare(candidates=[lab.threads, wide])
+
+
+def test_the_baseline_among_the_arms_by_its_name_or_itself_is_one_arm():
+    lab = Lab()
+    assert set(lab.compare(candidates=[lab.serial, lab.threads]).arms) == {"serial", "threads"}
+    extra = {"serial": lab.serial, "threads": lab.threads}
+    result = lab.compare(candidates=["serial", "threads"], extra_executors=extra)
+    assert set(result.arms) == {"serial", "threads"}
+
+
 @pytest.mark.parametrize("executor", ["*", "best"])
 def test_a_gate_that_binds_no_arm_because_only_the_baseline_runs(executor):
     lab = Lab()
