@@ -48,9 +48,29 @@ def test_wrong_outputs_are_what_a_test_fails_of_that_reads_an_estimate(
     result.stdout.no_fnmatch_line("*NoneType*")
 
 
-def test_wrong_outputs_that_a_test_expects_where_it_reads_do_not_fail_it_again(pytester):
-    body = f"pytest.raises(PipelineRegression, lambda: {READINGS['by name']})"
+def test_wrong_outputs_that_a_test_expects_do_not_fail_it_again_nor_does_what_it_reads_then(
+    pytester,
+):
+    expected = "pytest.raises(PipelineRegression, result.assert_met)"
+    body = f'{expected}; assert result["threads"].speedup is None'
     run_nested(pytester, DIFFERS.format(body=body)).assert_outcomes(passed=1)
+
+
+@pytest.mark.parametrize("reading", READINGS)
+@pytest.mark.parametrize("options", [(), ("--pipeline-off",)])
+def test_a_test_that_catches_whatever_its_reading_raises_hides_no_wrong_output(
+    pytester, monkeypatch, reading, options
+):
+    monkeypatch.setenv("COLUMNS", "200")
+    body = f"""for _ in range(2):
+        try:
+            print({READINGS[reading]})
+        except Exception as error:
+            print("n/a", type(error).__name__)"""
+    result = run_nested(pytester, DIFFERS.format(body=body), *options)
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines([WRONG])
+    assert result.stdout.str().count("n/a PipelineRegression") == 2
 
 
 @pytest.mark.parametrize(
