@@ -17,6 +17,7 @@ from pytest_pipeline.plugin.names import STATE
 if TYPE_CHECKING:
     from pytest_pipeline.model.comparison import Comparison
     from pytest_pipeline.model.finding import Finding
+    from pytest_pipeline.model.requirement import Requirement
     from pytest_pipeline.model.sweep import Sweep
     from pytest_pipeline.model.tuning import Tuning
 
@@ -34,6 +35,8 @@ class Run:
     fails the test there, caught it was expected; either way not a second time after the body."""
     has_read_nothing: bool = False
     """True once the body has read a value of it that was not measured."""
+    demanded: tuple[Requirement, ...] = ()
+    """What the markers demanded when it was made."""
 
 
 @dataclass(slots=True)
@@ -54,6 +57,8 @@ class ItemState:
     """Searches for a setting, in order of execution."""
     properties: list[tuple[str, object]] = field(default_factory=list)
     """What was added to the test's `user_properties`: the next attempt takes exactly that back."""
+    uses_fixture: bool = False
+    """True once it has called our fixture: markers of our names are ours then, whatever fixtures it names."""
     has_ended: bool = False
     """True once the body is over: a report of the call that is made before is one of a subtest."""
     error: str = ""
@@ -68,6 +73,13 @@ class ItemState:
     def gated_runs(self) -> int:
         """How many runs of this attempt could fail the test."""
         return sum(run.is_gated for run in self.runs)
+
+    @property
+    def late_requirements(self) -> list[Requirement]:
+        """What the markers demand now and demanded when none of the gated runs was made."""
+        gated = [run for run in self.runs if run.is_gated]
+        held_to = {each for run in gated for each in run.demanded}
+        return [each for each in self.declared.requirements if gated and each not in held_to]
 
     @property
     def is_relevant(self) -> bool:
@@ -110,7 +122,7 @@ def declared_now(item: pytest.Item) -> Declared:
     Raises `UsageError` for a bad one.
     """
     state = state_of(item)
-    state.declared = declared_by(item)
+    state.declared = declared_by(item, is_ours=state.uses_fixture)
     return state.declared
 
 

@@ -90,6 +90,10 @@ def _decide(item: pytest.Item, state: ItemState) -> None:
     failure = failure_of(state, settings)
     if failure:
         raise PipelineRegression(failure)
+    late = _added_late(state)
+    if late:
+        state.error = late
+        raise PipelineRegression(late)
     reason = skip_reason(state, settings)
     if reason:
         raise pytest.skip.Exception(reason, _use_item_location=True)
@@ -155,3 +159,16 @@ def _measured_nothing(item: pytest.Item, state: ItemState) -> str:
             f"({foreign}); ask for `parallel_pipeline`, which is ours under another name"
         )
     return f"has {marks} but measured nothing: call pipeline.run(stages, items) in the test"
+
+
+def _added_late(state: ItemState) -> str:
+    marks = [
+        f"@pytest.mark.{each.quantity.value}({'min' if each.quantity.is_minimum else 'max'}={each.limit:g})"
+        for each in state.late_requirements
+    ]
+    if not marks:
+        return ""
+    return (
+        f"has {' and '.join(marks)} but no pipeline.run was held to it: "
+        "it was added after pipeline.run: add it before"
+    )

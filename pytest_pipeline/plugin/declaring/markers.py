@@ -40,12 +40,15 @@ class Declared:
 _NOTHING = Declared()
 
 
-def declared_by(item: pytest.Item) -> Declared:
-    """Return what the markers of `item` demand; raises `UsageError` with `file:line` for a bad one."""
+def declared_by(item: pytest.Item, *, is_ours: bool = False) -> Declared:
+    """Return what the markers of `item` demand; raises `UsageError` with `file:line` for a bad one.
+
+    `is_ours` for a test that has got our fixture by a way that its arguments do not show (`getfixturevalue`).
+    """
     if not any(mark.name in MARKERS for mark in item.iter_markers()):
         return _NOTHING
     try:
-        return _read(item)
+        return _read(item, is_ours=is_ours or uses_our_fixtures(item))
     except UsageError as problem:
         raise UsageError(f"{location(item)}: {item.name}: {problem}") from None
 
@@ -56,7 +59,7 @@ def location(item: pytest.Item) -> str:
     return path if line is None else f"{path}:{line + 1}"
 
 
-def _read(item: pytest.Item) -> Declared:
+def _read(item: pytest.Item, *, is_ours: bool) -> Declared:
     gates: dict[tuple[str, str, bool], Requirement] = {}
     helpers: dict[str, pytest.Mark] = {}
     labels: list[str] = []
@@ -64,7 +67,7 @@ def _read(item: pytest.Item) -> Declared:
         here: dict[tuple[str, str, bool], Requirement] = {}
         helpers_here: dict[str, pytest.Mark] = {}
         for mark in level:
-            if _is_label(mark, item):
+            if not is_ours and _is_bare(mark):
                 labels.append(mark.name)
             elif mark.name in PROVISIONAL_GATES:
                 raise UsageError(f"@pytest.mark.{mark.name} is not in this release (provisional)")
@@ -79,9 +82,8 @@ def _read(item: pytest.Item) -> Declared:
     return Declared(in_source_order, executors, **measure, labels=tuple(dict.fromkeys(labels)))
 
 
-def _is_label(mark: pytest.Mark, item: pytest.Item) -> bool:
-    is_bare = mark.name in MARKERS and not mark.args and not mark.kwargs
-    return is_bare and not uses_our_fixtures(item)
+def _is_bare(mark: pytest.Mark) -> bool:
+    return mark.name in MARKERS and not mark.args and not mark.kwargs
 
 
 def _add_helper(here: dict[str, pytest.Mark], mark: pytest.Mark) -> None:

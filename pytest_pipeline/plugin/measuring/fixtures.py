@@ -29,12 +29,21 @@ if TYPE_CHECKING:
     from pytest_pipeline.model.tuning import Tuning
 
 
+_TOO_LATE = (
+    "pipeline.run was called after the verdict on this test was made, in the teardown of a fixture: nothing that it finds "
+    "could fail the test; call it in the test, or before the `yield` of the fixture"
+)
+
+
 class PipelineFixture:
     """Runs stages under a baseline and other executors, and decides the test's markers."""
 
     def __init__(self, item: pytest.Item) -> None:
         self._item = item
         self._config = item.config
+        state_of(
+            item
+        )  # from now on the test is looked at after its body, whatever its arguments and markers show
 
     def run(
         self,
@@ -68,6 +77,8 @@ class PipelineFixture:
         what stages do not raise (`pytest_pipeline.errors`).
         """
         __tracebackhide__ = True
+        if state_of(self._item).has_ended:
+            raise UsageError(_TOO_LATE)
         wanted = self._in_time(self._wanted(executors, baseline, is_gated=gates))
         arguments = {
             "executors": wanted.executors,
@@ -170,6 +181,7 @@ class PipelineFixture:
 
     def _wanted(self, executors: Sequence[Any] | None, baseline: Any, *, is_gated: bool) -> Wanted:
         __tracebackhide__ = True
+        state_of(self._item).uses_fixture = True
         declared = declared_now(self._item)
         settings = settings_of(self._config)
         arms, is_forced = arms_wanted(settings, executors, declared.executors)

@@ -21,8 +21,7 @@ def keep(
     """Keep a finished run for the verdict and the report; return what the test's body gets of it."""
     from pytest_pipeline.plugin.measuring.gated import gated
 
-    run = Run(comparison, is_gated)
-    state_of(item).runs.append(run)
+    run = _kept(item, comparison, is_gated=is_gated)
     if journal is not None:
         journal.finished()
     return gated(comparison, run, is_off=settings_of(item.config).is_off)
@@ -39,7 +38,14 @@ def keep_partial(
     """Keep what was measured before `error` ended the run; nothing of a run that was skipped from inside."""
     if comparison is not None and not isinstance(error, pytest.skip.Exception):
         # The body gets the error: uncaught it fails the test, caught it was expected.
-        state_of(item).runs.append(Run(comparison, is_gated, is_raised=True))
+        _kept(item, comparison, is_gated=is_gated).is_raised = True
     keep_interrupted(item, error)
     if journal is not None:
         journal.finished()
+
+
+def _kept(item: pytest.Item, comparison: Comparison, *, is_gated: bool) -> Run:
+    state = state_of(item)
+    run = Run(comparison, is_gated, demanded=state.declared.requirements)
+    state.runs.append(run)
+    return run
