@@ -24,6 +24,11 @@ class GateCounts:
         return sum(self.by_verdict.values())
 
     @property
+    def asked(self) -> int:
+        """Gates that somebody wanted decided: all but those that the user left out."""
+        return self.total - self.by_verdict.get("not-run", 0)
+
+    @property
     def decided(self) -> int:
         """Gates that were answered: met, missed or invalid."""
         return sum(number for verdict, number in self.by_verdict.items() if verdict in _DECIDED)
@@ -36,7 +41,7 @@ class GateCounts:
             f"{self.by_verdict.get(name, 0)} {outcome_of(name).word}" for name in (*_ALWAYS, *rest)
         ]
         noun = "gate" if self.total == 1 else "gates"
-        return f"{self.total} {noun}: {', '.join(parts)} ({self.decided} of {self.total} decided)"
+        return f"{self.total} {noun}: {', '.join(parts)} ({self.decided} of {self.asked} decided)"
 
 
 def count_gates(document: Json) -> GateCounts:

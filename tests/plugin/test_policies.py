@@ -64,6 +64,33 @@ def test_min_decided_fails_a_session_that_decided_too_little(run, share, code):
         result.stdout.fnmatch_lines(["pipeline: only 3 of 5 gates decided, *min-decided*fails"])
 
 
+def test_min_decided_does_not_count_the_gates_that_the_user_left_out(run):
+    source = """
+        import pytest
+
+        @pytest.mark.speedup(min=2, executor="threads")
+        @pytest.mark.speedup(min=2, executor="processes")
+        def test_gates(pipeline):
+            pipeline.run(["met"], [], executors=["threads", "processes"])
+        """
+    result = run(source, "--pipeline-executors=threads", "--pipeline-min-decided=0.9")
+    assert result.ret == 0
+    result.stdout.fnmatch_lines(["*2 gates: 1 met, *, 1 not run (1 of 1 decided)"])
+
+
+def test_min_decided_is_reached_by_exactly_that_share(run):
+    source = """
+        import pytest
+
+        @pytest.mark.speedup(min=2)
+        @pytest.mark.parametrize("number", range(100))
+        def test_gate(pipeline, number):
+            pipeline.run(["met" if number < 55 else "near"], [])
+        """
+    assert run(source, "--pipeline-min-decided=0.55", "--pipeline-report=off").ret == 0
+    assert run(source, "--pipeline-min-decided=0.56", "--pipeline-report=off").ret == 1
+
+
 def test_switched_off_runs_everything_and_gates_nothing(run):
     result = run(ONE.format(script="missed"), "--pipeline-off", "--pipeline-min-decided=1")
     result.assert_outcomes(passed=1)

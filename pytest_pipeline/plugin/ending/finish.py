@@ -166,9 +166,10 @@ def _require_decided(session: pytest.Session, results: Results) -> None:
     from pytest_pipeline.report.gate_counts import count_gates
 
     counts = count_gates(results.document)
-    if counts.total and counts.decided < settings.min_decided * counts.total:
+    # Divided, not multiplied: 0.55 x 100 is 55.000000000000007, which 55 gates would not reach.
+    if counts.asked and counts.decided / counts.asked < settings.min_decided:
         results.notices.append(
-            f"only {counts.decided} of {counts.total} gates decided, --pipeline-min-decided={settings.min_decided:g} asks for more: the session fails"
+            f"only {counts.decided} of {counts.asked} gates decided, --pipeline-min-decided={settings.min_decided:g} asks for more: the session fails"
         )
         if session.exitstatus == pytest.ExitCode.OK:
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
