@@ -159,6 +159,61 @@ def test_one_gate_for_each_executor_does_not_contradict(run):
     result.assert_outcomes(passed=1)
 
 
+def test_a_latency_has_a_limit_for_each_rate(run):
+    result = run("""
+        import pytest
+
+        @pytest.mark.p99_latency(max="10ms")
+        @pytest.mark.p99_latency(max="80ms", rate=50)
+        @pytest.mark.p99_latency(max="200ms", rate=100)
+        def test_gate(pipeline):
+            result = pipeline.run(["met"], [])
+            asked = [each.requirement for each in result.findings]
+            assert [(each.limit, each.rate_per_s) for each in asked] == [
+                (0.01, None), (0.08, 50.0), (0.2, 100.0)]
+        """)
+    result.assert_outcomes(passed=1)
+
+
+def test_two_latency_limits_at_one_rate_contradict(run):
+    result = run("""
+        import pytest
+
+        @pytest.mark.p99_latency(max="80ms", rate=50)
+        @pytest.mark.p99_latency(max="200ms", rate=50.0)
+        def test_gate(pipeline):
+            pass
+        """)
+    result.stdout.fnmatch_lines(
+        ["*@pytest.mark.p99_latency contradicts itself at rate=50: max=0.2 and max=0.08 on *"]
+    )
+
+
+def test_a_nearer_latency_limit_overrides_that_of_its_own_rate(run):
+    result = run("""
+        import pytest
+
+        pytestmark = [
+            pytest.mark.p99_latency(max="80ms", rate=50),
+            pytest.mark.p99_latency(max="10ms"),
+        ]
+
+        @pytest.mark.p99_latency(max="90ms", rate=50)
+        @pytest.mark.p99_latency(max="300ms", rate=100)
+        def test_rates(pipeline):
+            assert asked(pipeline) == {50: 0.09, 100: 0.3, None: 0.01}
+
+        @pytest.mark.p99_latency(max="20ms")
+        def test_no_rate(pipeline):
+            assert asked(pipeline) == {50: 0.08, None: 0.02}
+
+        def asked(pipeline):
+            found = [each.requirement for each in pipeline.run(["met"], []).findings]
+            return {each.rate_per_s: each.limit for each in found}
+        """)
+    result.assert_outcomes(passed=2)
+
+
 def test_the_nearest_marker_wins(run):
     result = run(
         """

@@ -21,6 +21,9 @@ from pytest_pipeline.model.units import (
 )
 from pytest_pipeline.plugin.names import near
 
+Question = tuple[str, str, bool, float | None]
+"""What one test has one limit for: marker, executor, whether start-up counts, and items per second that arrive."""
+
 
 @dataclass(frozen=True, slots=True)
 class Gate:
@@ -87,17 +90,15 @@ def requirement(mark: pytest.Mark, location: str) -> Requirement:
     return made
 
 
-def add_gate(
-    here: dict[tuple[str, str, bool], Requirement], mark: pytest.Mark, made: Requirement
-) -> None:
-    """Put `made` among the gates of one level; raises `UsageError` when another of its name and executor differs."""
-    key = (mark.name, made.executor, made.cold)
-    other = here.setdefault(key, made)
+def add_gate(here: dict[Question, Requirement], mark: pytest.Mark, made: Requirement) -> None:
+    """Put `made` among the gates of one level; raises `UsageError` when another answers its question differently."""
+    other = here.setdefault((mark.name, made.executor, made.cold, made.rate_per_s), made)
     if other != made:
         limit = _GATES[mark.name].limit
         whom = "" if made.executor == EVERY_CANDIDATE else f" for executor={made.executor!r}"
+        rate = "" if made.rate_per_s is None else f" at rate={made.rate_per_s:g}"
         raise UsageError(
-            f"@pytest.mark.{mark.name} contradicts itself{whom}: {limit}={other.limit:g} and {limit}={made.limit:g} on the same test; keep one"
+            f"@pytest.mark.{mark.name} contradicts itself{whom}{rate}: {limit}={other.limit:g} and {limit}={made.limit:g} on the same test; keep one"
         )
 
 

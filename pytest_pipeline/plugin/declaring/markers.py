@@ -10,7 +10,12 @@ import pytest
 from pytest_pipeline.errors import UsageError
 from pytest_pipeline.model.requirement import Requirement
 from pytest_pipeline.model.units import parse_seconds
-from pytest_pipeline.plugin.declaring.gate_markers import add_gate, refuse_unknown, requirement
+from pytest_pipeline.plugin.declaring.gate_markers import (
+    Question,
+    add_gate,
+    refuse_unknown,
+    requirement,
+)
 from pytest_pipeline.plugin.declaring.marker_levels import levels
 from pytest_pipeline.plugin.declaring.ownership import uses_our_fixtures
 from pytest_pipeline.plugin.names import GATES, MARKERS, PROVISIONAL_GATES, check_executor_name
@@ -60,11 +65,11 @@ def location(item: pytest.Item) -> str:
 
 
 def _read(item: pytest.Item, *, is_ours: bool) -> Declared:
-    gates: dict[tuple[str, str, bool], Requirement] = {}
+    gates: dict[Question, Requirement] = {}
     helpers: dict[str, pytest.Mark] = {}
     labels: list[str] = []
     for level in levels(item):
-        here: dict[tuple[str, str, bool], Requirement] = {}
+        here: dict[Question, Requirement] = {}
         helpers_here: dict[str, pytest.Mark] = {}
         for mark in level:
             if not is_ours and _is_bare(mark):
