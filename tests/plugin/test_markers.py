@@ -189,7 +189,7 @@ def test_two_latency_limits_at_one_rate_contradict(run):
     )
 
 
-def test_a_nearer_latency_limit_overrides_that_of_its_own_rate(run):
+def test_a_nearer_latency_limit_overrides_those_of_every_rate(run):
     result = run("""
         import pytest
 
@@ -201,17 +201,20 @@ def test_a_nearer_latency_limit_overrides_that_of_its_own_rate(run):
         @pytest.mark.p99_latency(max="90ms", rate=50)
         @pytest.mark.p99_latency(max="300ms", rate=100)
         def test_rates(pipeline):
-            assert asked(pipeline) == {50: 0.09, 100: 0.3, None: 0.01}
+            assert asked(pipeline) == {50: 0.09, 100: 0.3}
 
         @pytest.mark.p99_latency(max="20ms")
         def test_no_rate(pipeline):
-            assert asked(pipeline) == {50: 0.08, None: 0.02}
+            assert asked(pipeline) == {None: 0.02}
+
+        def test_of_the_module(pipeline):
+            assert asked(pipeline) == {50: 0.08, None: 0.01}
 
         def asked(pipeline):
             found = [each.requirement for each in pipeline.run(["met"], []).findings]
             return {each.rate_per_s: each.limit for each in found}
         """)
-    result.assert_outcomes(passed=2)
+    result.assert_outcomes(passed=3)
 
 
 def test_the_nearest_marker_wins(run):

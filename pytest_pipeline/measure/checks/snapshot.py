@@ -12,6 +12,7 @@ from typing import Any
 
 from pytest_pipeline.measure.checks.digest import digest
 from pytest_pipeline.measure.checks.equality import compare_outputs
+from pytest_pipeline.measure.checks.pickling import full_pickler, quick_pickler
 from pytest_pipeline.measure.checks.sameness import has_equality
 
 MOST_BYTES = 64_000_000
@@ -26,15 +27,17 @@ class Room:
 
     def keep(self, value: Any) -> bytes | None:
         """Return the pickle of `value`; None where there is no room for it, or where it has none."""
-        sink = _Bounded(self._left)
-        try:
-            pickle.Pickler(sink, protocol=5).dump(value)
-        except (
-            Exception
-        ):  # whatever a foreign __reduce__ raises, and our own for one that is too large
-            return None
-        self._left -= sink.tell()
-        return sink.getvalue()
+        for pickler in (quick_pickler, full_pickler):
+            sink = _Bounded(self._left)
+            try:
+                pickler(sink).dump(value)
+            except BufferError:
+                return None
+            except Exception:  # noqa: S112 - whatever a foreign __reduce__ raises
+                continue
+            self._left -= sink.tell()
+            return sink.getvalue()
+        return None
 
 
 class Snapshot:

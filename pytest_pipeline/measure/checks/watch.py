@@ -18,6 +18,7 @@ from pytest_pipeline.clock import Clock
 from pytest_pipeline.measure.checks.item_kinds import ItemKinds
 from pytest_pipeline.measure.checks.outputs import by_item
 from pytest_pipeline.measure.checks.snapshot import Room, Snapshot
+from pytest_pipeline.model.callables import refuse_awaitable
 from pytest_pipeline.model.plan import Plan, Source
 from pytest_pipeline.model.trace import Trace
 
@@ -47,7 +48,7 @@ class ItemWatch:
         """What the items are like."""
         self.modified = ""
         self._item: Any = None
-        self._last = plan.names[-1] if watches_outputs else ""
+        self._last, self._watches_outputs = plan.names[-1], watches_outputs
         self._returned: dict[int, Snapshot] = {}
         self._room = Room()
 
@@ -69,10 +70,12 @@ class ItemWatch:
     def _watched(self, fn: Callable[[Any], Any], name: str) -> Callable[[Any], Any]:
         def watched(value: Any) -> Any:
             result = fn(value)
+            if name == self._last:  # before it, a later stage may run it to its end
+                refuse_awaitable(name, result)
             before_ns = self._clock.now_ns()
             if not self.modified and self.items.has_changed(-1, self._item):
                 self.modified = _sentence(f"stage {name!r}", len(self.items) - 1)
-            if name == self._last:
+            if name == self._last and self._watches_outputs:
                 self._returned[len(self.items) - 1] = Snapshot(result, self._room)
             self.checking_ns[name].append(self._clock.now_ns() - before_ns)
             return result

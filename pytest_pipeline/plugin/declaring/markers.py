@@ -80,11 +80,19 @@ def _read(item: pytest.Item, *, is_ours: bool) -> Declared:
                 add_gate(here, mark, requirement(mark, location(item)))
             else:
                 _add_helper(helpers_here, mark)
-        gates, helpers = {**here, **gates}, {**helpers_here, **helpers}
+        gates, helpers = {**_not_nearer(here, gates), **gates}, {**helpers_here, **helpers}
     executors = _executors(helpers["executors"], item) if "executors" in helpers else None
     measure = _measure(helpers["measure"]) if "measure" in helpers else {}
     in_source_order = tuple(reversed(gates.values()))  # pytest keeps decorators bottom-up
     return Declared(in_source_order, executors, **measure, labels=tuple(dict.fromkeys(labels)))
+
+
+def _not_nearer(
+    here: dict[Question, Requirement], nearer: dict[Question, Requirement]
+) -> dict[Question, Requirement]:
+    """Return the gates of one level that no nearer level has, whatever the rate there."""
+    taken = {question[:3] for question in nearer}
+    return {question: made for question, made in here.items() if question[:3] not in taken}
 
 
 def _is_bare(mark: pytest.Mark) -> bool:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+import functools
 import random
 
 import pytest
 import threadpoolctl
 from unit.virtual import Lab, speedup
 
+from pytest_pipeline.errors import UsageError
 from pytest_pipeline.measure.instruments import PoolCaps
 from pytest_pipeline.model.finding import Reason, Verdict
 from pytest_pipeline.model.plan import Stage
@@ -103,3 +106,17 @@ def test_a_worker_process_that_imports_such_a_library_is_compared_from_its_secon
     lab.threads.ships_stages, lab.threads.executions = True, 0
     monkeypatch.setattr(PoolCaps, "renew", lambda caps: setattr(caps, "are_held", True))
     assert verdict() is Verdict.MET
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_function_that_only_returns_a_coroutine_is_refused_by_name():
+    async def fetch(item):
+        return item
+
+    @functools.wraps(fetch)
+    def retried(item):
+        return fetch(item)
+
+    with pytest.raises(UsageError, match="stage 'fetch' returned a coroutine"):
+        Lab().compare([retried], check=None)
+    assert Lab().compare([retried, asyncio.run], [1, 2], mode="off").outputs == [1, 2]

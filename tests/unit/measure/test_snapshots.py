@@ -171,3 +171,10 @@ def test_outputs_of_which_none_came_out_in_the_baseline_are_never_taken_for_equa
     ).findings
     assert (finding.verdict, finding.reason) == (Verdict.INVALID, Reason.OUTPUTS_DIFFER)
     assert "no item came out in both arms" in finding.headline
+
+
+def test_a_row_of_a_batch_is_kept_for_its_own_values_alone():
+    torch = pytest.importorskip("torch")
+    rows = list(torch.zeros(100, 1000))
+    room = Room(3 * 5_000)
+    assert [Snapshot(row, room).can_confirm for row in rows[:4]] == [True, True, True, False]
