@@ -19,6 +19,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self, TextIO
 
+from pytest_pipeline.cores import allowed_cores
+
+_THREAD_VARIABLES = (
+    "OMP_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "BLIS_NUM_THREADS",
+)
+"""Read by such libraries when they are loaded."""
+
 
 @dataclass(frozen=True, slots=True)
 class Instruments:
@@ -33,30 +43,44 @@ class Instruments:
 
 
 class PoolCaps:
-    """The caps on the BLAS and OpenMP pools of this process, one thread each, while inside.
+    """The caps on BLAS and OpenMP pools, one thread each, while inside; worker processes have them too.
 
     From the first execution on: more threads add up in another order, and outputs would differ in the last bits.
+    The pools that are there are capped; a library that a stage imports later, here or in a worker process, reads
+    environment variables.
     """
 
     def __init__(self) -> None:
         self._stack = contextlib.ExitStack()
+        self._before: frozenset[str] = frozenset()
         self.are_held = False
         """Whether any pool had more threads."""
 
     def __enter__(self) -> Self:
-        """Cap the pools that are there."""
-        self.renew()
+        """Cap the pools that are there, and those to come."""
+        self.are_held = _cap_blas(self._stack)
+        self._before = frozenset(_pool_files())
+        self._stack.callback(self._release_newcomers)
+        for name in _THREAD_VARIABLES:
+            self._stack.callback(_set_variable, name, os.environ.get(name))
+            os.environ[name] = "1"
         return self
 
     def __exit__(self, *_: object) -> None:
         """Let them have their threads again."""
         self._stack.close()
 
-    def renew(self) -> bool:
-        """Cap the pools that came in since, with a library that a stage imported; tell whether there were any."""
-        is_new = _cap_blas(self._stack)
-        self.are_held = self.are_held or is_new
-        return is_new
+    def _release_newcomers(self) -> None:
+        """Give the pools that came in meanwhile what they would have had: the test session goes on with them."""
+        if frozenset(_pool_files()) <= self._before:
+            return
+        import threadpoolctl
+
+        asked = os.environ.get("OMP_NUM_THREADS", "")
+        threads = int(asked) if asked.isdigit() else allowed_cores()
+        for pool in threadpoolctl.ThreadpoolController().lib_controllers:
+            if pool.filepath not in self._before:
+                pool.set_num_threads(threads)
 
 
 @contextlib.contextmanager
@@ -159,6 +183,22 @@ def _cap_blas(stack: contextlib.ExitStack) -> bool:
         return False
     stack.enter_context(threadpoolctl.threadpool_limits(limits=1))
     return True
+
+
+def _pool_files() -> list[str]:
+    """Return the files of the libraries with pools in this process; none where nobody has loaded numpy."""
+    if "numpy" not in sys.modules:
+        return []
+    import threadpoolctl
+
+    return [str(pool["filepath"]) for pool in threadpoolctl.threadpool_info()]
+
+
+def _set_variable(name: str, value: str | None) -> None:
+    if value is None:
+        os.environ.pop(name, None)
+    else:
+        os.environ[name] = value
 
 
 def _unstoppable() -> str:

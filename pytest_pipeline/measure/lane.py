@@ -91,6 +91,11 @@ class Lane:
         """Hung worker threads of this arm."""
         return () if self._running is None else self._running.abandoned
 
+    @property
+    def is_surrounded(self) -> bool:
+        """Whether the user has set-up or teardown around every execution."""
+        return self._around != Surroundings()
+
     def surrounded(self) -> AbstractContextManager[None]:
         """Return the user's set-up and teardown around what is no execution and uses the items."""
         return _surrounded(self._around)

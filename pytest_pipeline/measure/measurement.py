@@ -55,7 +55,7 @@ def measure(trial: Trial, measured: Measured, *, once: bool = False) -> None:
 
 def _measure(trial: Trial, measured: Measured, caps: PoolCaps, *, once: bool) -> None:
     try:
-        run_first_executions(trial, measured, caps)
+        run_first_executions(trial, measured)
     finally:
         _keep_profiles(trial, measured)
     if once:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import functools
 import inspect
+import types
 from collections.abc import Callable, Coroutine
 from typing import Any
 
 from pytest_pipeline.errors import UsageError
+
+_LAZY = (types.GeneratorType, map, filter, zip, enumerate)
 
 
 def refuse_unsupported(label: str, fn: Callable[..., Any]) -> None:
@@ -23,6 +26,21 @@ def refuse_unsupported(label: str, fn: Callable[..., Any]) -> None:
     if inspect.isgeneratorfunction(fn) or inspect.isasyncgenfunction(fn):
         raise UsageError(
             f"stage {label!r} is a generator function: stages with several outputs per item are not in this release; return a list instead"
+        )
+
+
+def refuse_lazy(label: str, value: object) -> None:
+    """Raise `UsageError` when what the last stage returned still has its work before it: nobody would ever time it.
+
+    Known are generators, `map` and its like, iterators of `itertools`, polars' lazy frames and dask's collections.
+    """
+    kind = type(value)
+    is_lazy = isinstance(value, _LAZY) or kind.__module__ == "itertools"
+    is_lazy = is_lazy or (kind.__module__.startswith("polars") and kind.__name__ == "LazyFrame")
+    if is_lazy or getattr(value, "__dask_graph__", None) is not None:
+        raise UsageError(
+            f"stage {label!r} returned a {kind.__name__}, whose work is still before it, and would never be timed\n"
+            "next: let the stage do it: return list(...) of it, or its .collect() or .compute()"
         )
 
 

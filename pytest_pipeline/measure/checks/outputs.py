@@ -43,12 +43,6 @@ class OutputCheck:
         """The arms of which no output could be compared: each of their items failed in the baseline."""
         return tuple(arm for arm, is_alone in self._are_alone.items() if is_alone)
 
-    def forget(self) -> None:
-        """Begin anew: the next execution is the baseline's first."""
-        self._baseline, self._as_learnt = None, None
-        for kept in (self._expected, self._seen, self._are_alone):
-            kept.clear()
-
     def for_other_stages(self) -> OutputCheck:
         """Return such a check, always in full, that knows nothing yet."""
         return OutputCheck(self._check, in_full=True)
@@ -60,27 +54,31 @@ class OutputCheck:
         """
         if self._baseline is None:
             self._baseline, self._num_items = arm, _ended(trace)
-        if arm == self._baseline:
-            self._learn(trace)
+        has_learnt = arm == self._baseline and self._learn(trace)
         if self._check is None:
             self._require_all(trace)
             return
         mark = None if self._in_full else digest((trace.failed_items, trace.outputs))
         if mark is not None and self._seen.get(arm) == mark:
             return
+        if not has_learnt:
+            self._require_untouched()
         self._compare(arm, trace, self._check)
         self._seen[arm] = mark
 
-    def _learn(self, trace: Trace) -> None:
+    def _learn(self, trace: Trace) -> bool:
+        """Take what came out for the first time; tell whether anything did."""
         known = len(self._expected)
         if known == self._num_items:
-            return
+            return False
         for item, output in by_item(trace):
             self._expected.setdefault(item, output)
-        if len(self._expected) > known:
-            self._seen.clear()  # what was compared so far was compared without these items
-            if self.suits_every_stage:
-                self._as_learnt = Snapshot([*self._expected.values()], Room())
+        if len(self._expected) == known:
+            return False
+        self._seen.clear()  # what was compared so far was compared without these items
+        if self.suits_every_stage:
+            self._as_learnt = Snapshot([*self._expected.values()], Room())
+        return True
 
     def _require_all(self, trace: Trace) -> None:
         """Whatever is compared: an arm with fewer outputs did less work."""
@@ -89,7 +87,6 @@ class OutputCheck:
 
     def _compare(self, arm: str, trace: Trace, check: Check) -> None:
         self._require_all(trace)
-        self._require_untouched()
         both = [(item, output) for item, output in by_item(trace) if item in self._expected]
         if trace.outputs:
             self._are_alone[arm] = not both and self._are_alone.get(arm, True)

@@ -55,8 +55,8 @@ class Snapshot:
     def has_changed(self, value: Any) -> bool:
         """Tell whether `value` is another one by now; also where only its fingerprint can tell."""
         now = digest(value) if self._mark is not None else None
-        if now == self._mark:
-            return False
+        if now == self._mark or now != digest(value):
+            return False  # the latter: a pickle that is another one each time tells nothing
         if self._kept is None or not self._is_same(value):
             return True
         self._mark = now

@@ -18,7 +18,7 @@ from pytest_pipeline.clock import Clock
 from pytest_pipeline.measure.checks.item_kinds import ItemKinds
 from pytest_pipeline.measure.checks.outputs import by_item
 from pytest_pipeline.measure.checks.snapshot import Room, Snapshot
-from pytest_pipeline.model.callables import refuse_awaitable
+from pytest_pipeline.model.callables import refuse_awaitable, refuse_lazy
 from pytest_pipeline.model.plan import Plan, Source
 from pytest_pipeline.model.trace import Trace
 
@@ -72,6 +72,7 @@ class ItemWatch:
             result = fn(value)
             if name == self._last:  # before it, a later stage may run it to its end
                 refuse_awaitable(name, result)
+                refuse_lazy(name, result)
             before_ns = self._clock.now_ns()
             if not self.modified and self.items.has_changed(-1, self._item):
                 self.modified = _sentence(f"stage {name!r}", len(self.items) - 1)

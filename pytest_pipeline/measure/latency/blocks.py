@@ -83,9 +83,11 @@ class BlockRunner:
         """Times that the items go through in one execution.
 
         A rate is a load only while items follow each other: one execution for every few of them would start each
-        time on empty queues. Batches have to come out as those of a single execution.
+        time on empty queues. Batches have to come out as those of a single execution, and what the user sets up
+        for an execution holds for the items once.
         """
-        if self.arrivals is None or self._num_items % self._lane.full_batch:
+        is_whole = not self._num_items % self._lane.full_batch
+        if self.arrivals is None or not is_whole or self._lane.is_surrounded:
             return 1
         wanted = math.ceil(MIN_BLOCK_ITEMS / self._num_items)
         lap_s = self._num_items / self.arrivals.rate

@@ -6,48 +6,29 @@ from pytest_pipeline.errors import UsageError
 from pytest_pipeline.executors.batches import open_plan
 from pytest_pipeline.measure.checks.sameness import Mismatch
 from pytest_pipeline.measure.checks.watch import Items, ItemWatch, median_services_s
-from pytest_pipeline.measure.instruments import PoolCaps
 from pytest_pipeline.measure.lane import Lane
 from pytest_pipeline.measure.trial import Measured, Trial, Wrong
-from pytest_pipeline.model.plan import Source
-from pytest_pipeline.model.trace import Trace
 
 
-def run_first_executions(trial: Trial, measured: Measured, caps: PoolCaps) -> None:
+def run_first_executions(trial: Trial, measured: Measured) -> None:
     """Run every arm once: the baseline watched for modified items, the others compared with it."""
     trial.progress("comparing outputs")
-    items = _watched_baseline(trial, measured)
+    try:
+        items = _watched_baseline(trial, measured)
+    except Mismatch as difference:  # outputs that are not even equal to themselves
+        wrong = Wrong(trial.baseline.name, "outputs", str(difference), difference.item)
+        measured.wrong.append(wrong)
     if measured.wrong:
         return  # modified items are other items: nothing else can be compared
-    if caps.renew():
-        _learn_again(trial, measured)
     for lane in trial.candidates:
         try:
-            trace = _first_execution(lane, trial.source, caps)
+            trace = lane.first_execution(trial.source)
         except Mismatch as difference:
             measured.wrong.append(Wrong(lane.name, "outputs", str(difference), difference.item))
             continue
         lane.keep_profile(trace)
         measured.first_service_s[lane.name] = median_services_s(trace)
         _look_for_modified(trial, measured, items, lane)
-
-
-def _learn_again(trial: Trial, measured: Measured) -> None:
-    """Let the baseline say once more what to expect: a library that a stage imported computed on more threads."""
-    trial.baseline.check.forget()
-    measured.outputs = trial.baseline.timed_execution(trial.source).outputs
-
-
-def _first_execution(lane: Lane, source: Source, caps: PoolCaps) -> Trace:
-    try:
-        return lane.first_execution(source)
-    except Mismatch:
-        # A worker process in which a stage has just imported such a library is capped from its second execution on.
-        if not (caps.are_held and getattr(lane.executor, "ships_stages", False)):
-            raise
-    trace = lane.timed_execution(source)
-    lane.has_mismatch = False
-    return trace
 
 
 def _look_for_modified(trial: Trial, measured: Measured, items: Items, lane: Lane) -> None:

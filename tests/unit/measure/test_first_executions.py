@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import os
 import random
+import subprocess
+import sys
 
 import pytest
 import threadpoolctl
 from unit.virtual import Lab, speedup
 
 from pytest_pipeline.errors import UsageError
-from pytest_pipeline.measure.instruments import PoolCaps
 from pytest_pipeline.model.finding import Reason, Verdict
 from pytest_pipeline.model.plan import Stage
 
@@ -69,43 +71,67 @@ def threads_of_pools(_):
 
 def test_pools_have_one_thread_from_the_first_execution_on():
     with threadpoolctl.threadpool_limits(2):
-        assert {*Lab().compare([threads_of_pools], range(3), mode="off").outputs} == {1}
+        outputs = Lab().compare([threads_of_pools], range(3), mode="off").outputs
+        assert {*outputs} == {1}
         assert threads_of_pools(0) == 2
 
 
-def test_a_library_that_a_stage_imports_is_capped_before_anything_is_compared(monkeypatch):
-    lab, is_new = (
-        Lab(),
-        iter([False, True]),
-    )  # when measuring begins, after the baseline's first execution
-    monkeypatch.setattr(PoolCaps, "renew", lambda _: next(is_new))
-
-    def dot(item):
-        lab.machine.work(0.001)
-        is_uncapped = lab.machine.running == "serial" and not lab.serial.executions
-        return item + 1e-16 + (1e-9 if is_uncapped else 0.0)
-
-    assert lab.compare([dot], requirements=[speedup(0.5)]).findings[0].verdict is Verdict.MET
-
-
-def test_a_worker_process_that_imports_such_a_library_is_compared_from_its_second_execution_on(
-    monkeypatch,
+@pytest.mark.parametrize("before", [None, "7"])
+def test_libraries_that_a_stage_imports_are_told_to_use_one_thread_and_only_while_measuring(
+    monkeypatch, before
 ):
-    lab = Lab()
-    monkeypatch.setattr(PoolCaps, "renew", lambda _: False)
+    if before is None:
+        monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    else:
+        monkeypatch.setenv("OMP_NUM_THREADS", before)
+    asked = Lab().compare([lambda _: os.environ["OMP_NUM_THREADS"]], range(2), mode="off").outputs
+    assert asked == ["1", "1"]
+    assert os.environ.get("OMP_NUM_THREADS") == before
 
-    def dot(item):
-        lab.machine.work(0.001)
-        is_first = lab.machine.running == "threads" and not lab.threads.executions
-        return item + (1e-9 if is_first else 0.0)
 
-    def verdict():
-        return lab.compare([dot], requirements=[speedup(0.5)]).findings[0].verdict
+LATER = """
+import threadpoolctl
 
-    assert verdict() is Verdict.INVALID
-    lab.threads.ships_stages, lab.threads.executions = True, 0
-    monkeypatch.setattr(PoolCaps, "renew", lambda caps: setattr(caps, "are_held", True))
-    assert verdict() is Verdict.MET
+def counts():
+    return {pool["num_threads"] for pool in threadpoolctl.threadpool_info() if "scipy" in pool["filepath"]}
+
+with PoolCaps():
+    import scipy.linalg
+    inside = counts()
+print(inside, counts())
+"""
+
+
+@pytest.mark.slow
+def test_a_library_that_came_in_while_measuring_has_its_threads_afterwards(monkeypatch):
+    pytest.importorskip("scipy")
+    monkeypatch.setenv("OMP_NUM_THREADS", "2")
+    run = subprocess.run([sys.executable, "-c", LATER], capture_output=True, text=True, check=True)
+    assert run.stdout == "{1} {2}\n"
+
+
+def test_outputs_that_are_not_equal_to_themselves_are_a_finding():
+    class Never:
+        def __eq__(self, other):
+            return False
+
+        __hash__ = None
+
+    def check(expected, actual):
+        assert expected == actual
+
+    (finding,) = Lab().compare([lambda _: Never()], range(2), check=check).findings
+    assert finding.reason is Reason.OUTPUTS_DIFFER
+
+
+@pytest.mark.parametrize(
+    "lazy", [lambda item: map(abs, item), lambda item: (abs(each) for each in item)]
+)
+def test_outputs_whose_work_is_still_before_them_are_refused_whatever_the_check(lazy):
+    with pytest.raises(UsageError, match="whose work is still before it"):
+        Lab().compare([Stage(lazy, name="last")], [[1], [2]], check=None)
+    summed = Lab().compare([Stage(lazy, name="first"), sum], [[1, 2], [3]], mode="off")
+    assert summed.outputs == [3, 3]
 
 
 @pytest.mark.filterwarnings("error")
