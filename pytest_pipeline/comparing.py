@@ -193,15 +193,16 @@ def beside(
     executors: Sequence[str | Executor],
     extra: Mapping[str, Executor] | None = None,
 ) -> list[Executor]:
-    """Return `executors` without `baseline`, where its name or the very same object stands among them.
+    """Return `executors` without `baseline`, where its name or one that is configured alike stands among them.
 
-    Another object of its name stays: it is configured otherwise, and whoever asked for it wants it compared.
+    One of its name that is configured otherwise stays: whoever asked for it wants it compared.
     """
     found = [(each, resolve(each, extra)) for each in executors]
     return [
         arm
         for given, arm in found
-        if arm is not baseline and not (isinstance(given, str) and arm.name == baseline.name)
+        if not (isinstance(given, str) and arm.name == baseline.name)
+        if not (type(arm) is type(baseline) and repr(arm) == repr(baseline))
     ]
 
 

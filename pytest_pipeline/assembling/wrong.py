@@ -16,6 +16,8 @@ _SAME_ARM = "seed what is random in the stages and in the items, and let setup= 
 
 _USED_UP = "an item that is an iterator or an open file is used up by the first execution: let items be a function that makes fresh ones"
 
+_COPY = "return a copy instead of a buffer or a collection that later calls write to"
+
 _HASH_SEEDS = "the order of a set of text differs between processes: sort it, or set PYTHONHASHSEED"
 
 
@@ -24,6 +26,9 @@ def wrong_finding(wrong: Wrong, trial: Trial) -> Finding:
     arm = wrong.executor
     if wrong.kind == "items":
         return without_rounds(None, arm, Verdict.INVALID, Reason.ITEMS_MODIFIED, wrong.text)
+    if wrong.kind == "rewritten":
+        finding = without_rounds(None, arm, Verdict.INVALID, Reason.OUTPUTS_DIFFER, wrong.text)
+        return replace(finding, next_step=_COPY)
     baseline = trial.baseline.name
     if arm == baseline:
         cause = f"{arm} ran the same functions on the same items twice and gave other outputs"

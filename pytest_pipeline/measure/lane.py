@@ -100,14 +100,23 @@ class Lane:
         """Return the user's set-up and teardown around what is no execution and uses the items."""
         return _surrounded(self._around)
 
-    def first_execution(self, source: Source) -> Trace:
-        """Execute once with prints kept and outputs compared in full."""
-        return self._execute(source)
+    def first_execution(self, source: Source, then: Callable[[], None]) -> Trace:
+        """Execute once with prints kept and outputs compared in full; `then` is called before teardown."""
+        return self._execute(source, then=then)
 
-    def execute_on(self, running: Running, source: Source, *, laps: int = 1) -> Trace:
-        """Execute once on foreign workers (those that hold the watched plan)."""
+    def execute_on(
+        self,
+        running: Running,
+        source: Source,
+        *,
+        laps: int = 1,
+        then: Callable[[], None] | None = None,
+    ) -> Trace:
+        """Execute once on foreign workers (those that hold the watched plan); `then` is called before teardown."""
         with _surrounded(self._around):
             trace = running.run(self._collecting(source))
+            if then is not None:
+                then()
         for lap in laps_of(trace, laps):
             self._check_outputs(lap)
         return trace
@@ -153,10 +162,12 @@ class Lane:
         if self.profile is None or trace.makespan_s <= self.profile.makespan_s:
             self.keep_profile(trace)
 
-    def _execute(self, source: Source, *, laps: int = 1) -> Trace:
+    def _execute(
+        self, source: Source, *, laps: int = 1, then: Callable[[], None] | None = None
+    ) -> Trace:
         self.open()
         assert self._running is not None
-        return self.execute_on(self._running, source, laps=laps)
+        return self.execute_on(self._running, source, laps=laps, then=then)
 
     def _collecting(self, source: Source) -> Source:
         """Return `source` so that failed items are counted where a gate limits them, and raise elsewhere."""

@@ -119,7 +119,7 @@ class Wrong:
     executor: str
     """The arm."""
     kind: str
-    """`outputs` or `items`."""
+    """`outputs` that differ, `items` that are modified, or outputs that are `rewritten` later."""
     text: str
     """The whole sentence."""
     item: int | None = None

@@ -35,6 +35,8 @@ class Run:
     fails the test there, caught it was expected; either way not a second time after the body."""
     has_read_nothing: bool = False
     """True once the body has read a value of it that was not measured."""
+    has_asserted_open: bool = False
+    """True once `assert_met()` has let a gate pass that was not decided: who expected a failure there cannot get one."""
     demanded: tuple[Requirement, ...] = ()
     """What the markers demanded when it was made."""
 

@@ -53,14 +53,16 @@ def _compare_arrays(want: Any, got: Any, close: Close | None, path: str) -> None
         raise Mismatch(
             f"{at(path)}expected {np.asarray(want).dtype}{np.shape(want)}, got {np.asarray(got).dtype}{np.shape(got)}"
         )
+    names = np.asarray(want).dtype.names
+    for name in names or ():
+        _compare_arrays(want[name], got[name], close, f"{path}[{name!r}]")
+    if names is not None:
+        return
     if isinstance(want, np.ma.MaskedArray) or isinstance(got, np.ma.MaskedArray):
         # What is masked in one of them alone passes for equal in numpy's own comparison.
         _compare_arrays(np.ma.getmaskarray(want), np.ma.getmaskarray(got), None, f"{path}.mask")
         want, got = np.ma.compressed(want), np.ma.compressed(got)
-    for name in np.asarray(want).dtype.names or ():
-        _compare_arrays(want[name], got[name], close, f"{path}[{name!r}]")
-    if np.asarray(want).dtype.names is None:
-        _compare_elements(want, got, close, path)
+    _compare_elements(want, got, close, path)
 
 
 def _compare_elements(want: Any, got: Any, close: Close | None, path: str) -> None:

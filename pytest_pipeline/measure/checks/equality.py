@@ -129,8 +129,11 @@ def _compare_parts(want: Any, got: Any, close: Close | None, path: str) -> None:
     elif isinstance(want, list | tuple | deque):
         _compare_sequences(want, got, close, path)
     elif parts is not None:
+        others = parts_of(got) or {}
+        if parts.keys() != others.keys():
+            raise Mismatch(f"{at(path)}attributes differ: expected {short(want)}, got {short(got)}")
         for name, part in parts.items():
-            _compare(part, getattr(got, name), close, f"{path}.{name}")
+            _compare(part, others[name], close, f"{path}.{name}")
     elif not is_equal(want, got, path):
         hint = no_equality(want, got)
         raise Mismatch(f"{at(path)}expected {short(want)}, got {short(got)}{hint}")
@@ -140,8 +143,15 @@ def _are_numbers(want: Any, got: Any) -> bool:
     return all(isinstance(each, Number) and not isinstance(each, bool) for each in (want, got))
 
 
+def _are_equal_numbers(want: Any, got: Any) -> bool:
+    try:
+        return bool(want == got or (want != want and got != got))  # noqa: PLR0124 - NaN equals NaN here
+    except ArithmeticError:  # a signalling NaN of decimal
+        return False
+
+
 def _compare_numbers(want: Any, got: Any, close: Close | None, path: str) -> None:
-    if want == got or (want != want and got != got):  # noqa: PLR0124 - NaN equals NaN here
+    if _are_equal_numbers(want, got):
         return
     if isinstance(want, Integral) and isinstance(got, Integral) and not is_declared(close):
         raise Mismatch(f"{at(path)}expected {want!r}, got {got!r}")
@@ -157,10 +167,11 @@ def _compare_numbers(want: Any, got: Any, close: Close | None, path: str) -> Non
 
 
 def _compare_mappings(want: Any, got: Any, close: Close | None, path: str) -> None:
+    count = len(want)
     if want.keys() != got.keys():
         want = {hashable(key): each for key, each in want.items()}
         got = {hashable(key): each for key, each in got.items()}
-    if want.keys() != got.keys():
+    if want.keys() != got.keys() or len(want) != count:
         odd = sorted(map(repr, want.keys() ^ got.keys()))[:3]
         raise Mismatch(f"{at(path)}keys differ: {', '.join(odd)}")
     for key, each in want.items():

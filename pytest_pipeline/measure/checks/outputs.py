@@ -40,7 +40,9 @@ class OutputCheck:
 
     @property
     def alone(self) -> tuple[str, ...]:
-        """The arms of which no output could be compared: each of their items failed in the baseline."""
+        """The arms of which no output could be compared: every item failed in the baseline, each time."""
+        if self._expected:
+            return ()
         return tuple(arm for arm, is_alone in self._are_alone.items() if is_alone)
 
     def for_other_stages(self) -> OutputCheck:

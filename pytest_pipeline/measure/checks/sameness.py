@@ -7,8 +7,15 @@ from enum import Enum
 from numbers import Number
 from typing import Any
 
-_NAN = "nan"
-"""Stands for every NaN among keys."""
+
+class _NotANumber:
+    """Stands for every NaN among keys."""
+
+    def __repr__(self) -> str:
+        return "nan"
+
+
+_NAN = _NotANumber()
 
 
 class Mismatch(AssertionError):  # noqa: N818 - it is a finding, not an error
@@ -33,7 +40,7 @@ def is_equal(want: Any, got: Any, path: str = "") -> bool:
             return bool(want.equals(got))
         raise incomparable(want, problem, path) from problem
     if not same and isinstance(want, AbstractSet):
-        return {*map(hashable, want)} == {*map(hashable, got)}
+        return len(want) == len(got) and {*map(hashable, want)} == {*map(hashable, got)}
     if not same and type(want) is not type(got) and hasattr(want, "__dict__"):
         return bool(vars(want) == vars(got))
     return same

@@ -11,9 +11,8 @@ import pickle
 from typing import Any
 
 from pytest_pipeline.measure.checks.digest import digest
-from pytest_pipeline.measure.checks.equality import compare_outputs
 from pytest_pipeline.measure.checks.pickling import full_pickler, quick_pickler
-from pytest_pipeline.measure.checks.sameness import has_equality
+from pytest_pipeline.measure.checks.state import is_same
 
 MOST_BYTES = 64_000_000
 """Pickles kept by one room: the items, or the outputs, of one comparison."""
@@ -65,8 +64,8 @@ class Snapshot:
     def _is_same(self, value: Any) -> bool:
         assert self._kept is not None
         try:
-            return _is_same(pickle.loads(self._kept), value)
-        except Exception:  # of a foreign __setstate__ or __eq__
+            return is_same(pickle.loads(self._kept), value)
+        except Exception:  # of a foreign __setstate__, or of values nested too deep
             return False
 
 
@@ -82,16 +81,3 @@ class _Bounded(io.BytesIO):
         if self.tell() + memoryview(data).nbytes > self._most:
             raise BufferError
         return super().write(data)
-
-
-def _is_same(before: Any, now: Any) -> bool:
-    """Compare by value; an object that cannot say so may have got more attributes, not others."""
-    if type(before) is type(now) and hasattr(now, "__dict__") and not has_equality(type(now)):
-        return vars(before).keys() <= vars(now).keys() and all(
-            _is_same(old, vars(now)[name]) for name, old in vars(before).items()
-        )
-    try:
-        compare_outputs([before], [now], "equal")
-    except AssertionError:
-        return False
-    return True

@@ -50,7 +50,7 @@ def is_declared(close: Close | None) -> bool:
 
 def for_tensor(close: Close | None, dtype: object) -> Close:
     """Return the tolerance of a torch tensor; exact for whole numbers with `check="close"`."""
-    if close is None:
+    if close is None or _name(dtype) == "bool":
         return _EXACT
     return _BY_DTYPE.get(_name(dtype), _EXACT) if isinstance(close, ByDtype) else close
 

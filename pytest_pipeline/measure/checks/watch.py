@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from pytest_pipeline.clock import Clock
+from pytest_pipeline.errors import UsageError
 from pytest_pipeline.measure.checks.item_kinds import ItemKinds
 from pytest_pipeline.measure.checks.outputs import by_item
 from pytest_pipeline.measure.checks.snapshot import Room, Snapshot
@@ -48,17 +49,44 @@ class ItemWatch:
         """What the items are like."""
         self.modified = ""
         self._item: Any = None
-        self._last, self._watches_outputs = plan.names[-1], watches_outputs
+        self._first, self._last = plan.names[0], plan.names[-1]
+        self._watches_outputs = watches_outputs
+        self._number = -1
+        """Of the item that is being served: the source may have read on."""
+        self._refusal: UsageError | None = None
         self._returned: dict[int, Snapshot] = {}
         self._room = Room()
 
-    def rewritten(self, trace: Trace) -> tuple[str, int] | None:
-        """Return a sentence and the item for the first output that was another one when its stage returned it."""
+    def _take(self, output: Any) -> None:
+        """Note what the last stage returned; before it, a later stage may do what is left to do."""
+        try:
+            refuse_awaitable(self._last, output)
+            refuse_lazy(self._last, output)
+        except (
+            UsageError
+        ) as refusal:  # raised after the run: no failed item, where errors are collected
+            self._refusal = self._refusal or refusal
+        if self._watches_outputs and self._refusal is None:
+            self._returned[self._number] = Snapshot(output, self._room)
+
+    def raise_refusal(self) -> None:
+        """Raise what was wrong with an output, whatever the check."""
+        if self._refusal is not None:
+            raise self._refusal
+
+    def modified_by(self, arm: str, source: Source) -> str:
+        """Return a sentence when a stage, or `arm` at least, has made an item another one; else an empty string."""
+        if self.items.are_made_anew(source):
+            return ""
+        return self.modified or self.items.modified_by(arm, source)
+
+    def rewritten(self, trace: Trace) -> str:
+        """Return a sentence when an output was another one when its stage returned it, else an empty string."""
         for item, output in by_item(trace):
             before = self._returned.get(item)
             if before is not None and before.can_confirm and before.has_changed(output):
-                return _rewritten(item, self._last), item
-        return None
+                return f"output {item} was written to after stage {self._last!r} had returned it, so that it cannot be compared"
+        return ""
 
     def _noting(self, source: Source) -> Iterator[Any]:
         for item in source.factory():
@@ -69,15 +97,13 @@ class ItemWatch:
 
     def _watched(self, fn: Callable[[Any], Any], name: str) -> Callable[[Any], Any]:
         def watched(value: Any) -> Any:
+            self._number += name == self._first
             result = fn(value)
-            if name == self._last:  # before it, a later stage may run it to its end
-                refuse_awaitable(name, result)
-                refuse_lazy(name, result)
             before_ns = self._clock.now_ns()
             if not self.modified and self.items.has_changed(-1, self._item):
                 self.modified = _sentence(f"stage {name!r}", len(self.items) - 1)
-            if name == self._last and self._watches_outputs:
-                self._returned[len(self.items) - 1] = Snapshot(result, self._room)
+            if name == self._last:
+                self._take(result)
             self.checking_ns[name].append(self._clock.now_ns() - before_ns)
             return result
 
@@ -106,13 +132,17 @@ class Items:
         before = self._before[index]
         return before is not None and before.has_changed(item)
 
+    def are_made_anew(self, source: Source) -> bool:
+        """Whether every iteration has other objects, as that of a `DataLoader`: what a stage does to one is over with it."""
+        if not any(self._before):
+            return True
+        return source.is_lazy and next(source.factory(), None) is not self._first
+
     def modified_by(self, arm: str, source: Source) -> str:
         """Return a sentence when an item is another one after `arm` ran, else an empty string."""
-        if not any(self._before):
+        if self.are_made_anew(source):
             return ""
         for index, item in enumerate(islice(source.factory(), len(self._before))):
-            if index == 0 and source.is_lazy and item is not self._first:
-                return ""  # read anew, as a `DataLoader` does: what stages do to an item is over with it
             if self.has_changed(index, item):
                 return _sentence(f"a stage under {arm}", index)
         return ""
@@ -133,13 +163,6 @@ def median_services_s(
         if len(mine):
             medians[name] = float(np.median(service_ns)) / 1e9
     return medians
-
-
-def _rewritten(item: int, stage: str) -> str:
-    return (
-        f"output {item} was written to after stage {stage!r} had returned it, so that it cannot be compared: "
-        "return a copy instead of a buffer or a collection that later calls write to"
-    )
 
 
 def _sentence(who: str, index: int) -> str:

@@ -21,21 +21,22 @@ def run_first_executions(trial: Trial, measured: Measured) -> None:
     if measured.wrong:
         return  # modified items are other items: nothing else can be compared
     for lane in trial.candidates:
-        try:
-            trace = lane.first_execution(trial.source)
-        except Mismatch as difference:
-            measured.wrong.append(Wrong(lane.name, "outputs", str(difference), difference.item))
-            continue
-        lane.keep_profile(trace)
-        measured.first_service_s[lane.name] = median_services_s(trace)
-        _look_for_modified(trial, measured, items, lane)
+        _first_execution(trial, measured, lane, items)
 
 
-def _look_for_modified(trial: Trial, measured: Measured, items: Items, lane: Lane) -> None:
-    with lane.surrounded():
-        modified = items.modified_by(lane.name, trial.source)
-    if modified:
-        measured.wrong.append(Wrong(lane.name, "items", modified))
+def _first_execution(trial: Trial, measured: Measured, lane: Lane, items: Items) -> None:
+    modified: list[str] = []
+    try:
+        trace = lane.first_execution(
+            trial.source, lambda: modified.append(items.modified_by(lane.name, trial.source))
+        )
+    except Mismatch as difference:
+        measured.wrong.append(Wrong(lane.name, "outputs", str(difference), difference.item))
+        return
+    lane.keep_profile(trace)
+    measured.first_service_s[lane.name] = median_services_s(trace)
+    if any(modified):
+        measured.wrong.append(Wrong(lane.name, "items", modified[0]))
 
 
 def _watched_baseline(trial: Trial, measured: Measured) -> Items:
@@ -50,10 +51,16 @@ def _watched_baseline(trial: Trial, measured: Measured) -> Items:
     is_here = not getattr(executor, "ships_stages", False)
     is_one_by_one = is_here and trial.baseline.width == 1 and not trial.plan.is_batched
     running = open_plan(executor, watch.plan if is_one_by_one else trial.plan)
+    modified: list[str] = []
     try:
-        trace = trial.baseline.execute_on(running, watch.source)
+        trace = trial.baseline.execute_on(
+            running,
+            watch.source,
+            then=lambda: modified.append(watch.modified_by(trial.baseline.name, trial.source)),
+        )
     finally:
         running.close()
+    watch.raise_refusal()
     if not watch.items:
         raise UsageError("items is empty: there is nothing to measure")
     measured.outputs = trace.outputs
@@ -63,11 +70,9 @@ def _watched_baseline(trial: Trial, measured: Measured) -> Items:
     measured.first_service_s[trial.baseline.name] = median_services_s(
         trace, watch.checking_ns if is_one_by_one else None
     )
-    rewritten = watch.rewritten(trace)
-    if watch.modified:
-        measured.wrong.append(Wrong(trial.baseline.name, "items", watch.modified))
-    elif rewritten is not None:
-        measured.wrong.append(Wrong(trial.baseline.name, "outputs", *rewritten))
-    else:
-        _look_for_modified(trial, measured, watch.items, trial.baseline)
+    name, rewritten = trial.baseline.name, watch.rewritten(trace)
+    if any(modified):
+        measured.wrong.append(Wrong(name, "items", modified[0]))
+    elif rewritten:
+        measured.wrong.append(Wrong(name, "rewritten", rewritten))
     return watch.items

@@ -58,6 +58,7 @@ class GatedComparison(Comparison):
         except PipelineRegression:
             self._run.is_raised = True
             raise
+        self._run.has_asserted_open |= any(not each.verdict.is_decided for each in self.findings)
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON types, None for what was not measured."""

@@ -269,3 +269,32 @@ def test_a_value_that_its_library_cannot_compare_names_what_to_pass():
     text = differ(frames.DataFrame({"a": shy}), frames.DataFrame({"a": [Shy()]}))
     assert "RuntimeError: more than one value" in text
     assert "pass check=" in text
+
+
+def test_records_with_other_attributes_differ_in_both_directions():
+    one, two = types.SimpleNamespace(a=1), types.SimpleNamespace(a=1, b=2)
+    assert "attributes differ" in differ(one, two)
+    assert "attributes differ" in differ(two, one)
+
+
+def test_the_word_nan_is_not_the_number():
+    differ({"nan": 1}, {NAN: 1})
+    differ({"nan"}, {NAN})
+    differ({float("nan"): 1, float("nan"): 2}, {float("nan"): 2})
+
+
+def test_records_that_mask_something_are_compared_field_by_field():
+    def masked(last):
+        return np.ma.masked_array([(1, 2.0), (3, last)], [(False, True), (False, False)], "i8,f8")
+
+    compare_outputs([masked(4.0)], [masked(4.0)], "equal")
+    differ(masked(4.0), masked(5.0))
+
+
+def test_a_signalling_decimal_is_a_difference():
+    differ(Decimal("sNaN"), Decimal(1))
+
+
+def test_the_truth_of_a_tensor_is_never_merely_close():
+    torch = pytest.importorskip("torch")
+    differ(torch.tensor([True]), torch.tensor([False]), Close(atol=9))

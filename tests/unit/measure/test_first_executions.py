@@ -91,6 +91,7 @@ def test_libraries_that_a_stage_imports_are_told_to_use_one_thread_and_only_whil
 
 LATER = """
 import threadpoolctl
+from pytest_pipeline.measure.instruments import PoolCaps
 
 def counts():
     return {pool["num_threads"] for pool in threadpoolctl.threadpool_info() if "scipy" in pool["filepath"]}
