@@ -37,6 +37,33 @@ GATE = "@pytest.mark.speedup(min=2.0)"
 UNAVAILABLE = "SKIPPED*unavailable: threads cannot run here: no CUDA device"
 
 
+EXPECTED = "with pytest.raises(PipelineRegression): result.assert_met()"
+
+
+@pytest.mark.parametrize(
+    ("stages", "options", "why"),
+    [
+        ("unavailable", (), "unavailable: threads cannot run here"),
+        ("busy", (), "inconclusive: "),
+        ("met", ("--pipeline-off",), "not-run: "),
+    ],
+)
+def test_a_failure_that_is_expected_of_a_gate_that_was_not_decided_is_a_skip(
+    run, stages, options, why
+):
+    source = ONE.format(marker=GATE, body=EXPECTED).replace('["unavailable"]', f'["{stages}"]')
+    result = run(f"from pytest_pipeline import PipelineRegression\n{source}", "-rs", *options)
+    result.assert_outcomes(skipped=1)
+    result.stdout.fnmatch_lines([f"SKIPPED*{why}*"])
+
+
+def test_a_failure_that_is_expected_of_a_gate_that_is_met_still_fails(run):
+    source = ONE.format(marker=GATE, body=EXPECTED).replace('["unavailable"]', '["met"]')
+    result = run(f"from pytest_pipeline import PipelineRegression\n{source}")
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["*DID NOT RAISE*"])
+
+
 @pytest.mark.parametrize("reading", READINGS)
 def test_wrong_outputs_are_what_a_test_fails_of_that_reads_an_estimate(
     pytester, monkeypatch, reading

@@ -231,6 +231,27 @@ def test_outputs_are_compared_in_every_lap_of_an_open_loop():
     assert "expected" in finding.text
 
 
+def test_what_is_set_up_for_an_execution_holds_for_the_items_once():
+    lab, kept = Lab(), {"is_cold": True}
+
+    def clear():
+        kept["is_cold"] = True
+
+    def load(item):
+        lab.machine.work(0.030 if kept["is_cold"] else 0.0005)
+        kept["is_cold"] = False
+        return item
+
+    (finding,) = lab.compare(
+        [Stage(load, name="load")],
+        range(1),
+        requirements=[p99(0.02, rate_per_s=20)],
+        setup=clear,
+        budget_s=60,
+    ).findings
+    assert finding.verdict is Verdict.MISSED
+
+
 def test_items_that_share_a_batch_are_one_observation_and_not_many():
     gate = LatencyGate(p99(0.1), "threads", errors=Errors(), together=32)
     in_batches = tuple(0.01 * (1 + k // 32) for k in range(128))

@@ -8,11 +8,14 @@ import os
 import random
 import subprocess
 import sys
+import time
 
 import pytest
 import threadpoolctl
 from unit.virtual import Lab, speedup
 
+from pytest_pipeline.clock import MonotonicClock
+from pytest_pipeline.comparing import compare
 from pytest_pipeline.errors import UsageError
 from pytest_pipeline.model.finding import Reason, Verdict
 from pytest_pipeline.model.plan import Stage
@@ -147,3 +150,13 @@ def test_a_function_that_only_returns_a_coroutine_is_refused_by_name():
     with pytest.raises(UsageError, match="stage 'fetch' returned a coroutine"):
         Lab().compare([retried], check=None)
     assert Lab().compare([retried, asyncio.run], [1, 2], mode="off").outputs == [1, 2]
+
+
+def test_a_clock_that_the_test_has_replaced_is_said_and_a_replaced_sleep_does_no_harm(monkeypatch):
+    slept = []
+    monkeypatch.setattr(time, "sleep", slept.append)
+    MonotonicClock().sleep(0.0)
+    assert slept == []
+    monkeypatch.setattr(time, "perf_counter_ns", lambda: 0)
+    with pytest.raises(UsageError, match="replaced in this test"):
+        compare([abs], [1], executors=["threads"])
