@@ -62,9 +62,8 @@ class ItemWatch:
         try:
             refuse_awaitable(self._last, output)
             refuse_lazy(self._last, output)
-        except (
-            UsageError
-        ) as refusal:  # raised after the run: no failed item, where errors are collected
+        except UsageError as refusal:
+            # Raised after the run: where errors are collected it would be a failed item.
             self._refusal = self._refusal or refusal
         if self._watches_outputs and self._refusal is None:
             self._returned[self._number] = Snapshot(output, self._room)
@@ -76,9 +75,7 @@ class ItemWatch:
 
     def modified_by(self, arm: str, source: Source) -> str:
         """Return a sentence when a stage, or `arm` at least, has made an item another one; else an empty string."""
-        if self.items.are_made_anew(source):
-            return ""
-        return self.modified or self.items.modified_by(arm, source)
+        return self.items.modified_by(arm, source, noticed=self.modified)
 
     def rewritten(self, trace: Trace) -> str:
         """Return a sentence when an output was another one when its stage returned it, else an empty string."""
@@ -132,16 +129,18 @@ class Items:
         before = self._before[index]
         return before is not None and before.has_changed(item)
 
-    def are_made_anew(self, source: Source) -> bool:
-        """Whether every iteration has other objects, as that of a `DataLoader`: what a stage does to one is over with it."""
-        if not any(self._before):
-            return True
-        return source.is_lazy and next(source.factory(), None) is not self._first
+    def modified_by(self, arm: str, source: Source, *, noticed: str = "") -> str:
+        """Return `noticed`, or a sentence when an item is another one after `arm` ran; else an empty string.
 
-    def modified_by(self, arm: str, source: Source) -> str:
-        """Return a sentence when an item is another one after `arm` ran, else an empty string."""
-        if self.are_made_anew(source):
+        Empty as well where every iteration has other objects, as that of a `DataLoader`: what a stage does to
+        one of them is over with it.
+        """
+        if not any(self._before):
             return ""
+        if source.is_lazy and next(source.factory(), None) is not self._first:
+            return ""
+        if noticed:
+            return noticed
         for index, item in enumerate(islice(source.factory(), len(self._before))):
             if self.has_changed(index, item):
                 return _sentence(f"a stage under {arm}", index)
