@@ -12,6 +12,7 @@ from pytest_pipeline.assembling.assembly import Assembly
 from pytest_pipeline.assembling.ending import note_advice
 from pytest_pipeline.assembling.gating import Arms, make_gates, under
 from pytest_pipeline.assembling.outlook import outlook
+from pytest_pipeline.clock import MonotonicClock
 from pytest_pipeline.errors import UsageError, WorkerDiedError, original
 from pytest_pipeline.executors.protocol import Executor
 from pytest_pipeline.executors.registry import hung_workers, resolve
@@ -117,7 +118,7 @@ def compare(
         candidates=others,
         gates=gates,
         arrivals=arrivals,
-        machine=machine or default_machine(),
+        machine=machine or _machine_with_a_clock(),
         errors=errors.split(len(gates)),
         budget_s=budget_s,
         max_rounds=max_rounds,
@@ -127,6 +128,15 @@ def compare(
         predicts=predicts,
     )
     return _run(trial, Assembly(trial, requirements, arms.unavailable, check), hears, mode)
+
+
+def _machine_with_a_clock() -> Machine:
+    if MonotonicClock().is_replaced:
+        raise UsageError(
+            "time.perf_counter_ns is replaced in this test (by freezegun?): nothing can be timed with it; "
+            "next: put the real clock back around pipeline.run"
+        )
+    return default_machine()
 
 
 @functools.cache
