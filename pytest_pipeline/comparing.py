@@ -12,7 +12,6 @@ from pytest_pipeline.assembling.assembly import Assembly
 from pytest_pipeline.assembling.ending import note_advice
 from pytest_pipeline.assembling.gating import Arms, make_gates, under
 from pytest_pipeline.assembling.outlook import outlook
-from pytest_pipeline.clock import MonotonicClock
 from pytest_pipeline.errors import UsageError, WorkerDiedError, original
 from pytest_pipeline.executors.protocol import Executor
 from pytest_pipeline.executors.registry import hung_workers, resolve
@@ -22,7 +21,7 @@ from pytest_pipeline.measure.checks.equality import Check, validate_check
 from pytest_pipeline.measure.checks.outputs import OutputCheck
 from pytest_pipeline.measure.items import make_source
 from pytest_pipeline.measure.lane import Lane, Surroundings
-from pytest_pipeline.measure.machine import Machine, RealMachine
+from pytest_pipeline.measure.machine import Machine, RealMachine, require_real_clock
 from pytest_pipeline.measure.measurement import measure
 from pytest_pipeline.measure.trial import Measured, Trial
 from pytest_pipeline.model.comparison import Comparison
@@ -118,7 +117,7 @@ def compare(
         candidates=others,
         gates=gates,
         arrivals=arrivals,
-        machine=machine or _machine_with_a_clock(),
+        machine=machine or _real_machine(),
         errors=errors.split(len(gates)),
         budget_s=budget_s,
         max_rounds=max_rounds,
@@ -130,12 +129,8 @@ def compare(
     return _run(trial, Assembly(trial, requirements, arms.unavailable, check), hears, mode)
 
 
-def _machine_with_a_clock() -> Machine:
-    if MonotonicClock().is_replaced:
-        raise UsageError(
-            "time.perf_counter_ns is replaced in this test (by freezegun?): nothing can be timed with it; "
-            "next: put the real clock back around pipeline.run"
-        )
+def _real_machine() -> Machine:
+    require_real_clock()
     return default_machine()
 
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from pytest_pipeline.clock import Clock, MonotonicClock
+from pytest_pipeline.errors import UsageError
 from pytest_pipeline.executors.protocol import Executor
 from pytest_pipeline.measure.control import (
     ControlMonitor,
@@ -103,6 +104,15 @@ class Machine(Protocol):
     def resource_meter(self) -> ResourceMeter:
         """Return what samples cores and memory of the process tree during one execution."""
         ...
+
+
+def require_real_clock() -> None:
+    """Raise `UsageError` where a test has put another clock in the place of the one that executors read."""
+    if MonotonicClock().is_replaced:
+        raise UsageError(
+            "time.perf_counter_ns is replaced in this test (by freezegun?): nothing can be timed with it; "
+            "next: put the real clock back around pipeline.run"
+        )
 
 
 class RealMachine:
