@@ -152,7 +152,8 @@ def _headline(gate: Gate, estimate: Estimate | None, verdict: Verdict, reason: R
         limit = show_apart(requirement.limit, estimate.value, unit)
     interval = _interval(estimate, requirement)
     suffix = f": {reason.value}" if verdict is not Verdict.MET and reason is not Reason.NONE else ""
-    return f"{requirement.label} {observed}{relation}{limit} ({gate.executor}; {interval}{gate.counted}){suffix}"
+    rate = "" if requirement.rate_per_s is None else f" at {requirement.rate_per_s:g}/s"
+    return f"{requirement.label} {observed}{relation}{limit}{rate} ({gate.executor}; {interval}{gate.counted}){suffix}"
 
 
 def _relation(requirement: Requirement, value: float, verdict: Verdict) -> str:

@@ -130,7 +130,8 @@ def _limit_text(finding: Json) -> str:
     if finding["limit"] is None:
         return label
     sign = "≥" if finding["is_minimum"] else "≤"
-    return f"{label} {sign} {units.quantity(finding['limit'], finding['unit'])}"
+    rate = f" at {units.rate(finding['rate_per_s'])}" if finding["rate_per_s"] else ""
+    return f"{label} {sign} {units.quantity(finding['limit'], finding['unit'])}{rate}"
 
 
 def _bare_row(test: Json) -> str:

@@ -47,7 +47,7 @@ def test_broken(pipeline, stage, machine):
     pipeline.run([stage("fetch", .001), infer], list(range(100)))
 """,
         [
-            "*FAILED*test_broken - p99 latency 21.0 ms > 10.0 ms (threads; * items late,*",
+            "*FAILED*test_broken - p99 latency 21.0 ms > 10.0 ms at 100/s (threads; * items late,*",
             "*late items spend * ms more than the median one in the service of stage 'infer'*",
         ],
     ),

@@ -46,6 +46,7 @@ def test_two_rates_on_one_arm_are_told_apart():
     assert result["threads"].latency.count == sum(len(block.latencies_s) for block in slow)
     gate = LatencyGate(requirements[0], "threads", errors=Errors())
     assert blocks_of(gate, result.blocks) == slow
+    assert ["at 50/s" in each.headline for each in result.findings] == [True, False]
 
 
 @pytest.mark.parametrize("arrivals", [None, Arrivals(100)])
