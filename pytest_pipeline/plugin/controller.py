@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from pytest_pipeline.plugin.names import LOST_DEVICE, PROBLEM, RESULT, RESULTS
+from pytest_pipeline.plugin.names import LOST_DEVICE, PROBLEM, RAISED_BY_HOOKS, RESULT, RESULTS
 from pytest_pipeline.plugin.options import is_any_given
 
 
@@ -72,7 +72,7 @@ class Controller:
                 from pytest_pipeline.plugin.ending.finish import finish
 
                 finish(session)
-        except Exception as problem:  # it would take pytest's own summary with it
+        except RAISED_BY_HOOKS as problem:  # it would take pytest's own summary with it
             self._admit(session, problem)
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
@@ -82,7 +82,7 @@ class Controller:
 
             try:
                 print_summary(terminalreporter, self._config)
-            except Exception as problem:  # the same
+            except RAISED_BY_HOOKS as problem:  # the same
                 terminalreporter.line(f"pipeline: {_said(problem)}", yellow=True)
 
     def _take_what_workers_lost(self) -> None:
@@ -106,7 +106,7 @@ class Controller:
     def _has_something_to_say(self) -> bool:
         return RESULTS in self._config.stash or is_any_given(self._config)
 
-    def _admit(self, session: pytest.Session, problem: Exception) -> None:
+    def _admit(self, session: pytest.Session, problem: BaseException) -> None:
         """Say it in the summary; a share of decided gates that nobody could count is not reached."""
         from pytest_pipeline.plugin.session import results_of
         from pytest_pipeline.plugin.settings import settings_of
@@ -116,7 +116,7 @@ class Controller:
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
 
-def _said(problem: Exception) -> str:
+def _said(problem: BaseException) -> str:
     """Return one line about an error of our own, with the place that a report of it should name."""
     import traceback
     from pathlib import PurePath

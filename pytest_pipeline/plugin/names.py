@@ -63,6 +63,11 @@ RESULT = "pipeline_result"
 Text, because execnet refuses anything but the plainest types: one numpy scalar would end the run.
 """
 
+RAISED_BY_HOOKS = (Exception, pytest.skip.Exception, pytest.fail.Exception)
+"""What a hook of others may raise without ending anything: the outcomes of pytest are no `Exception`s, and
+`pytest.importorskip` in such a hook would skip the test, or cost the end of the session. Ctrl-C still passes.
+"""
+
 TURNS: pytest.StashKey[Any] = pytest.StashKey()
 """Where `config.stash` keeps the lock by which threads of one process take turns in measuring."""
 

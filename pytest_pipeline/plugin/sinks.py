@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 
 from pytest_pipeline.plugin.declaring.problems import warn_at
+from pytest_pipeline.plugin.names import RAISED_BY_HOOKS
+from pytest_pipeline.plugin.session import keep_interrupted
 from pytest_pipeline.plugin.state import ItemState
 
 HOOK = "pytest_pipeline_finding"
@@ -16,7 +18,10 @@ def tell_sinks(item: pytest.Item, state: ItemState) -> None:
     for finding in state.findings:
         try:
             getattr(item.ihook, HOOK)(config=item.config, finding=finding)
-        except Exception as problem:
+        except pytest.exit.Exception as end:  # an `Exception`, but whoever raises it means it
+            keep_interrupted(item, end)
+            raise
+        except RAISED_BY_HOOKS as problem:
             problems.append(f"{type(problem).__name__}: {problem}")
     if problems:
         said = "; ".join(dict.fromkeys(problems))

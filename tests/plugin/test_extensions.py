@@ -170,6 +170,11 @@ def test_an_implementation_may_take_the_configuration_only(pytester):
     ("answer", "said"),
     [
         ("1 / 0", "raised ZeroDivisionError: division by zero"),
+        (
+            "pytest.importorskip('nowhere')",
+            "raised Skipped: could not import 'nowhere': No module named 'nowhere'",
+        ),
+        ("pytest.fail('no connection')", "raised Failed: no connection"),
         ("['text']", "a section is a mapping with a 'title', found 'text'"),
         ("[{}]", "a section needs a 'title' of text, found ''"),
         ("[{'titel': 'x'}]", "found 'titel' (did you mean 'title'?)"),
@@ -182,6 +187,7 @@ def test_an_implementation_may_take_the_configuration_only(pytester):
 )
 def test_a_section_that_cannot_be_used_costs_neither_verdict_nor_report(pytester, answer, said):
     conftest = f"""
+        import pytest
         from scripted import pytest_configure
         def pytest_pipeline_report_sections(config):
             return {answer}

@@ -59,6 +59,18 @@ def test_an_error_of_our_own_is_a_line_of_the_summary(run, monkeypatch, what):
     result.stdout.fnmatch_lines([SAID, "*1 passed*"])
 
 
+def skipping(*arguments, **options):
+    pytest.skip("no data here")
+
+
+@pytest.mark.parametrize("what", ["ending.finish.finish", "ending.finish.print_summary"])
+def test_a_hook_of_somebody_else_s_that_skips_at_the_end_costs_no_summary(run, monkeypatch, what):
+    monkeypatch.setattr(f"pytest_pipeline.plugin.{what}", skipping)
+    result = run(MET, "--pipeline-json=out.json")
+    assert result.ret == pytest.ExitCode.OK
+    result.stdout.fnmatch_lines(["*(Skipped: no data here, *", "*1 passed*"])
+
+
 def test_a_share_of_decided_gates_that_could_not_be_counted_is_not_reached(run, monkeypatch):
     monkeypatch.setattr("pytest_pipeline.plugin.ending.finish.add_history", broken)
     result = run(MET, "--pipeline-min-decided=0.9")

@@ -81,6 +81,31 @@ def test_a_sink_that_raises_is_a_warning_at_the_test_and_changes_no_verdict(run)
     missed.stdout.fnmatch_lines(["FAILED *::test_gate - speedup 1.42x < 2.00x (threads)"])
 
 
+@pytest.mark.parametrize(
+    ("call", "said"),
+    [
+        ("pytest.importorskip('nowhere')", "Skipped: could not import 'nowhere'*"),
+        ("pytest.skip('no connection')", "Skipped: no connection"),
+        ("pytest.fail('no connection')", "Failed: no connection"),
+    ],
+)
+def test_a_sink_that_skips_or_fails_changes_no_verdict_either(run, call, said):
+    conftest = f"def pytest_pipeline_finding(config, finding): {call}"
+    met = run(GATE.format(script="met", rest=""), conftest=conftest)
+    met.assert_outcomes(passed=1, warnings=1)
+    met.stdout.fnmatch_lines([f"*PipelineWarning: pytest_pipeline_finding raised {said}*"])
+    missed = run(GATE.format(script="missed", rest=""), conftest=conftest)
+    missed.assert_outcomes(failed=1, warnings=1)
+    missed.stdout.fnmatch_lines(["FAILED *::test_gate - speedup 1.42x < 2.00x (threads)"])
+
+
+def test_a_sink_may_end_the_session_and_what_was_measured_is_told(run):
+    conftest = "def pytest_pipeline_finding(config, finding): pytest.exit('enough')"
+    result = run(GATE.format(script="missed", rest=""), conftest=conftest)
+    assert result.ret == pytest.ExitCode.INTERRUPTED
+    result.stdout.fnmatch_lines(["*1 missed*", "*Exit: enough*"])
+
+
 def test_where_warnings_are_errors_a_sink_that_raises_fails_a_met_gate_and_hides_no_miss(run):
     met = run(GATE.format(script="met", rest=""), "-W", "error", conftest=RAISES)
     met.stdout.fnmatch_lines(

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from pytest_pipeline.errors import UsageError
-from pytest_pipeline.plugin.names import near
+from pytest_pipeline.plugin.names import RAISED_BY_HOOKS, near
 
 HOOK = "pytest_pipeline_report_sections"
 
@@ -32,7 +32,7 @@ def ask_for_sections(
         _check_size(sections)
     except UsageError as problem:
         return [], f"{HOOK}: {problem}; no section was added to the report"
-    except Exception as problem:
+    except RAISED_BY_HOOKS as problem:
         said = f"{type(problem).__name__}: {problem}"
         return [], f"{HOOK} raised {said}; no section was added to the report"
     return sections, ""
