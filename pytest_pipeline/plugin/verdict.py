@@ -8,7 +8,7 @@ import pytest
 
 from pytest_pipeline.errors import PipelineRegression
 from pytest_pipeline.model.finding import Finding, Verdict
-from pytest_pipeline.plugin.declaring.ownership import foreign_pipeline
+from pytest_pipeline.plugin.declaring.ownership import foreign_pipeline, uses_our_fixtures
 from pytest_pipeline.plugin.declaring.problems import PipelineWarning
 from pytest_pipeline.plugin.measuring.unmeasured import (
     SKIPPING,
@@ -149,6 +149,9 @@ def _measured_nothing(item: pytest.Item, state: ItemState) -> str:
     names = state.declared.gate_names
     if not names or any(run.is_gated for run in state.runs):
         return ""
+    is_test = isinstance(item, pytest.Function)
+    if not (is_test or state.runs or state.uses_fixture or uses_our_fixtures(item)):
+        return ""  # a doctest has the markers of its module, which mean the tests beside it
     marks = " and ".join(f"@pytest.mark.{name}" for name in names)
     if state.runs:
         return f"has {marks} but measured nothing under it: every pipeline.run passed gates=False"

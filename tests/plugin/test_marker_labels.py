@@ -69,3 +69,39 @@ def test_a_registered_marker_with_a_near_name_gets_no_hint(run, pytester):
         def test_one(pipeline): pass
         """)
     result.assert_outcomes(passed=1, warnings=0)
+
+
+MODULE = '''
+import pytest
+
+pytestmark = pytest.mark.speedup(min=2.0)
+
+def double(item):
+    """
+    >>> {call}
+    """
+    return 2 * item
+
+def test_gate(pipeline):
+    pipeline.run(["met"], [])
+'''
+
+
+def test_a_gate_of_the_whole_module_asks_nothing_of_its_doctests(run):
+    source = MODULE.format(call="double(2)\n    4")
+    run(source, "--doctest-modules").assert_outcomes(passed=2)
+
+
+def test_a_doctest_that_measures_and_gates_nothing_fails_as_a_test_would(run):
+    call = "run = getfixture('pipeline').run(['met'], [], gates=False)"
+    source = MODULE.format(call=call)
+    result = run(source, "--doctest-modules")
+    result.assert_outcomes(passed=1, failed=1)
+    result.stdout.fnmatch_lines(["FAILED *test_it.double - *but measured nothing under it*"])
+
+
+def test_a_doctest_that_measures_is_held_to_the_gate(run):
+    source = MODULE.format(call="run = getfixture('pipeline').run(['missed'], [])")
+    result = run(source, "--doctest-modules")
+    result.assert_outcomes(passed=1, failed=1)
+    result.stdout.fnmatch_lines(["FAILED *test_it.double - speedup 1.42x < 2.00x (threads)"])
