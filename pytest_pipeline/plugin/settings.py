@@ -144,20 +144,36 @@ class _Found:
         if self.raw is None:
             return None
         try:
+            self._check_kind()
             return convert(self.raw)
         except UsageError as problem:
             where = self.option.flag if self.is_forced else f"ini option {self.option.key}"
             raise pytest.UsageError(f"{where}: {problem}") from None
 
+    def _check_kind(self) -> None:
+        """Refuse what TOML can hold and an option cannot: pytest passes lists of any table on as they are."""
+        if self.option.kind is None and not isinstance(self.raw, str):
+            kind = type(self.raw).__name__
+            raise UsageError(
+                f"{self.raw!r} is a {kind}: expected one text, {self.option.metavar}: write it without brackets"
+            )
+
 
 def _path(config: pytest.Config, found: _Found) -> tuple[Path | None, bool]:
     """Resolve a path: typed ones against the shell's directory, configured ones against rootdir."""
-    if found.raw is None:
+    given = found.read(_path_text)
+    if given is None:
         return None, False
-    if found.raw == OFF:
+    if given == OFF:
         return None, True
     base = config.invocation_params.dir if found.is_forced else config.rootpath
-    return base / Path(found.raw).expanduser(), False
+    return base / Path(given).expanduser(), False
+
+
+def _path_text(raw: str) -> str:
+    if not raw.strip():
+        raise UsageError("expected a path, found none")
+    return raw
 
 
 def _executors(config: pytest.Config, found: _Found) -> tuple[str, ...]:
@@ -173,9 +189,12 @@ def _executors(config: pytest.Config, found: _Found) -> tuple[str, ...]:
     return found.read(convert) or ()
 
 
-def _names(raw: str | Iterable[str]) -> tuple[str, ...]:
+def _names(raw: str | Iterable[Any]) -> tuple[str, ...]:
     """Return the names in the order in which they are given."""
-    parts = [raw] if isinstance(raw, str) else raw
+    parts = [raw] if isinstance(raw, str) else list(raw)
+    strange = [part for part in parts if not isinstance(part, str)]
+    if strange:
+        raise UsageError(f"{strange[0]!r} is not a name: expected names of executors, as text")
     names = [name.strip() for part in parts for name in part.split(",")]
     kept = tuple(dict.fromkeys(name for name in names if name))
     if not kept:

@@ -40,6 +40,13 @@ def test_a_bad_value_in_the_ini_file_is_a_usage_error(run, pytester, name, value
     result.stderr.fnmatch_lines([f"ERROR: ini option {key}: {message}"])
 
 
+@pytest.mark.parametrize("name", ["report", "json", "markdown", "trace", "history"])
+def test_an_empty_path_is_a_usage_error_at_the_start(run, name):
+    result = run("def test_one(): pass", f"--pipeline-{name}=")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines([f"ERROR: --pipeline-{name}: expected a path, found none"])
+
+
 def test_a_switch_in_the_ini_file_that_is_neither_on_nor_off_is_a_usage_error(run, pytester):
     pytester.makeini("[pytest]\npipeline_off = maybe")
     result = run("def test_one(): pass")
@@ -104,6 +111,23 @@ def test_options_in_toml(run, pytester, file, table):
             assert conftest.CALLS[-1]["mode"] == "off"
         """)
     result.assert_outcomes(passed=1)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "said"),
+    [
+        ("report", '["a.html"]', "['a.html'] is a list: expected one text, PATH*"),
+        ("budget", '["30s"]', "['30s'] is a list: expected one text, TIME*"),
+        ("min_decided", "[0.9]", "[0.9] is a list: expected one text, SHARE*"),
+        ("inconclusive", '["skip"]', "['skip'] is a list: expected one text, skip|fail|pass*"),
+        ("executors", "[1]", "1 is not a name: expected names of executors, as text"),
+    ],
+)
+def test_a_list_in_toml_where_one_text_belongs_is_a_usage_error(run, pytester, key, value, said):
+    pytester.makepyprojecttoml(f"[tool.pytest.ini_options]\npipeline_{key} = {value}")
+    result = run("def test_one(): pass")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines([f"ERROR: ini option pipeline_{key}: {said.replace('[', '[[]')}"])
 
 
 OFF = '"off"'
