@@ -75,3 +75,27 @@ def test_it(pipeline, stage):
     pipeline.tune({STAGES}, batch_size=[8])
 """)
     result.stdout.fnmatch_lines(["*UsageError: tune(batch_size=[[]8[]]): no stage takes batches*"])
+
+
+@pytest.mark.parametrize("study", ["sweeping.sweep", "tuning.tune"])
+def test_the_budget_of_the_command_line_beats_the_one_that_a_study_is_passed(run, pytester, study):
+    name = study.partition(".")[2]
+    body = f"""
+import pytest
+
+def test_it(pipeline, monkeypatch):
+    import pytest_pipeline.sweeping, pytest_pipeline.tuning
+    budgets = []
+
+    def study(*_, budget_s, **options):
+        budgets.append(budget_s)
+        raise ZeroDivisionError
+
+    monkeypatch.setattr("pytest_pipeline.{study}", study)
+    with pytest.raises(ZeroDivisionError):
+        pipeline.{name}([len], ["a"], budget="50s")
+    assert budgets == [{{budget}}]
+"""
+    run(body.format(budget=7), "--pipeline-budget=7s").assert_outcomes(passed=1)
+    pytester.makeini("[pytest]\npipeline_budget = 7s")
+    run(body.format(budget=50)).assert_outcomes(passed=1)

@@ -12,6 +12,7 @@ from pytest_pipeline.plugin.alone.exclusive import measuring
 from pytest_pipeline.plugin.measuring.timeouts import study_budget
 from pytest_pipeline.plugin.measuring.tracebacks import trimmed
 from pytest_pipeline.plugin.session import keep_interrupted
+from pytest_pipeline.plugin.settings import settings_of
 from pytest_pipeline.plugin.state import state_of
 
 if TYPE_CHECKING:
@@ -54,7 +55,9 @@ def run_tune(
 def _budget_s(item: pytest.Item, declared: Mapping[str, Any], study: str) -> float:
     from pytest_pipeline.model.units import parse_seconds
 
-    return study_budget(item, parse_seconds(declared["budget"], what=f"{study}(budget)"))
+    passed_s = parse_seconds(declared["budget"], what=f"{study}(budget)")
+    configured = settings_of(item.config).budget_s
+    return study_budget(item, configured.over(passed_s) or passed_s)
 
 
 def _study(
