@@ -43,17 +43,20 @@ def _measured(test: _Json) -> Iterator[tuple[int, _Json]]:
     for number, run in enumerate(test["runs"]):
         if run["notes"].get("traced") or any(_spoils(each) for each in run["findings"]):
             continue
+        left_out = {each["executor"] for each in run["findings"] if each["verdict"] == "not-run"}
+        if left_out and not (run["rounds"] or run["blocks"]):
+            continue  # of `--pipeline-off`: nothing was measured, whatever the arms say
         for arm in run["arms"]:
-            if not (arm["is_baseline"] or arm["unavailable"]) and _has_value(run, arm):
+            if arm["is_baseline"] or arm["unavailable"] or arm["executor"] in left_out:
+                continue
+            if _has_value(run, arm):
                 yield number, arm
 
 
 def _spoils(finding: _Json) -> bool:
-    return (
-        (finding["quantity"] == "outputs" and finding["verdict"] == "invalid")
-        or finding["verdict"] == "not-run"
-        or finding["reason"] in {"traced", "interrupted"}
-    )
+    if finding["reason"] in {"traced", "interrupted"}:
+        return True
+    return bool(finding["quantity"] == "outputs" and finding["verdict"] == "invalid")
 
 
 def _has_value(run: _Json, arm: _Json) -> bool:
