@@ -107,3 +107,17 @@ def test_a_run_in_the_setup_of_a_fixture_counts_as_one_of_the_test(run):
         def test_it(early): pass
         """
     run(source).assert_outcomes(failed=1)
+
+
+def test_the_pipeline_of_an_earlier_test_says_that_each_test_asks_for_its_own(run):
+    result = run("""
+        KEPT = []
+
+        def test_first(pipeline):
+            KEPT.append(pipeline)
+
+        def test_second():
+            KEPT[0].run(["met"], [])
+        """)
+    result.assert_outcomes(passed=1, failed=1)
+    result.stdout.fnmatch_lines(["*UsageError: *`pipeline` of an earlier test: ask for*in each*"])

@@ -105,3 +105,15 @@ def test_a_doctest_that_measures_is_held_to_the_gate(run):
     result = run(source, "--doctest-modules")
     result.assert_outcomes(passed=1, failed=1)
     result.stdout.fnmatch_lines(["FAILED *test_it.double - speedup 1.42x < 2.00x (threads)"])
+
+
+def test_a_parameter_called_pipeline_is_told_from_a_fixture_of_that_name(run):
+    result = run("""
+        import pytest
+
+        @pytest.mark.speedup(min=2.0)
+        @pytest.mark.parametrize("pipeline", [1])
+        def test_gate(pipeline): pass
+        """)
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["*measured nothing*(a parametrization)*`parallel_pipeline`*"])

@@ -10,6 +10,7 @@ import pytest
 from pytest_pipeline.plugin.names import FIXTURES, PIPELINE_FIXTURES
 
 _OURS = "pytest_pipeline."
+_PARAMETRIZATION = "a parametrization"
 
 
 def uses_our_fixtures(item: pytest.Item) -> bool:
@@ -22,7 +23,7 @@ def foreign_pipeline(item: pytest.Item) -> str:
     for name in PIPELINE_FIXTURES:
         if name in _names(item) and not _is_ours(item, name):
             definitions = _definitions(item, name)
-            return _place(item, definitions[-1].func) if definitions else "a parametrization"
+            return _place(item, definitions[-1].func) if definitions else _PARAMETRIZATION
     return ""
 
 
@@ -50,6 +51,8 @@ def _module(func: object) -> str:
 
 
 def _place(item: pytest.Item, func: Any) -> str:
+    if _module(func).startswith("_pytest."):  # by which pytest hands on the value of a parameter
+        return _PARAMETRIZATION
     code = getattr(func, "__code__", None)
     if code is None:
         return _module(func)

@@ -31,7 +31,8 @@ if TYPE_CHECKING:
 
 _TOO_LATE = (
     "pipeline.run was called after the verdict on this test was made, in the teardown of a fixture: nothing that it finds "
-    "could fail the test; call it in the test, or before the `yield` of the fixture"
+    "could fail the test; call it in the test, or before the `yield` of the fixture; or it is the `pipeline` of an earlier "
+    "test: ask for the fixture in each"
 )
 
 
@@ -41,9 +42,8 @@ class PipelineFixture:
     def __init__(self, item: pytest.Item) -> None:
         self._item = item
         self._config = item.config
-        state_of(
-            item
-        )  # from now on the test is looked at after its body, whatever its arguments and markers show
+        # From now on the test is looked at after its body, whatever its arguments and markers show.
+        state_of(item)
 
     def run(
         self,
