@@ -6,13 +6,19 @@ import contextlib
 
 import pytest
 
-from pytest_pipeline.plugin.measuring import progress
 from pytest_pipeline.plugin.measuring.progress import LiveLine
 
 
 class Writer:
     fullwidth = 60
     width_of_current_line = 12
+
+    def __init__(self):
+        self.written = []
+
+    def write_raw(self, text, *, flush):
+        assert flush
+        self.written.append(text)
 
 
 class Reporter:
@@ -26,6 +32,8 @@ class Capture:
 
 
 class Config:
+    writer = Writer()
+
     def __init__(self, **plugins):
         self.pluginmanager = self
         self._plugins = plugins
@@ -34,14 +42,13 @@ class Config:
         return self._plugins.get(name)
 
     def get_terminal_writer(self):
-        return Writer()
+        return self.writer
 
 
 @pytest.fixture
 def screen(monkeypatch):
-    written = []
-    monkeypatch.setattr(progress, "_write", written.append)
-    return lambda: shown("".join(written))
+    monkeypatch.setattr(Config, "writer", Writer())
+    return lambda: shown("".join(Config.writer.written))
 
 
 def shown(text, width=80):
@@ -86,3 +93,25 @@ def test_silent_where_nobody_watches(screen):
 def test_nothing_is_left_in_the_output_of_a_run(run):
     result = run("def test_one(pipeline): pipeline.run(['met'], [])")
     result.stdout.no_fnmatch_line("*round 1*")
+
+
+@pytest.mark.parametrize("options", [(), ("--capture=sys",), ("-s",)])
+def test_on_a_terminal_what_a_test_redirects_is_all_its_own_and_stays_redirected(run, options):
+    source = """
+        import contextlib, io, sys
+
+        def test_one(pipeline, request):
+            request.config.pluginmanager.getplugin("terminalreporter").isatty = True
+            heard, warned = io.StringIO(), io.StringIO()
+            with contextlib.redirect_stdout(heard), contextlib.redirect_stderr(warned):
+                pipeline.run(["met"], [])
+                print("mine")
+                print("mine too", file=sys.stderr)
+            assert (heard.getvalue(), warned.getvalue()) == ("mine\\n", "mine too\\n")
+            print("captured again")
+        """
+    result = run(source, *options)
+    result.assert_outcomes(passed=1)
+    result.stdout.fnmatch_lines(["*round 1: met*"])
+    if "-s" not in options:
+        result.stdout.fnmatch_lines(["*Captured stdout call*", "captured again"])

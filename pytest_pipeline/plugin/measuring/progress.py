@@ -22,8 +22,8 @@ _LEAST_ROOM = 20
 class LiveLine:
     """A text behind what pytest has written on the current line; taken back by backspaces.
 
-    Written to the terminal directly: through pytest's own writer it would count as part of the line
-    and push the progress column aside.
+    Written raw: otherwise pytest's writer would count it as part of the line and push the progress column
+    aside.
     """
 
     def __init__(self, config: pytest.Config) -> None:
@@ -59,16 +59,15 @@ class LiveLine:
         back = "\b" * self._length
         self._length, blank = len(text), " " * self._length
         shown = f"{back}{blank}{back}{text}"
+        writer = self._config.get_terminal_writer()  # `sys.stdout` may be a buffer of the test
         if self._capture is None:
-            _write(shown)
+            writer.write_raw(shown, flush=True)
             return
+        outputs = sys.stdout, sys.stderr
         with self._capture.global_and_fixture_disabled():
-            _write(shown)
-
-
-def _write(text: str) -> None:
-    sys.stdout.write(text)
-    sys.stdout.flush()
+            writer.write_raw(shown, flush=True)
+        # Capture resumes with files of its own, where the test may have redirected both elsewhere.
+        sys.stdout, sys.stderr = outputs
 
 
 class RunObserver:
