@@ -113,6 +113,9 @@ def test_options_in_toml(run, pytester, file, table):
     result.assert_outcomes(passed=1)
 
 
+@pytest.mark.filterwarnings(
+    "ignore:Passing a value that is not a string"
+)  # of pytest 9, beside our own word
 @pytest.mark.parametrize(
     ("key", "value", "said"),
     [
