@@ -173,11 +173,16 @@ def _p99_text(arm: Json, findings: list[Json]) -> str:
 
 
 def _others_text(findings: list[Json]) -> str:
-    """Return `throughput 412/s, cold speedup 0.62x`: gated quantities without a column of their own."""
+    """Return `throughput 412/s, cold speedup 0.62x`: gated quantities without a column of their own.
+
+    A cold speedup that is met says nothing that the verdict does not; where it is not, the warm one would mislead.
+    """
     values = {
         each["label"]: units.quantity(each["estimate"]["value"], each["unit"])
         for each in findings
-        if (each["quantity"] not in SHOWN_FOR_EVERY_ARM or each["cold"]) and each["estimate"]
+        if each["quantity"] not in SHOWN_FOR_EVERY_ARM
+        or (each["cold"] and each["verdict"] != "met")
+        if each["estimate"]
     }
     return ", ".join(f"{one_line(label)} {value}" for label, value in values.items())
 

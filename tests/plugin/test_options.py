@@ -113,9 +113,6 @@ def test_options_in_toml(run, pytester, file, table):
     result.assert_outcomes(passed=1)
 
 
-@pytest.mark.filterwarnings(
-    "ignore:Passing a value that is not a string"
-)  # of pytest 9, beside our own word
 @pytest.mark.parametrize(
     ("key", "value", "said"),
     [
@@ -128,7 +125,8 @@ def test_options_in_toml(run, pytester, file, table):
 )
 def test_a_list_in_toml_where_one_text_belongs_is_a_usage_error(run, pytester, key, value, said):
     pytester.makepyprojecttoml(f"[tool.pytest.ini_options]\npipeline_{key} = {value}")
-    result = run("def test_one(): pass")
+    its_own = "ignore:Passing a value that is not a string"  # what pytest 9 says of it
+    result = run("def test_one(): pass", "-W", its_own)
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     result.stderr.fnmatch_lines([f"ERROR: ini option pipeline_{key}: {said.replace('[', '[[]')}"])
 
