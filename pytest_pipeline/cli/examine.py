@@ -59,7 +59,7 @@ def examine() -> Checkup:
     """Return what this machine can measure; takes less than ten seconds on an idle one."""
     began = time.perf_counter()
     pools = _pools()
-    with PoolCaps(), quiet_instruments() as instruments:
+    with PoolCaps() as caps, quiet_instruments(caps) as instruments:
         controls, noise = _controls(MonotonicClock())
     return Checkup(
         environment=host.describe(),

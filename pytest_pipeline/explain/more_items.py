@@ -9,7 +9,6 @@ import numpy as np
 
 from pytest_pipeline.explain.advice import WORTHWHILE
 from pytest_pipeline.explain.ceiling import MOST_VISITS, Line
-from pytest_pipeline.explain.costs import costed_line
 from pytest_pipeline.explain.profiled import Profiled
 from pytest_pipeline.model.whatif import WhatIf
 
@@ -35,9 +34,9 @@ def in_longer_run(line: Line, longest_s: float) -> float | None:
     return None if is_too_long or bound < WORTHWHILE * line.speedup() else bound
 
 
-def more_items(arm: Profiled) -> Iterator[WhatIf]:
-    """Predict ten times the items where that gains noticeably."""
-    predicted = in_longer_run(costed_line(arm), arm.longest_s)
+def more_items(arm: Profiled, line: Line) -> Iterator[WhatIf]:
+    """Predict ten times the items where that gains noticeably; `line` is the plan under this arm, with its costs."""
+    predicted = in_longer_run(line, arm.longest_s)
     if predicted is None:
         return
     few = "1 item" if arm.items == 1 else f"{arm.items} items"

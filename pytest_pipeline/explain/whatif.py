@@ -2,7 +2,7 @@
 
 Every prediction is one simulation of the changed plan (`stats.flow`) on the service times that the
 baseline's items had one by one, with the costs of hand-over and of shipping added. Bounded: at most
-stages + 17 simulations of at most 2,000 visits: 15 ms each for three stages, 0.25 s for eight of three workers.
+stages + 14 simulations of at most 2,000 visits: 15 ms each for three stages, 0.25 s for eight of three workers.
 """
 
 from __future__ import annotations
@@ -53,39 +53,38 @@ def what_ifs(arm: Profiled) -> tuple[WhatIf, ...]:
     """
     if not arm.trace.ledger.rows:
         return ()
-    found = list(other_batch_sizes(arm))
+    found, line = list(other_batch_sizes(arm)), costed_line(arm)
     if not arm.trace.devices:
-        found = [*_without_devices(arm), *more_items(arm), *found]
+        found = [*_without_devices(arm, line), *more_items(arm, line), *found]
     elif found:
-        found.insert(0, _as_it_is(costed_line(arm)))
+        found.insert(0, _as_it_is(line))
     return tuple(sorted(found, key=lambda each: (-each.predicted_speedup, each.effort)))
 
 
-def _without_devices(arm: Profiled) -> Iterator[WhatIf]:
+def _without_devices(arm: Profiled, line: Line) -> Iterator[WhatIf]:
     """Yield the plan as declared, and the same with other workers, queues, chunks or another executor."""
     match arm.layout:
         case Layout.STAGED:
-            return _staged(arm)
+            return _staged(arm, line)
         case Layout.RELAYED:
-            return _relayed(arm)
+            return _relayed(arm, line)
         case Layout.POOLED | Layout.FUSED:
-            return _pooled(arm)
+            return _pooled(arm, line)
 
 
 def _as_it_is(line: Line) -> WhatIf:
     return WhatIf(KEEP, "", line.speedup(), 0, setting=Change())
 
 
-def _staged(arm: Profiled) -> Iterator[WhatIf]:
-    line = costed_line(arm)
+def _staged(arm: Profiled, line: Line) -> Iterator[WhatIf]:
     yield from _stage_by_stage(arm, line)
     yield from _processes_instead(arm)
     if arm.call:
         yield from _chunked(arm, line, sum(handover_s(arm)), call=arm.call)
 
 
-def _relayed(arm: Profiled) -> Iterator[WhatIf]:
-    yield from _stage_by_stage(arm, costed_line(arm))
+def _relayed(arm: Profiled, line: Line) -> Iterator[WhatIf]:
+    yield from _stage_by_stage(arm, line)
     yield from _threads_instead(arm)
 
 
@@ -98,8 +97,7 @@ def _stage_by_stage(arm: Profiled, line: Line) -> Iterator[WhatIf]:
     yield from _longer_queue(arm, line)
 
 
-def _pooled(arm: Profiled) -> Iterator[WhatIf]:
-    line = costed_line(arm)
+def _pooled(arm: Profiled, line: Line) -> Iterator[WhatIf]:
     yield _as_it_is(line)
     yield from _wider_pool(arm, line)
     if arm.layout is Layout.POOLED:

@@ -87,8 +87,8 @@ def shortage(budget_s: float, need: Need) -> str:
 
 def extended(budget_s: float) -> str:
     """Return how far the budget goes, in words."""
-    cap_s = show_about(HARD_CAP * budget_s)
-    return f"the budget of {show_about(budget_s)} extends to {cap_s} at most"
+    most = show_about(HARD_CAP * budget_s)
+    return f"the budget of {show_about(budget_s)} extends to {most} at most"
 
 
 def longest_round_s(budget_s: float, *, missed: float, confirm: float) -> float:

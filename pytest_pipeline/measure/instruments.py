@@ -84,8 +84,8 @@ class PoolCaps:
 
 
 @contextlib.contextmanager
-def quiet_instruments() -> Iterator[Instruments]:
-    """Stop what can be stopped, and restore everything at the end; `PoolCaps` has capped the pools before."""
+def quiet_instruments(caps: PoolCaps) -> Iterator[Instruments]:
+    """Stop what can be stopped, and restore everything at the end; `caps` hold the pools already."""
     notes: list[str] = []
     with contextlib.ExitStack() as stack:
         if _stop_coverage(stack):
@@ -94,6 +94,8 @@ def quiet_instruments() -> Iterator[Instruments]:
             notes.append("trace or profile functions were stopped while measuring")
         were_on = bool(notes)
         _freeze_heap(stack)
+        if caps.are_held:
+            notes.append("BLAS and OpenMP pools of this process were capped at one thread")
         traced = _unstoppable()
         yield Instruments(tuple(notes), traced, were_on)
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from pytest_pipeline.errors import UsageError
+from pytest_pipeline.measure.checks.loaded import loaded_type
 from pytest_pipeline.model.plan import Arrivals, Source
 
 _VIEWS: tuple[type, ...] = (type({}.keys()), type({}.values()), type({}.items()))
@@ -34,7 +34,8 @@ def make_source(items: Any) -> Source:
             f"items is a one-shot {type(items).__name__}: stages run many times, so pass a list "
             "(`list(items)`) or the function that makes it (`lambda: read_batches(path)`)"
         )
-    if _is_frame(items):
+    frame = loaded_type("pandas", "DataFrame")
+    if frame is not None and isinstance(items, frame):
         raise UsageError(
             "items is a pandas DataFrame, which iterates over its column names: pass pieces "
             "(`[df[i : i + 1000] for i in range(0, len(df), 1000)]`), rows (`df.to_dict('records')`) or `list(df)`"
@@ -46,11 +47,6 @@ def make_source(items: Any) -> Source:
     raise UsageError(
         f"items is a {type(items).__name__}: pass a list, or a function that returns an iterator"
     )
-
-
-def _is_frame(items: Any) -> bool:
-    frame = getattr(sys.modules.get("pandas"), "DataFrame", None)
-    return isinstance(frame, type) and isinstance(items, frame)
 
 
 def _is_in_memory(items: Iterable[Any]) -> bool:

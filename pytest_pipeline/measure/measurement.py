@@ -3,24 +3,18 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 
 from pytest_pipeline.judge.capacity import Capacity
 from pytest_pipeline.measure.checks.sameness import Mismatch
 from pytest_pipeline.measure.control import ControlMonitor
-from pytest_pipeline.measure.instruments import (
-    Instruments,
-    PoolCaps,
-    dropped_prints,
-    quiet_instruments,
-)
+from pytest_pipeline.measure.instruments import PoolCaps, dropped_prints, quiet_instruments
 from pytest_pipeline.measure.lane import Lane
 from pytest_pipeline.measure.latency.latencies import LatencyPhase
 from pytest_pipeline.measure.machine import Usage
 from pytest_pipeline.measure.paired.ratios import RatioPhase
 from pytest_pipeline.measure.paired.rounds import RoundRunner
 from pytest_pipeline.measure.shape import LONG_PAIR_S, choose_shape
-from pytest_pipeline.measure.trial import Measured, Trial, Wrong, largest_speedup
+from pytest_pipeline.measure.trial import Measured, Trial, Wrong, largest_speedup, wrong_outputs
 from pytest_pipeline.measure.untimed.failures import ErrorPhase
 from pytest_pipeline.measure.untimed.first_executions import run_first_executions
 from pytest_pipeline.measure.untimed.half_batches import sample_half_batches
@@ -62,8 +56,8 @@ def _measure(trial: Trial, measured: Measured, caps: PoolCaps, *, once: bool) ->
         ErrorPhase(trial, measured).observe()
     if once or measured.wrong or measured.abandoned:
         return
-    with quiet_instruments() as instruments:
-        measured.instruments = _with_caps(instruments, caps)
+    with quiet_instruments(caps) as instruments:
+        measured.instruments = instruments
         if instruments.were_on:
             _renew_workers(trial)
         monitor = _learn_reference(trial)
@@ -71,8 +65,7 @@ def _measure(trial: Trial, measured: Measured, caps: PoolCaps, *, once: bool) ->
         try:
             _all_phases(trial, measured, monitor)
         except Mismatch as difference:
-            wrong = Wrong(_culprit(trial), "outputs", str(difference), difference.item)
-            measured.wrong.append(wrong)
+            measured.wrong.append(wrong_outputs(_culprit(trial), difference))
         finally:
             measured.reference = monitor.reference
             _keep_profiles(trial, measured)
@@ -81,11 +74,6 @@ def _measure(trial: Trial, measured: Measured, caps: PoolCaps, *, once: bool) ->
 def _never_compared(arm: str) -> Wrong:
     text = "no item came out in both arms: each one that did here failed in the baseline, so that nothing could be compared"
     return Wrong(arm, "outputs", text)
-
-
-def _with_caps(instruments: Instruments, caps: PoolCaps) -> Instruments:
-    note = "BLAS and OpenMP pools of this process were capped at one thread"
-    return replace(instruments, notes=(*instruments.notes, note)) if caps.are_held else instruments
 
 
 def _renew_workers(trial: Trial) -> None:

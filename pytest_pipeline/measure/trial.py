@@ -19,6 +19,7 @@ from pytest_pipeline.judge.ladder import LadderGate
 from pytest_pipeline.judge.latency import LatencyGate
 from pytest_pipeline.judge.memory import MemoryGate
 from pytest_pipeline.judge.overlap import OverlapGate
+from pytest_pipeline.measure.checks.sameness import Mismatch
 from pytest_pipeline.measure.instruments import Instruments
 from pytest_pipeline.measure.lane import Lane
 from pytest_pipeline.measure.machine import Machine
@@ -128,6 +129,11 @@ class Wrong:
     """The baseline gives other outputs each time, too."""
     begins: str = ""
     """At which stage outputs begin to differ, in words; empty where that could not be told."""
+
+
+def wrong_outputs(arm: str, difference: Mismatch) -> Wrong:
+    """Return what to say of an arm whose outputs differ."""
+    return Wrong(arm, "outputs", str(difference), difference.item)
 
 
 @dataclass(slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 
-from pytest_pipeline.report.words import OUTCOMES, Json, final_indices, outcome_of
+from pytest_pipeline.report.words import OUTCOMES, Json, final_tests, outcome_of
 
 _ALWAYS = ("met", "missed", "inconclusive")
 _DECIDED = frozenset({"met", "missed", "invalid"})
@@ -47,9 +47,7 @@ class GateCounts:
 def count_gates(document: Json) -> GateCounts:
     """Count every finding; a test that broke before it had findings counts as one gate of its outcome."""
     counts: Counter[str] = Counter()
-    tests = document["tests"]
-    for index in sorted(final_indices(tests)):
-        test = tests[index]
+    for test in final_tests(document["tests"]):
         verdicts = [each["verdict"] for run in test["runs"] for each in run["findings"]]
         if not verdicts and test["outcome"] == "invalid":
             verdicts = [test["outcome"]]

@@ -11,7 +11,7 @@ from pytest_pipeline.report.facts import noise_of
 from pytest_pipeline.report.gate_counts import count_gates
 from pytest_pipeline.report.gates import gate_order, make_gate
 from pytest_pipeline.report.text import one_line, shorten
-from pytest_pipeline.report.words import Json, final_indices, identity, outcome_of
+from pytest_pipeline.report.words import Json, final_tests, identity, outcome_of
 
 MAX_BYTES = 60_000
 """A pull-request comment holds 65,536 characters."""
@@ -60,17 +60,11 @@ def _within(lines: list[str], rows: list[str], below: list[str]) -> str:
     return "\n".join([*lines, *after, ""])
 
 
-def _finals(document: Json) -> list[Json]:
-    """Return the last attempt of each test: what earlier ones said does not count."""
-    tests = document["tests"]
-    return [tests[index] for index in sorted(final_indices(tests))]
-
-
 def _next_steps(document: Json) -> list[str]:
     """Return what to do about each gate that was not met, in the words of its failure text."""
     found = [
         f"- {escape(identity(test))} ({escape(finding['executor'])}): next: {escape(finding['next_step'], _MAX_SENTENCE)}"
-        for test in _finals(document)
+        for test in final_tests(document["tests"])
         for run in test["runs"]
         for finding in run["findings"]
         if finding["verdict"] != "met" and finding["next_step"]
@@ -82,7 +76,7 @@ def _devices(document: Json) -> list[str]:
     """Return one line per device that an arm used: how close to its bound it came."""
     return [
         f"- {escape(identity(test))}: {escape(device_sentence(device), _MAX_SENTENCE)}"
-        for test in _finals(document)
+        for test in final_tests(document["tests"])
         for run in test["runs"]
         for arm in run["arms"]
         for device in arm.get("devices") or ()
@@ -93,7 +87,7 @@ def _since(document: Json) -> list[str]:
     """Return one line per quantity that is not what it was in earlier sessions."""
     return [
         f"- {escape(identity(test))} ({escape(series['executor'])}) since baseline: {_SPECIAL.sub(_ESCAPED, since_sentence(change))}"
-        for test in _finals(document)
+        for test in final_tests(document["tests"])
         for series in test.get("history", ())
         for change in series["changes"]
         if change["is_changed"]
@@ -102,7 +96,7 @@ def _since(document: Json) -> list[str]:
 
 def _rows(document: Json) -> list[str]:
     keyed = []
-    for test in _finals(document):
+    for test in final_tests(document["tests"]):
         findings = [each for run in test["runs"] for each in run["findings"]]
         keyed += [(gate_order(each), _row(test, each)) for each in findings]
         if not findings:

@@ -9,7 +9,7 @@ from pytest_pipeline.report import units
 from pytest_pipeline.report.changes import QUANTITIES, change_words
 from pytest_pipeline.report.merge import machine_of
 from pytest_pipeline.report.text import one_line
-from pytest_pipeline.report.words import Json, final_indices, identity, outcome_of
+from pytest_pipeline.report.words import Json, final_tests, identity, outcome_of
 
 _UNITS = {"speedup": "x", "makespan": "s", "p99_latency": "s", "throughput": "1/s"}
 
@@ -53,8 +53,7 @@ def _arms(document: Json) -> Iterator[tuple[_Key, Json]]:
 
 def _finals(document: Json) -> dict[str, Json]:
     """Return the attempt of each test that counts, by what tells the test from others."""
-    tests = document["tests"]
-    return {identity(tests[index]): tests[index] for index in sorted(final_indices(tests))}
+    return {identity(test): test for test in final_tests(document["tests"])}
 
 
 def _work(run: Json) -> str:

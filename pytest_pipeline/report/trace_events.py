@@ -16,7 +16,7 @@ from typing import Any
 
 from pytest_pipeline.report.json_file import write_text
 from pytest_pipeline.report.text import anchor
-from pytest_pipeline.report.words import Json, final_indices
+from pytest_pipeline.report.words import Json, final_tests
 
 _SLUG = 60
 """Characters of the test id in a file name; the hash behind it keeps names apart."""
@@ -26,7 +26,7 @@ Event = dict[str, Any]
 
 def write_all(document: Json, directory: str | Path) -> int:
     """Write one file per test that has a timeline and return how many; raises `OSError` naming the file."""
-    tests = [document["tests"][index] for index in sorted(final_indices(document["tests"]))]
+    tests = final_tests(document["tests"])
     recorded = [test for test in tests if any(_recorded(run) for run in test["runs"])]
     Path(directory).mkdir(parents=True, exist_ok=True)
     for test in recorded:

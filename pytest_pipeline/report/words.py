@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -94,6 +94,11 @@ def final_indices(tests: Iterable[Json]) -> frozenset[int]:
     for (name, _), found in last.items():
         worst[name] = min(worst.get(name, found), found)
     return frozenset(index for _, index in worst.values())
+
+
+def final_tests(tests: Sequence[Json]) -> list[Json]:
+    """Return the attempt of each test that counts."""
+    return [tests[index] for index in sorted(final_indices(tests))]
 
 
 def identity(test: Json) -> str:

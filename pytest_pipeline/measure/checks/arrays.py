@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from typing import Any
 
 from pytest_pipeline.measure.checks.frames import compare_pandas
+from pytest_pipeline.measure.checks.loaded import loaded_type
 from pytest_pipeline.measure.checks.sameness import Mismatch, at, short
 from pytest_pipeline.measure.checks.tolerance import for_array, for_tensor, suggestion, usual
 from pytest_pipeline.model.plan import Close
@@ -17,17 +17,15 @@ Comparison = Callable[[Any, Any, Close | None, str], None]
 
 def library_comparison(want: Any) -> Comparison | None:
     """Return how values of the kind of `want` are compared; None where no library of their own does it."""
-    # Only modules that are already imported can have made the value.
-    for module, types, comparison in (
+    for module, names, comparison in (
         ("torch", ("Tensor",), _compare_tensors),
         ("pandas", ("DataFrame", "Series", "Index"), compare_pandas),
         ("numpy", ("ndarray", "generic"), _compare_arrays),
         ("jax", ("Array",), _compare_arrays),
     ):
-        loaded = sys.modules.get(module)
-        found = (getattr(loaded, name, None) for name in types)
-        if isinstance(want, tuple(each for each in found if isinstance(each, type))):
-            return comparison  # a stub in the place of the module has no such types
+        kinds = (loaded_type(module, name) for name in names)
+        if any(kind is not None and isinstance(want, kind) for kind in kinds):
+            return comparison
     return None
 
 
@@ -39,8 +37,8 @@ def objects_of(want: Any, got: Any) -> tuple[list[Any], list[Any]] | None:
 
 
 def _is_object_array(value: Any) -> bool:
-    array = getattr(sys.modules.get("numpy"), "ndarray", None)
-    is_array = isinstance(array, type) and isinstance(value, array)
+    array = loaded_type("numpy", "ndarray")
+    is_array = array is not None and isinstance(value, array)
     return is_array and bool(value.dtype.kind == "O")
 
 
@@ -49,14 +47,12 @@ def _compare_arrays(want: Any, got: Any, close: Close | None, path: str) -> None
 
     if np.ndim(want) and not hasattr(got, "__array__"):
         raise Mismatch(f"{at(path)}expected an array, got {short(got)} ({type(got).__name__})")
-    if np.shape(want) != np.shape(got) or np.asarray(want).dtype != np.asarray(got).dtype:
-        raise Mismatch(
-            f"{at(path)}expected {np.asarray(want).dtype}{np.shape(want)}, got {np.asarray(got).dtype}{np.shape(got)}"
-        )
-    names = np.asarray(want).dtype.names
-    for name in names or ():
-        _compare_arrays(want[name], got[name], close, f"{path}[{name!r}]")
-    if names is not None:
+    one, other = np.asarray(want), np.asarray(got)
+    if one.shape != other.shape or one.dtype != other.dtype:
+        raise Mismatch(f"{at(path)}expected {one.dtype}{one.shape}, got {other.dtype}{other.shape}")
+    if one.dtype.names is not None:
+        for name in one.dtype.names:
+            _compare_arrays(want[name], got[name], close, f"{path}[{name!r}]")
         return
     if isinstance(want, np.ma.MaskedArray) or isinstance(got, np.ma.MaskedArray):
         # What is masked in one of them alone passes for equal in numpy's own comparison.

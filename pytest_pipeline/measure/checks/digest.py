@@ -15,33 +15,39 @@ def digest(value: Any) -> bytes | None:
     Equal digests mean equal values; different ones may still be equal (pickling depends on object
     identity), so a difference must be confirmed by comparing the values.
     """
-    sink = _HashingFile()
-    try:
-        quick_pickler(sink).dump(value)
-    except Exception:  # whatever a foreign __reduce__ raises: it cannot be fingerprinted
-        return _by_value(value)
-    return sink.digest()
+    written = hashed(value)
+    return None if written is None else written.digest()
 
 
-def _by_value(value: Any) -> bytes | None:
-    sink = _HashingFile()
-    try:
-        full_pickler(sink).dump(value)
-    except Exception:  # the same
-        return None
-    return sink.digest()
+def hashed(value: Any, most_kept: int = 0) -> HashingFile | None:
+    """Return what the pickle of `value` was written to, with the pickle itself up to so many bytes; None where there is none."""
+    for pickler in (quick_pickler, full_pickler):
+        file = HashingFile(most_kept)
+        try:
+            pickler(file).dump(value)
+        except Exception:  # noqa: S112 - whatever a foreign __reduce__ raises
+            continue
+        return file
+    return None
 
 
-class _HashingFile(io.RawIOBase):
-    """Takes what a pickler writes and keeps only its hash."""
+class HashingFile(io.RawIOBase):
+    """Takes what a pickler writes and keeps its hash, and the bytes where they are few enough."""
 
-    def __init__(self) -> None:
+    def __init__(self, most_kept: int) -> None:
         self._hash = hashlib.blake2b(digest_size=16)
+        self._most_kept = most_kept
+        self.kept: bytearray | None = bytearray()
+        """What was written; None where it was more."""
 
     def write(self, data: Any) -> int:
         """Hash `data`."""
         view = memoryview(data).cast("B") if not isinstance(data, bytes) else data
         self._hash.update(view)
+        if self.kept is not None and len(self.kept) + len(view) <= self._most_kept:
+            self.kept += view
+        else:
+            self.kept = None
         return len(view)
 
     def writable(self) -> bool:

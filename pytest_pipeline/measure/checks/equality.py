@@ -35,9 +35,8 @@ def validate_check(check: Check) -> None:
     is_function = callable(check) and not isinstance(check, type)
     if check is None or isinstance(check, Close) or is_function or is_named:
         return
-    hint = (
-        ": write Close()" if check is Close else ""
-    )  # called with two outputs it would be made, and true
+    # The class itself, called with two outputs, would make one, which is true.
+    hint = ": write Close()" if check is Close else ""
     raise UsageError(
         f'check={check!r}{hint}: expected "equal", "close", Close(rtol=, atol=), '
         "a function (expected, actual) that raises or returns False, or None"

@@ -13,6 +13,8 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
+from pytest_pipeline.measure.checks.loaded import loaded_type
+
 Keep = Callable[[pickle.PickleBuffer], object] | None
 """What `pickle` calls a buffer callback: it takes the large buffers that do not go into the pickle."""
 
@@ -20,7 +22,7 @@ Keep = Callable[[pickle.PickleBuffer], object] | None
 def quick_pickler(file: Any, keep: Keep = None) -> Any:
     """Return the C pickler, which refuses lambdas and instances of local classes."""
     made = pickle.Pickler(file, protocol=5, buffer_callback=keep)
-    tensor = _tensor_type()
+    tensor = loaded_type("torch", "Tensor")
     if tensor is not None:
         made.dispatch_table = {**copyreg.dispatch_table, tensor: _reduced}
     return made
@@ -37,14 +39,10 @@ def _full_pickler_type() -> Any:
 
     class FullPickler(cloudpickle.Pickler):  # type: ignore[misc]  # cloudpickle is untyped
         def reducer_override(self, obj: Any) -> Any:
-            return _reduced(obj) if type(obj) is _tensor_type() else super().reducer_override(obj)
+            is_tensor = type(obj) is loaded_type("torch", "Tensor")
+            return _reduced(obj) if is_tensor else super().reducer_override(obj)
 
     return FullPickler
-
-
-def _tensor_type() -> type | None:
-    found = getattr(sys.modules.get("torch"), "Tensor", None)
-    return found if isinstance(found, type) else None  # a test may have put a mock in torch's place
 
 
 def _reduced(value: Any) -> Any:

@@ -34,9 +34,8 @@ def is_equal(want: Any, got: Any, path: str = "") -> bool:
     try:
         same = bool(want == got)
     except Exception as problem:
-        if hasattr(
-            want, "equals"
-        ):  # what compares element by element has one answer there, as frames do
+        # What compares element by element has one answer there, as frames do.
+        if hasattr(want, "equals"):
             return bool(want.equals(got))
         raise incomparable(want, problem, path) from problem
     if not same and isinstance(want, AbstractSet):

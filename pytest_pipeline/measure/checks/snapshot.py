@@ -6,12 +6,10 @@ out once, and so does every `functools.cached_property`. A fingerprint that diff
 
 from __future__ import annotations
 
-import io
 import pickle
 from typing import Any
 
-from pytest_pipeline.measure.checks.digest import digest
-from pytest_pipeline.measure.checks.pickling import full_pickler, quick_pickler
+from pytest_pipeline.measure.checks.digest import digest, hashed
 from pytest_pipeline.measure.checks.state import is_same
 
 MOST_BYTES = 64_000_000
@@ -22,29 +20,18 @@ class Room:
     """Bounds what is kept of values for later."""
 
     def __init__(self, size: int = MOST_BYTES) -> None:
-        self._left = size
-
-    def keep(self, value: Any) -> bytes | None:
-        """Return the pickle of `value`; None where there is no room for it, or where it has none."""
-        for pickler in (quick_pickler, full_pickler):
-            sink = _Bounded(self._left)
-            try:
-                pickler(sink).dump(value)
-            except BufferError:
-                return None
-            except Exception:  # noqa: S112 - whatever a foreign __reduce__ raises
-                continue
-            self._left -= sink.tell()
-            return sink.getvalue()
-        return None
+        self.left = size
+        """Bytes that may still be kept."""
 
 
 class Snapshot:
     """One value as it was."""
 
     def __init__(self, value: Any, room: Room) -> None:
-        self._mark = digest(value)
-        self._kept = None if self._mark is None else room.keep(value)
+        written = hashed(value, room.left)
+        self._mark = None if written is None else written.digest()
+        self._kept = None if written is None else written.kept
+        room.left -= len(self._kept or b"")
 
     @property
     def can_confirm(self) -> bool:
@@ -67,17 +54,3 @@ class Snapshot:
             return is_same(pickle.loads(self._kept), value)
         except Exception:  # of a foreign __setstate__, or of values nested too deep
             return False
-
-
-class _Bounded(io.BytesIO):
-    """Takes so many bytes and no more."""
-
-    def __init__(self, most: int) -> None:
-        super().__init__()
-        self._most = most
-
-    def write(self, data: Any) -> int:
-        """Write `data`; raises `BufferError` where it is too much."""
-        if self.tell() + memoryview(data).nbytes > self._most:
-            raise BufferError
-        return super().write(data)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 from pytest_pipeline.errors import UsageError
 from pytest_pipeline.executors.batches import open_plan
 from pytest_pipeline.measure.checks.sameness import Mismatch
 from pytest_pipeline.measure.checks.watch import Items, ItemWatch, median_services_s
 from pytest_pipeline.measure.lane import Lane
-from pytest_pipeline.measure.trial import Measured, Trial, Wrong
+from pytest_pipeline.measure.trial import Measured, Trial, Wrong, wrong_outputs
+from pytest_pipeline.model.trace import Trace
 
 
 def run_first_executions(trial: Trial, measured: Measured) -> None:
@@ -16,8 +19,7 @@ def run_first_executions(trial: Trial, measured: Measured) -> None:
     try:
         items = _watched_baseline(trial, measured)
     except Mismatch as difference:  # outputs that are not even equal to themselves
-        wrong = Wrong(trial.baseline.name, "outputs", str(difference), difference.item)
-        measured.wrong.append(wrong)
+        measured.wrong.append(wrong_outputs(trial.baseline.name, difference))
     if measured.wrong:
         return  # modified items are other items: nothing else can be compared
     for lane in trial.candidates:
@@ -31,7 +33,7 @@ def _first_execution(trial: Trial, measured: Measured, lane: Lane, items: Items)
             trial.source, lambda: modified.append(items.modified_by(lane.name, trial.source))
         )
     except Mismatch as difference:
-        measured.wrong.append(Wrong(lane.name, "outputs", str(difference), difference.item))
+        measured.wrong.append(wrong_outputs(lane.name, difference))
         return
     lane.keep_profile(trace)
     measured.first_service_s[lane.name] = median_services_s(trace)
@@ -40,39 +42,51 @@ def _first_execution(trial: Trial, measured: Measured, lane: Lane, items: Items)
 
 
 def _watched_baseline(trial: Trial, measured: Measured) -> Items:
+    baseline = trial.baseline
     watch = ItemWatch(
         trial.plan,
         trial.source,
         trial.machine.clock,
-        watches_outputs=trial.baseline.check.suits_every_stage,
+        watches_outputs=baseline.check.suits_every_stage,
     )
-    # Stages can say which item they are at only in this process, where one worker takes one item at a time.
-    executor = trial.baseline.executor
-    is_here = not getattr(executor, "ships_stages", False)
-    is_one_by_one = is_here and trial.baseline.width == 1 and not trial.plan.is_batched
-    running = open_plan(executor, watch.plan if is_one_by_one else trial.plan)
     modified: list[str] = []
+    is_one_by_one = _takes_one_by_one(trial)
+    running = open_plan(baseline.executor, watch.plan if is_one_by_one else trial.plan)
     try:
-        trace = trial.baseline.execute_on(
+        trace = baseline.execute_on(
             running,
             watch.source,
-            then=lambda: modified.append(watch.modified_by(trial.baseline.name, trial.source)),
+            then=lambda: modified.append(watch.modified_by(baseline.name, trial.source)),
         )
     finally:
         running.close()
     watch.raise_refusal()
     if not watch.items:
         raise UsageError("items is empty: there is nothing to measure")
+    _keep_first(trial, measured, watch, trace, watch.checking_ns if is_one_by_one else None)
+    rewritten = watch.rewritten(trace)
+    if any(modified):
+        measured.wrong.append(Wrong(baseline.name, "items", modified[0]))
+    elif rewritten:
+        measured.wrong.append(Wrong(baseline.name, "rewritten", rewritten))
+    return watch.items
+
+
+def _takes_one_by_one(trial: Trial) -> bool:
+    """Whether stages can say which item they are at: in this process, where one worker takes one item at a time."""
+    is_here = not getattr(trial.baseline.executor, "ships_stages", False)
+    return is_here and trial.baseline.width == 1 and not trial.plan.is_batched
+
+
+def _keep_first(
+    trial: Trial,
+    measured: Measured,
+    watch: ItemWatch,
+    trace: Trace,
+    checking_ns: Mapping[str, Sequence[int]] | None,
+) -> None:
     measured.outputs = trace.outputs
     measured.num_items = len(watch.items)
     measured.items_mark = watch.kinds.mark
     trial.baseline.keep_profile(trace)
-    measured.first_service_s[trial.baseline.name] = median_services_s(
-        trace, watch.checking_ns if is_one_by_one else None
-    )
-    name, rewritten = trial.baseline.name, watch.rewritten(trace)
-    if any(modified):
-        measured.wrong.append(Wrong(name, "items", modified[0]))
-    elif rewritten:
-        measured.wrong.append(Wrong(name, "rewritten", rewritten))
-    return watch.items
+    measured.first_service_s[trial.baseline.name] = median_services_s(trace, checking_ns)

@@ -18,15 +18,15 @@ MOST_ITEMS = 32
 def locate_all(trial: Trial, measured: Measured) -> None:
     """Find out for every arm with wrong outputs whether the baseline itself has others each time, else where they begin.
 
-    For `trial.budget_s` seconds in all. No stage is found for a plan of one stage, with a check of the user's own (it knows the last stage's
-    outputs only) or in a process where a thread hangs. What fails on the way is not told: the wrong
-    output is what the test is about.
+    For `trial.budget_s` seconds in all. No stage is found for a plan of one stage, with a check of the user's own
+    (it knows the last stage's outputs only) or in a process where a thread hangs. What fails on the way is not
+    told: the wrong output is what the test is about.
     """
-    found = [wrong for wrong in measured.wrong if wrong.item is not None]
-    if measured.abandoned or not found:
+    if measured.abandoned or all(wrong.item is None for wrong in measured.wrong):
         return
     deadline_ns = trial.machine.clock.now_ns() + round(trial.budget_s * 1e9)
-    if _differs_from_itself(trial.baseline, trial.source):
+    is_known = any(wrong.executor == trial.baseline.name for wrong in measured.wrong)
+    if not is_known and _differs_from_itself(trial.baseline, trial.source):
         measured.wrong = [replace(wrong, is_random=True) for wrong in measured.wrong]
     if len(trial.plan.stages) == 1 or not trial.baseline.check.suits_every_stage:
         return
@@ -43,10 +43,8 @@ def _differs_from_itself(baseline: Lane, source: Source) -> bool:
     """Execute the baseline once more: what is random is nobody's fault."""
     try:
         baseline.timed_execution(source)
-    except Mismatch:
-        return True
-    except Exception:  # of a user's stage that did not raise before
-        return False
+    except Exception as error:  # also of a user's stage that did not raise before
+        return isinstance(error, Mismatch)
     return False
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pytest_pipeline.report.charts.growth import GrowthChart, Sample, growth_chart
 from pytest_pipeline.report.text import anchor, one_line, shorten
 from pytest_pipeline.report.units import count
-from pytest_pipeline.report.words import Json, final_indices
+from pytest_pipeline.report.words import Json, final_tests
 
 _NUMBER = re.compile(r"(?<![\w.])(\d+(?:[_,]\d{3})*(?:\.\d+)?(?:e[-+]?\d+)?)(k|M)?(?![\w.])")
 _BETWEEN = re.compile(r"(?<!\de)-")
@@ -43,10 +43,10 @@ class _Member:
 def make_families(tests: Sequence[Json]) -> tuple[Family, ...]:
     """Return a chart for every test function measured under at least two numeric parameters."""
     groups: dict[str, list[Json]] = {}
-    for index in sorted(final_indices(tests)):
-        name, bracket, _ = str(tests[index]["nodeid"]).partition("[")
+    for test in final_tests(tests):
+        name, bracket, _ = str(test["nodeid"]).partition("[")
         if bracket:
-            groups.setdefault(name, []).append(tests[index])
+            groups.setdefault(name, []).append(test)
     made = (_family(name, members) for name, members in groups.items() if len(members) > 1)
     return tuple(family for family in made if family is not None)
 

@@ -12,20 +12,13 @@ from decimal import Decimal
 
 import numpy as np
 import pytest
+from unit.differing import differ
 
 from pytest_pipeline.errors import UsageError
 from pytest_pipeline.measure.checks.equality import compare_outputs, validate_check
-from pytest_pipeline.measure.checks.sameness import Mismatch
 from pytest_pipeline.model.plan import Close
 
 NAN, INF = math.nan, math.inf
-
-
-def differ(want, got, check="equal"):
-    """Return what is said of two outputs that must not pass for the same."""
-    with pytest.raises(Mismatch) as said:
-        compare_outputs([want], [got], check)
-    return str(said.value)
 
 
 @pytest.mark.parametrize("check", [operator.eq, np.array_equal, lambda want, got: want == got])

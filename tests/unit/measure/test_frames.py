@@ -4,18 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from unit.differing import differ
 
 from pytest_pipeline.measure.checks.equality import compare_outputs
-from pytest_pipeline.measure.checks.sameness import Mismatch
 from pytest_pipeline.model.plan import Close
 
 pd = pytest.importorskip("pandas")
-
-
-def differ(want, got, check="equal"):
-    with pytest.raises(Mismatch) as said:
-        compare_outputs([want], [got], check)
-    return str(said.value)
 
 
 def mixed():

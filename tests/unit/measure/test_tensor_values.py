@@ -81,9 +81,9 @@ def test_a_row_is_no_more_work_than_its_values(monkeypatch):
     written = []
     from pytest_pipeline.measure.checks import digest as digests
 
-    write = digests._HashingFile.write
+    write = digests.HashingFile.write
     monkeypatch.setattr(
-        digests._HashingFile,
+        digests.HashingFile,
         "write",
         lambda self, data: written.append(len(data)) or write(self, data),
     )
